@@ -1,0 +1,3 @@
+//! The `simd-r-drive` command.
+
+fn main() {}
