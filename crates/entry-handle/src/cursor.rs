@@ -1,0 +1,136 @@
+//! Walking the log backward: each slot ends where the next one starts.
+
+use std::io;
+
+use crate::constants::METADATA_SIZE;
+use crate::error::{Damage, FormatError};
+use crate::layout::Layout;
+use crate::seal::Seal;
+use crate::trailer::{SealedTrailer, Trailer};
+
+/// Where the bytes of a log come from: a mapped file, or positional reads through a buffer.
+pub trait LogSource {
+    /// The `len` bytes at `offset`, all of them.
+    ///
+    /// # Errors
+    /// Whatever reading raises; `UnexpectedEof` when the log ends before.
+    fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]>;
+}
+
+impl LogSource for &[u8] {
+    fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let bytes: &[u8] = self;
+        usize::try_from(offset)
+            .ok()
+            .and_then(|start| bytes.get(start..start.checked_add(len)?))
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// A slot whose key and trailer have been checked against their seal. Its payload has not been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSlot<'a> {
+    /// Where the slot, and its payload, starts.
+    pub start: u64,
+    /// Where the slot ends.
+    pub end: u64,
+    /// The trailer's fields.
+    pub trailer: Trailer,
+    /// The key's bytes.
+    pub key: &'a [u8],
+    /// The slot's seal.
+    pub seal: Seal,
+    /// The `self` half of the seal that its predecessor must have.
+    pub predecessor: u32,
+}
+
+/// Reads and checks the slot that ends at `end`.
+///
+/// # Errors
+/// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] inside the `io::Error` when there is no genuine
+/// slot; anything else comes from the source.
+pub fn read_slot<'a>(
+    source: &'a mut impl LogSource,
+    layout: &Layout,
+    end: u64,
+) -> io::Result<LogSlot<'a>> {
+    const TRAILER_LEN: u64 = METADATA_SIZE as u64;
+    let no_slot = FormatError::NoSuchSlot { offset: end };
+    let Some(trailer_at) = end.checked_sub(TRAILER_LEN) else { return Err(no_slot.into()) };
+    let Some(trailer) = source.read(trailer_at, METADATA_SIZE)?.first_chunk() else {
+        return Err(no_slot.into());
+    };
+    let trailer = SealedTrailer::decode_at(trailer, end)?;
+    let Some(start) = layout.slot_start(end, &trailer.fields) else {
+        return Err(FormatError::damaged(trailer_at, Damage::Trailer).into());
+    };
+    let key_len = trailer.fields.key_len;
+    let Some(key_at) = trailer_at.checked_sub(u64::from(key_len)) else {
+        return Err(no_slot.into());
+    };
+    let tail = source.read(key_at, usize::from(key_len).wrapping_add(METADATA_SIZE))?;
+    let seal = layout.check_seal(tail, &trailer, end)?;
+    let Some(key) = tail.get(..usize::from(key_len)) else { return Err(no_slot.into()) };
+    let predecessor = seal.predecessor(trailer.link);
+    Ok(LogSlot { start, end, trailer: trailer.fields, key, seal, predecessor })
+}
+
+/// Walks a log from its newest slot to its oldest, checking seal and link of each.
+///
+/// Iterative and total: no bytes make it panic, recurse, or visit an offset twice. Costs one read of key
+/// and trailer a slot; payloads are not read.
+#[derive(Debug)]
+pub struct LogCursor<S> {
+    source: S,
+    layout: Layout,
+    end: u64,
+    expected_self: Option<u32>,
+}
+
+impl<S: LogSource> LogCursor<S> {
+    /// A cursor that starts with the slot that ends at `end`. `newest_self` is the `self` half of that
+    /// slot's seal if the caller knows it from elsewhere.
+    pub fn new(source: S, layout: Layout, end: u64, newest_self: Option<u32>) -> Self {
+        Self { source, layout, end, expected_self: newest_self }
+    }
+
+    /// Where the next slot ends: everything from here on has been visited.
+    pub fn position(&self) -> u64 {
+        self.end
+    }
+
+    /// The next older slot; `None` when the header is reached.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] in the `io::Error` where the chain breaks. The cursor does not move past
+    /// an error: calling again repeats it.
+    pub fn previous(&mut self) -> io::Result<Option<LogSlot<'_>>> {
+        let end = self.end;
+        if end == self.layout.header_len() {
+            let root = self.layout.root();
+            return match self.expected_self {
+                Some(got) if got != root => Err(broken_link(end, root, got)),
+                _ => Ok(None),
+            };
+        }
+        let slot = read_slot(&mut self.source, &self.layout, end)?;
+        if let Some(expected) = self.expected_self
+            && expected != slot.seal.self_half()
+        {
+            return Err(broken_link(end, expected, slot.seal.self_half()));
+        }
+        self.end = slot.start;
+        self.expected_self = Some(slot.predecessor);
+        Ok(Some(slot))
+    }
+}
+
+fn broken_link(offset: u64, expected: u32, got: u32) -> io::Error {
+    FormatError::Damaged {
+        offset,
+        what: Damage::Link,
+        expected: u64::from(expected),
+        got: u64::from(got),
+    }
+    .into()
+}

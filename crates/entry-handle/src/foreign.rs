@@ -1,0 +1,217 @@
+//! Telling apart what is not a store.
+
+use std::fmt;
+
+use crate::bytes::{array, u64_at};
+use crate::constants::{PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT};
+
+/// What a file that is not a store seems to be, so that an error can say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// Nothing in it.
+    Empty,
+    /// A directory.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block or character device.
+    Device,
+    /// Plain text.
+    Text,
+    /// A PNG image.
+    Png,
+    /// A JPEG image.
+    Jpeg,
+    /// A PDF document.
+    Pdf,
+    /// An ELF executable or library.
+    Elf,
+    /// A SQLite database.
+    Sqlite,
+    /// A zip archive (also jar, docx, …).
+    Zip,
+    /// Gzip-compressed data.
+    Gzip,
+    /// A Zstandard frame.
+    Zstd,
+    /// An HDF5 file.
+    Hdf5,
+    /// A NumPy array file.
+    Npy,
+    /// A Parquet file.
+    Parquet,
+    /// Nothing but zero bytes.
+    Zeros,
+    /// Nothing but 0xFF bytes, as erased flash has them.
+    Ones,
+    /// A store whose header is missing or overwritten: its slots cannot be checked without it.
+    Unknown,
+}
+
+impl Foreign {
+    /// Guesses from the first bytes of a file. A guess only serves the error's text.
+    pub fn guess(head: &[u8]) -> Self {
+        const MAGICS: [(&[u8], Foreign); 12] = [
+            (b"\x89PNG\r\n\x1a\n", Foreign::Png),
+            (b"\xff\xd8\xff", Foreign::Jpeg),
+            (b"%PDF-", Foreign::Pdf),
+            (b"\x7fELF", Foreign::Elf),
+            (b"SQLite format 3\0", Foreign::Sqlite),
+            (b"PK\x03\x04", Foreign::Zip),
+            (b"PK\x05\x06", Foreign::Zip),
+            (b"\x1f\x8b", Foreign::Gzip),
+            (b"\x28\xb5\x2f\xfd", Foreign::Zstd),
+            (b"\x89HDF\r\n\x1a\n", Foreign::Hdf5),
+            (b"\x93NUMPY", Foreign::Npy),
+            (b"PAR1", Foreign::Parquet),
+        ];
+        if head.is_empty() {
+            return Self::Empty;
+        }
+        if let Some((_, kind)) = MAGICS.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return *kind;
+        }
+        if head.iter().all(|byte| *byte == 0) {
+            return Self::Zeros;
+        }
+        if head.iter().all(|byte| *byte == 0xff) {
+            return Self::Ones;
+        }
+        if is_text(head) { Self::Text } else { Self::Unknown }
+    }
+}
+
+/// Valid UTF-8 (but for a character cut off at the end) without control characters other than white space.
+fn is_text(head: &[u8]) -> bool {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => head
+            .get(..error.valid_up_to())
+            .and_then(|valid| std::str::from_utf8(valid).ok())
+            .unwrap_or_default(),
+        Err(_) => return false,
+    };
+    !text.is_empty() && text.chars().all(|char| !char.is_control() || char.is_ascii_whitespace())
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the file is empty",
+            Self::Directory => "it is a directory",
+            Self::Fifo => "it is a named pipe",
+            Self::Socket => "it is a socket",
+            Self::Device => "it is a device",
+            Self::Text => "it looks like text",
+            Self::Png => "it looks like a PNG image",
+            Self::Jpeg => "it looks like a JPEG image",
+            Self::Pdf => "it looks like a PDF document",
+            Self::Elf => "it looks like an ELF binary",
+            Self::Sqlite => "it looks like an SQLite database",
+            Self::Zip => "it looks like a zip archive",
+            Self::Gzip => "it looks like gzip data",
+            Self::Zstd => "it looks like Zstandard data",
+            Self::Hdf5 => "it looks like an HDF5 file",
+            Self::Npy => "it looks like a NumPy array",
+            Self::Parquet => "it looks like a Parquet file",
+            Self::Zeros => "it holds nothing but zeros",
+            Self::Ones => "it holds nothing but 0xFF bytes",
+            Self::Unknown => "it does not start with a store's identity",
+        })
+    }
+}
+
+/// Length of the trailer of the published 0.15 to 0.17 crates: key hash (8), previous tail (8), CRC-32 (4).
+const OLD_TRAILER_LEN: u64 = 20;
+
+/// How many entries of an older store are checked before it is believed.
+const OLD_ENTRIES_CHECKED: usize = 8;
+
+/// Largest payload whose CRC is computed for the recognition, so that it stays immediate.
+const OLD_PAYLOAD_CHECKED: u64 = 1 << 20;
+
+/// Whether a file of `len` bytes is a store of the published 0.15 to 0.17 crates.
+///
+/// Follows the chain of previous tails from the end of the file for a few entries and compares the CRC-32
+/// of payloads of moderate size. `read` returns the bytes at an offset; its errors count as "no".
+/// Reads at most a few MiB.
+pub fn is_older_format(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<u8>>) -> bool {
+    let mut end = len;
+    let mut matching_payloads = 0;
+    for _ in 0..OLD_ENTRIES_CHECKED {
+        let Some(trailer_at) = end.checked_sub(OLD_TRAILER_LEN) else { return false };
+        let Some(trailer) = read(trailer_at, OLD_TRAILER_LEN as usize) else { return false };
+        let (Some(previous), Some(crc)) = (u64_at(&trailer, 8), array::<4>(&trailer, 16)) else {
+            return false;
+        };
+        let mask = PAYLOAD_ALIGNMENT.wrapping_sub(1);
+        let aligned = previous.checked_add(mask).map(|sum| sum & !mask);
+        // A deletion is one zero byte that follows without padding.
+        let is_tombstone = previous.checked_add(1) == Some(trailer_at);
+        let start = match aligned {
+            _ if is_tombstone => previous,
+            Some(aligned) if aligned < trailer_at => aligned,
+            _ => return false,
+        };
+        let payload_len = trailer_at.saturating_sub(start);
+        if payload_len <= OLD_PAYLOAD_CHECKED {
+            let Ok(payload_len) = usize::try_from(payload_len) else { return false };
+            match read(start, payload_len) {
+                Some(payload) if crc32fast::hash(&payload).to_le_bytes() == crc => {
+                    matching_payloads = usize::saturating_add(matching_payloads, 1);
+                }
+                _ => return false,
+            }
+        }
+        if previous == 0 {
+            // The chain ends exactly at the start of the file: no other format does that by accident.
+            return true;
+        }
+        end = previous;
+    }
+    matching_payloads > 1
+}
+
+const _: () = assert!(PAYLOAD_ALIGN_LOG2 == 6, "the older format padded payloads to 64 bytes");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_known_files_are_named() {
+        assert_eq!(Foreign::guess(b""), Foreign::Empty);
+        assert_eq!(Foreign::guess(b"\x89PNG\r\n\x1a\nrest"), Foreign::Png);
+        assert_eq!(Foreign::guess(b"SQLite format 3\0"), Foreign::Sqlite);
+        assert_eq!(Foreign::guess("grüße\n".as_bytes()), Foreign::Text);
+        assert_eq!(Foreign::guess(&"grüße".as_bytes()[..3]), Foreign::Text);
+        assert_eq!(Foreign::guess(&[0; 64]), Foreign::Zeros);
+        assert_eq!(Foreign::guess(&[0xff; 64]), Foreign::Ones);
+        assert_eq!(Foreign::guess(&[1, 2, 0xff, 0]), Foreign::Unknown);
+    }
+
+    #[test]
+    fn a_chain_of_old_entries_is_recognised() {
+        let mut file = Vec::new();
+        for payload in [&b"one"[..], b"two two", &[7; 200]] {
+            let previous = file.len() as u64;
+            file.resize(file.len().next_multiple_of(64), 0);
+            file.extend(payload);
+            file.extend(1_u64.to_le_bytes());
+            file.extend(previous.to_le_bytes());
+            file.extend(crc32fast::hash(payload).to_le_bytes());
+        }
+        let reader = |bytes: &[u8]| {
+            let bytes = bytes.to_vec();
+            move |at: u64, len: usize| bytes.get(at as usize..at as usize + len).map(<[u8]>::to_vec)
+        };
+        assert!(is_older_format(file.len() as u64, reader(&file)));
+        file[66] ^= 1;
+        assert!(!is_older_format(file.len() as u64, reader(&file)));
+        assert!(!is_older_format(4096, reader(&[0; 4096])));
+        assert!(!is_older_format(10, reader(&[0; 10])));
+    }
+}

@@ -1,0 +1,262 @@
+//! A zero-copy handle to one entry.
+
+use std::fmt;
+use std::io;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::error::{Damage, FormatError};
+use crate::hash::compute_checksum;
+use crate::layout::Layout;
+use crate::map::{Map, MapSlice, MappedSlot};
+use crate::metadata::EntryMetadata;
+use crate::trailer::Flags;
+
+/// A value of a store, read in place.
+///
+/// It derefs to the payload's bytes in the store's memory map: nothing is copied, and the first byte is
+/// aligned to the store's alignment (64 bytes unless chosen otherwise). A handle stays valid and unchanged
+/// for as long as it lives: across later writes, growth of the file, compaction and the drop of its store.
+///
+/// Cloning costs one atomic increment.
+///
+/// ```
+/// use simd_r_drive_entry_handle::EntryHandle;
+///
+/// let handle = EntryHandle::from_owned_bytes_anon(&1.5_f32.to_le_bytes(), 7)?;
+/// assert_eq!(handle.as_typed::<f32>().unwrap(), [1.5]);
+/// assert!(handle.is_valid_checksum());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct EntryHandle {
+    payload: MapSlice,
+    slot_end: u64,
+    metadata: EntryMetadata,
+}
+
+impl EntryHandle {
+    /// The entry whose slot ends at `end`. `key_hash` is what the caller looked it up by.
+    ///
+    /// # Errors
+    /// [`FormatError::NoSuchSlot`] or [`FormatError::Damaged`] if no well-formed slot ends there.
+    #[inline]
+    pub fn from_map(map: &Arc<Map>, end: u64, key_hash: u64) -> Result<Self, FormatError> {
+        Self::from_slot(map, &map.slot(end)?, key_hash)
+    }
+
+    /// The entry in `slot`, which was read from `map`.
+    ///
+    /// # Errors
+    /// [`FormatError::NoSuchSlot`] if the slot is not one of `map`.
+    #[inline]
+    pub fn from_slot(
+        map: &Arc<Map>,
+        slot: &MappedSlot<'_>,
+        key_hash: u64,
+    ) -> Result<Self, FormatError> {
+        let payload_end = slot.start.wrapping_add(slot.trailer.fields.payload_len);
+        let payload = map
+            .slice(slot.start..payload_end)
+            .ok_or(FormatError::NoSuchSlot { offset: slot.end })?;
+        let checksum = slot.trailer.fields.payload_crc.to_le_bytes();
+        let metadata = EntryMetadata::new(key_hash, slot.start, checksum);
+        Ok(Self { payload, slot_end: slot.end, metadata })
+    }
+
+    /// A handle to a private copy of `bytes`, for code that hands out values from elsewhere as entries.
+    /// Maps whole pages: meant for a few values, not for many small ones.
+    ///
+    /// # Errors
+    /// The operating system's, when memory is short.
+    pub fn from_owned_bytes_anon(bytes: &[u8], key_hash: u64) -> io::Result<Self> {
+        let map = Arc::new(Map::anonymous(bytes)?);
+        let len = bytes.len() as u64;
+        let payload = map.slice(0..len).ok_or(io::ErrorKind::OutOfMemory)?;
+        let metadata = EntryMetadata::new(key_hash, 0, compute_checksum(bytes));
+        Ok(Self { payload, slot_end: len, metadata })
+    }
+
+    /// The payload.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The payload as a slice of `T`, in place, as it lies in the file: the caller knows the byte order.
+    ///
+    /// # Errors
+    /// When the length is no multiple of `T`'s size, or `T` needs a larger alignment than the store has.
+    #[inline]
+    pub fn as_typed<T: bytemuck::Pod>(&self) -> Result<&[T], bytemuck::PodCastError> {
+        bytemuck::try_cast_slice(self)
+    }
+
+    /// Length of the payload in bytes.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Length of the whole slot in the file, in bytes: payload, padding, key and trailer.
+    #[inline]
+    pub fn file_size(&self) -> usize {
+        self.slot_end.saturating_sub(self.metadata.prev_offset) as usize
+    }
+
+    /// Hash of the key.
+    #[inline]
+    pub fn key_hash(&self) -> u64 {
+        self.metadata.key_hash
+    }
+
+    /// The key's bytes; `None` for an entry that was written by hash alone, or is not from a store.
+    pub fn key(&self) -> Option<&[u8]> {
+        let slot = self.slot()?;
+        (!slot.trailer.fields.is_bare()).then(|| slot.key())
+    }
+
+    /// When the entry was written, to 10 ms, by the clock of the machine that wrote it; `None` for an
+    /// entry that is not from a store.
+    pub fn written_at(&self) -> Option<SystemTime> {
+        let units = self.slot()?.trailer.fields.written_at;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(units.saturating_mul(10)))
+    }
+
+    /// Where the slot of the previous version of this key ends, in bytes; `None` if there is none. It may
+    /// be a deletion.
+    pub fn previous_version_end(&self) -> Option<u64> {
+        let end = self.slot()?.trailer.fields.previous_end;
+        (end != 0).then_some(end)
+    }
+
+    /// CRC-32 of the payload, as stored.
+    #[inline]
+    pub fn checksum(&self) -> u32 {
+        u32::from_le_bytes(self.metadata.checksum)
+    }
+
+    /// CRC-32 of the payload, as its four bytes stand in the file (little-endian).
+    #[inline]
+    pub fn raw_checksum(&self) -> [u8; 4] {
+        self.metadata.checksum
+    }
+
+    /// Whether the payload matches its CRC-32. Reads all of it.
+    pub fn is_valid_checksum(&self) -> bool {
+        compute_checksum(self) == self.metadata.checksum
+    }
+
+    /// Checks everything: payload against its CRC-32, key and trailer against their seal.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] with the offset.
+    pub fn verify(&self, layout: &Layout) -> Result<(), FormatError> {
+        let slot = self.payload.map().slot(self.slot_end)?;
+        verify_slot(&slot, layout)
+    }
+
+    /// A view of the trailer.
+    #[inline]
+    pub fn metadata(&self) -> &EntryMetadata {
+        &self.metadata
+    }
+
+    /// Where the payload starts in the file, in bytes.
+    #[inline]
+    pub fn start_offset(&self) -> usize {
+        self.metadata.prev_offset as usize
+    }
+
+    /// Where the payload ends in the file, in bytes.
+    #[inline]
+    pub fn end_offset(&self) -> usize {
+        self.start_offset().wrapping_add(self.size())
+    }
+
+    /// The payload's range in the file.
+    pub fn offset_range(&self) -> Range<usize> {
+        self.start_offset()..self.end_offset()
+    }
+
+    /// The payload's range in this process's memory.
+    pub fn address_range(&self) -> Range<*const u8> {
+        self.payload.as_ptr_range()
+    }
+
+    /// Where the entry's slot ends: the store's tail just after the entry.
+    #[inline]
+    pub fn slot_end(&self) -> u64 {
+        self.slot_end
+    }
+
+    fn slot(&self) -> Option<MappedSlot<'_>> {
+        // A private copy has no slot around it.
+        let slot = self.payload.map().slot(self.slot_end).ok()?;
+        (slot.start == self.metadata.prev_offset).then_some(slot)
+    }
+}
+
+/// Checks payload, key and trailer of `slot`.
+///
+/// # Errors
+/// [`FormatError::Damaged`] with the offset.
+pub fn verify_slot(slot: &MappedSlot<'_>, layout: &Layout) -> Result<(), FormatError> {
+    layout.check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)?;
+    let fields = &slot.trailer.fields;
+    let got = if fields.flags.has(Flags::OPAQUE) { 0 } else { crc32fast::hash(slot.payload()) };
+    if got == fields.payload_crc {
+        return Ok(());
+    }
+    Err(FormatError::Damaged {
+        offset: slot.start,
+        what: Damage::Payload,
+        expected: u64::from(fields.payload_crc),
+        got: u64::from(got),
+    })
+}
+
+impl Deref for EntryHandle {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl AsRef<[u8]> for EntryHandle {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq<[u8]> for EntryHandle {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.as_slice() == other
+    }
+}
+
+impl PartialEq<&[u8]> for EntryHandle {
+    fn eq(&self, other: &&[u8]) -> bool {
+        self.as_slice() == *other
+    }
+}
+
+impl PartialEq<Vec<u8>> for EntryHandle {
+    fn eq(&self, other: &Vec<u8>) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl fmt::Debug for EntryHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntryHandle")
+            .field("size", &self.size())
+            .field("slot_end", &self.slot_end)
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! What slots of one file look like: where they start, and whether their seal is genuine.
+
+use crate::alignment::Alignment;
+use crate::constants::{MAX_FILE_LEN, METADATA_SIZE};
+use crate::error::{Damage, FormatError};
+use crate::seal::{Seal, Sealer};
+use crate::trailer::{SEALED_LEN, SealedTrailer, Trailer};
+
+/// Alignment, secret and root of one file. Copies are cheap; `Debug` does not show the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    alignment: Alignment,
+    sealer: Sealer,
+    root: u32,
+}
+
+impl Layout {
+    pub(crate) fn new(alignment: Alignment, sealer: Sealer, root: u32) -> Self {
+        Self { alignment, sealer, root }
+    }
+
+    /// Alignment of slots and payloads.
+    #[inline]
+    pub fn alignment(&self) -> Alignment {
+        self.alignment
+    }
+
+    /// Where the first slot starts, in bytes.
+    #[inline]
+    pub fn header_len(&self) -> u64 {
+        self.alignment.header_len()
+    }
+
+    /// What the first slot links to in place of a predecessor's `self`.
+    #[inline]
+    pub fn root(&self) -> u32 {
+        self.root
+    }
+
+    /// Length of the slot for a payload and a key of these lengths, in bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::KeyTooLong`], or [`FormatError::StoreFull`] when no file can hold it.
+    pub fn slot_len(&self, payload_len: usize, key_len: usize) -> Result<u64, FormatError> {
+        let key_len = u16::try_from(key_len).map_err(|_| FormatError::KeyTooLong {
+            len: key_len,
+            max: crate::constants::MAX_KEY_LEN,
+        })?;
+        u64::try_from(payload_len)
+            .ok()
+            .and_then(|payload_len| self.alignment.slot_len(payload_len, key_len))
+            .ok_or(FormatError::StoreFull { max: MAX_FILE_LEN })
+    }
+
+    /// Where the slot starts that ends at `end` with this trailer; `None` if it would reach into the header
+    /// or `end` is no slot boundary.
+    #[inline]
+    pub fn slot_start(&self, end: u64, trailer: &Trailer) -> Option<u64> {
+        slot_start(self.alignment, end, trailer)
+    }
+
+    /// Checks the seal of the slot that ends at `end`, without its link: enough for a slot whose place is
+    /// known. `key_and_trailer` are its last bytes, from the first byte of the key on.
+    #[inline]
+    pub fn check_seal(
+        &self,
+        key_and_trailer: &[u8],
+        trailer: &SealedTrailer,
+        end: u64,
+    ) -> Result<Seal, FormatError> {
+        let sealed = usize::from(trailer.fields.key_len).wrapping_add(SEALED_LEN);
+        let seal = match key_and_trailer.get(..sealed) {
+            Some(bytes) => self.sealer.seal(bytes, end),
+            None => return Err(FormatError::NoSuchSlot { offset: end }),
+        };
+        if seal.self_half() == trailer.self_half {
+            return Ok(seal);
+        }
+        Err(FormatError::Damaged {
+            offset: end.saturating_sub(METADATA_SIZE as u64),
+            what: Damage::Seal,
+            expected: u64::from(seal.self_half()),
+            got: u64::from(trailer.self_half),
+        })
+    }
+
+    /// Writes key and sealed trailer of the slot that ends at `end` into `out`, which must be exactly
+    /// `key.len() + 32` bytes long, and returns the seal.
+    ///
+    /// # Errors
+    /// [`FormatError::KeyTooLong`] if `out` does not fit.
+    #[inline]
+    pub fn seal_into(
+        &self,
+        out: &mut [u8],
+        key: &[u8],
+        fields: Trailer,
+        end: u64,
+        predecessor: u32,
+    ) -> Result<Seal, FormatError> {
+        let misfit = FormatError::KeyTooLong { len: key.len(), max: usize::from(fields.key_len) };
+        if out.len() != key.len().wrapping_add(METADATA_SIZE)
+            || key.len() != usize::from(fields.key_len)
+        {
+            return Err(misfit);
+        }
+        let Some((sealed, halves)) = out.split_at_mut_checked(key.len().wrapping_add(SEALED_LEN))
+        else {
+            return Err(misfit);
+        };
+        let Some((key_out, fields_out)) = sealed.split_at_mut_checked(key.len()) else {
+            return Err(misfit);
+        };
+        key_out.copy_from_slice(key);
+        fields_out.copy_from_slice(&fields.encode_sealed_part());
+        let seal = self.sealer.seal(sealed, end);
+        if let Some((self_half, link)) = halves.split_at_mut_checked(4) {
+            self_half.copy_from_slice(&seal.self_half().to_le_bytes());
+            link.copy_from_slice(&seal.link(predecessor).to_le_bytes());
+        }
+        Ok(seal)
+    }
+}
+
+/// See [`Layout::slot_start`].
+#[inline]
+pub(crate) fn slot_start(alignment: Alignment, end: u64, trailer: &Trailer) -> Option<u64> {
+    let start = end.checked_sub(alignment.slot_len(trailer.payload_len, trailer.key_len)?)?;
+    // Slot lengths are multiples of the alignment, so an aligned start means an aligned end.
+    (start >= alignment.header_len() && alignment.is_aligned(start)).then_some(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Identity, IdentitySeeds};
+    use crate::trailer::{Flags, Kind};
+
+    #[test]
+    fn what_is_sealed_checks_out_only_at_its_place() {
+        let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };
+        let layout = Identity::new(seeds, Alignment::DEFAULT, 0, 0).layout();
+        let fields = Trailer {
+            payload_len: 5,
+            key_len: 3,
+            previous_end: 0,
+            kind: Kind::Value,
+            flags: Flags::COMMIT,
+            written_at: 7,
+            payload_crc: 0,
+        };
+        let mut out = [0; 35];
+        let seal = layout.seal_into(&mut out, b"key", fields, 16_448, layout.root()).unwrap();
+        let trailer = SealedTrailer::decode(out.last_chunk().unwrap()).unwrap();
+        assert_eq!(trailer.fields, fields);
+        assert_eq!(layout.check_seal(&out, &trailer, 16_448), Ok(seal));
+        assert_eq!(seal.predecessor(trailer.link), layout.root());
+        assert!(layout.check_seal(&out, &trailer, 16_512).is_err());
+        assert_eq!(layout.slot_start(16_448, &fields), Some(16_384));
+        assert_eq!(layout.slot_start(16_384, &fields), None, "reaches into the header");
+        assert_eq!(layout.slot_start(16_449, &fields), None, "not a boundary");
+        assert!(layout.seal_into(&mut out, b"key!", fields, 16_448, 0).is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! The 32-byte trailer that ends every slot.
+
+use crate::constants::{BLOCK_SIZE, METADATA_SIZE};
+use crate::error::{Damage, FormatError};
+
+/// How many bytes of the trailer the seal covers, from its start.
+pub const SEALED_LEN: usize = 24;
+
+/// What a slot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A value under a key.
+    Value = 1,
+    /// The deletion of a key.
+    Tombstone = 2,
+    /// A durable point.
+    Barrier = 3,
+    /// A frozen index.
+    Index = 4,
+}
+
+impl Kind {
+    #[inline]
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Value),
+            2 => Some(Self::Tombstone),
+            3 => Some(Self::Barrier),
+            4 => Some(Self::Index),
+            _ => None,
+        }
+    }
+
+    /// Whether slots of this kind belong to a key.
+    #[inline]
+    pub const fn is_keyed(self) -> bool {
+        matches!(self, Self::Value | Self::Tombstone)
+    }
+}
+
+/// Properties of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// No property.
+    pub const NONE: Self = Self(0);
+    /// Last slot of a batch: with it, everything since the previous such slot counts.
+    pub const COMMIT: Self = Self(1);
+    /// The key bytes are a caller's 64-bit hash, not a key.
+    pub const BARE_HASH: Self = Self(2);
+    /// The payload carries its own checks, its CRC-32 field is 0.
+    pub const OPAQUE: Self = Self(4);
+    /// The previous version of the key was live, not a tombstone.
+    pub const REPLACES_LIVE: Self = Self(8);
+
+    const KNOWN: u8 = 15;
+
+    /// Both sets of flags.
+    #[must_use]
+    #[inline]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// `other` added if `condition` holds.
+    #[must_use]
+    #[inline]
+    pub const fn with_if(self, other: Self, condition: bool) -> Self {
+        if condition { self.with(other) } else { self }
+    }
+
+    /// Whether all flags of `other` are set.
+    #[inline]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// The fields of a trailer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trailer {
+    /// Length of the payload in bytes (48 bits).
+    pub payload_len: u64,
+    /// Length of the key in bytes.
+    pub key_len: u16,
+    /// Offset at which the previous version of this key ends; 0 if there is none. A multiple of 64.
+    pub previous_end: u64,
+    /// What the slot holds.
+    pub kind: Kind,
+    /// Properties of the slot.
+    pub flags: Flags,
+    /// When the slot was written, in units of 10 ms since 1970-01-01 UTC (40 bits; clocks jump).
+    pub written_at: u64,
+    /// CRC-32 of the payload; 0 if the slot is [`Flags::OPAQUE`].
+    pub payload_crc: u32,
+}
+
+/// A trailer as it stands in the file: its fields and both halves of the seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedTrailer {
+    /// The fields.
+    pub fields: Trailer,
+    /// Low half of the seal.
+    pub self_half: u32,
+    /// High half of the seal XOR the predecessor's `self_half`.
+    pub link: u32,
+}
+
+impl Trailer {
+    /// Whether the slot deletes its key.
+    #[inline]
+    pub fn is_tombstone(&self) -> bool {
+        self.kind == Kind::Tombstone
+    }
+
+    /// Whether the slot ends a commit.
+    #[inline]
+    pub const fn is_commit(&self) -> bool {
+        self.flags.has(Flags::COMMIT)
+    }
+
+    /// Whether the key bytes are a caller's hash.
+    #[inline]
+    pub const fn is_bare(&self) -> bool {
+        self.flags.has(Flags::BARE_HASH)
+    }
+
+    /// The bytes that the seal covers. Lengths, offsets and times are cut to the width of their field;
+    /// callers check the limits before.
+    #[inline]
+    pub fn encode_sealed_part(&self) -> [u8; SEALED_LEN] {
+        let [p0, p1, p2, p3, p4, p5, _, _] = self.payload_len.to_le_bytes();
+        let [k0, k1] = self.key_len.to_le_bytes();
+        let [v0, v1, v2, v3, v4, ..] = (self.previous_end / BLOCK_SIZE).to_le_bytes();
+        let [t0, t1, t2, t3, t4, ..] = self.written_at.to_le_bytes();
+        let [c0, c1, c2, c3] = self.payload_crc.to_le_bytes();
+        let (kind, flags) = (self.kind as u8, self.flags.0);
+        [
+            p0, p1, p2, p3, p4, p5, k0, k1, v0, v1, v2, v3, v4, kind, flags, t0, t1, t2, t3, t4,
+            c0, c1, c2, c3,
+        ]
+    }
+}
+
+impl SealedTrailer {
+    /// Reads a trailer. Only its form is checked: kind and flags must be known, special slots and opaque
+    /// ones must look as writers make them. Whether it is genuine, only its seal can tell.
+    #[inline]
+    pub fn decode(bytes: &[u8; METADATA_SIZE]) -> Option<Self> {
+        let [
+            p0,
+            p1,
+            p2,
+            p3,
+            p4,
+            p5,
+            k0,
+            k1,
+            v0,
+            v1,
+            v2,
+            v3,
+            v4,
+            kind,
+            flags,
+            t0,
+            t1,
+            t2,
+            t3,
+            t4,
+            c0,
+            c1,
+            c2,
+            c3,
+            s0,
+            s1,
+            s2,
+            s3,
+            l0,
+            l1,
+            l2,
+            l3,
+        ] = *bytes;
+        let kind = Kind::from_byte(kind)?;
+        if flags & !Flags::KNOWN != 0 {
+            return None;
+        }
+        let fields = Trailer {
+            payload_len: u64::from_le_bytes([p0, p1, p2, p3, p4, p5, 0, 0]),
+            key_len: u16::from_le_bytes([k0, k1]),
+            previous_end: u64::from_le_bytes([v0, v1, v2, v3, v4, 0, 0, 0])
+                .wrapping_mul(BLOCK_SIZE),
+            kind,
+            flags: Flags(flags),
+            written_at: u64::from_le_bytes([t0, t1, t2, t3, t4, 0, 0, 0]),
+            payload_crc: u32::from_le_bytes([c0, c1, c2, c3]),
+        };
+        if fields.is_bare() && fields.key_len != 8 {
+            return None;
+        }
+        Some(Self {
+            fields,
+            self_half: u32::from_le_bytes([s0, s1, s2, s3]),
+            link: u32::from_le_bytes([l0, l1, l2, l3]),
+        })
+    }
+
+    /// [`SealedTrailer::decode`], with the slot's end for the error.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] at the trailer's offset.
+    #[inline]
+    pub fn decode_at(bytes: &[u8; METADATA_SIZE], end: u64) -> Result<Self, FormatError> {
+        Self::decode(bytes).ok_or_else(|| {
+            FormatError::damaged(end.saturating_sub(METADATA_SIZE as u64), Damage::Trailer)
+        })
+    }
+
+    /// The trailer's 32 bytes.
+    #[inline]
+    pub fn encode(&self) -> [u8; METADATA_SIZE] {
+        let mut bytes = [0; METADATA_SIZE];
+        let (sealed, seal) = bytes.split_at_mut(SEALED_LEN);
+        sealed.copy_from_slice(&self.fields.encode_sealed_part());
+        let (self_half, link) = seal.split_at_mut(4);
+        self_half.copy_from_slice(&self.self_half.to_le_bytes());
+        link.copy_from_slice(&self.link.to_le_bytes());
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn zeros_and_unknown_flags_are_no_trailer() {
+        assert_eq!(SealedTrailer::decode(&[0; 32]), None);
+        assert_eq!(SealedTrailer::decode(&[0xff; 32]), None);
+        let mut bytes = [0; 32];
+        bytes[13] = Kind::Value as u8;
+        assert!(SealedTrailer::decode(&bytes).is_some());
+        bytes[14] = 16;
+        assert_eq!(SealedTrailer::decode(&bytes), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_decode_to_themselves_or_not_at_all(bytes: [u8; 32]) {
+            if let Some(trailer) = SealedTrailer::decode(&bytes) {
+                prop_assert_eq!(trailer.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn trailers_round_trip(
+            payload_len in 0..1_u64 << 48,
+            key_len: u16,
+            blocks in 0..1_u64 << 40,
+            kind in 1..=4_u8,
+            flags in 0..16_u8,
+            written_at in 0..1_u64 << 40,
+            payload_crc: u32,
+            self_half: u32,
+            link: u32,
+        ) {
+            let flags = Flags(flags);
+            let key_len = if flags.has(Flags::BARE_HASH) { 8 } else { key_len };
+            let trailer = SealedTrailer {
+                fields: Trailer {
+                    payload_len,
+                    key_len,
+                    previous_end: blocks * 64,
+                    kind: Kind::from_byte(kind).unwrap(),
+                    flags,
+                    written_at,
+                    payload_crc,
+                },
+                self_half,
+                link,
+            };
+            prop_assert_eq!(SealedTrailer::decode(&trailer.encode()), Some(trailer));
+        }
+    }
+}
