@@ -1,0 +1,304 @@
+//! The one place that grows the log: commits, roll-back, poison.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::constants::{BLOCK_SIZE, MAX_FILE_LEN};
+use simd_r_drive_entry_handle::{Barrier, Flags, FormatError, Kind, Layout, Seal, Trailer};
+
+use crate::clock::now_10ms;
+use crate::encoder::Encoder;
+use crate::entry::NewEntry;
+use crate::error::{PoisonCause, WriteError};
+use crate::file::{StoreFile, write_all_at};
+
+/// Least space that is allocated ahead of the tail, in bytes.
+const MIN_ALLOCATION: u64 = 256 << 10;
+
+/// Most space that is allocated ahead of the tail, in bytes.
+const MAX_ALLOCATION: u64 = 64 << 20;
+
+/// Appends commits to the log of one file.
+///
+/// A commit is all or nothing: when a step fails, the file and the tail are as they were, or, if even that
+/// fails, the appender is *poisoned* and refuses to write. It keeps no buffer between calls.
+///
+/// The caller holds the writer's lock and makes commits visible; see the `simd-r-drive` crate.
+///
+/// ```
+/// use std::sync::Arc;
+/// use simd_r_drive_entry_handle::{Alignment, Identity, IdentitySeeds, Kind, Seal};
+/// use simd_r_drive_writer::{Appender, NewEntry, OsFile, StoreFile};
+///
+/// let file: Arc<dyn StoreFile> = Arc::new(OsFile::new(tempfile::tempfile()?));
+/// let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };
+/// let identity = Identity::new(seeds, Alignment::DEFAULT, 0, 0);
+/// let layout = identity.layout();
+/// let mut log = Appender::new(file, layout, layout.header_len(), Seal(identity.checksum()))?;
+/// let entry = NewEntry {
+///     kind: Kind::Value,
+///     key: b"key",
+///     is_bare: false,
+///     payload: b"value",
+///     previous_end: 0,
+///     replaces_live: false,
+/// };
+/// assert_eq!(log.append(&[entry])?, layout.header_len() + 64);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Appender {
+    file: Arc<dyn StoreFile>,
+    layout: Layout,
+    tail: u64,
+    tail_seal: Seal,
+    /// Length of the file: what lies between tail and here is zeros.
+    allocated: u64,
+    can_allocate: bool,
+    /// Bytes beyond the tail may hold an abandoned commit.
+    is_dirty: bool,
+    poison: Option<PoisonCause>,
+}
+
+impl Appender {
+    /// An appender that goes on at `tail`, the end of a slot with the seal `tail_seal` (of the header, with
+    /// the identity's checksum, in an empty log). The file must hold nothing but zeros beyond.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn new(
+        file: Arc<dyn StoreFile>,
+        layout: Layout,
+        tail: u64,
+        tail_seal: Seal,
+    ) -> io::Result<Self> {
+        let allocated = file.len()?.max(tail);
+        Ok(Self {
+            file,
+            layout,
+            tail,
+            tail_seal,
+            allocated,
+            can_allocate: true,
+            is_dirty: false,
+            poison: None,
+        })
+    }
+
+    /// End of the last commit in bytes.
+    #[inline]
+    pub fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    /// Seal of the slot that ends at the tail.
+    pub fn tail_seal(&self) -> Seal {
+        self.tail_seal
+    }
+
+    /// Length of the file in bytes; beyond the tail, space allocated ahead.
+    pub fn allocated(&self) -> u64 {
+        self.allocated
+    }
+
+    /// Refuses all further writes.
+    pub fn poison(&mut self, cause: PoisonCause) {
+        self.poison.get_or_insert(cause);
+    }
+
+    /// Whether writes are taken.
+    ///
+    /// # Errors
+    /// [`WriteError::Poisoned`].
+    #[inline]
+    pub fn check(&self) -> Result<(), WriteError> {
+        match self.poison {
+            Some(cause) => Err(WriteError::Poisoned { cause }),
+            None => Ok(()),
+        }
+    }
+
+    /// Length of the slot that `entry` will take, in bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::KeyTooLong`], [`FormatError::StoreFull`].
+    #[inline]
+    pub fn slot_len(&self, entry: &NewEntry<'_>) -> Result<u64, FormatError> {
+        self.layout.slot_len(entry.payload.len(), entry.key.len())
+    }
+
+    /// The tail after `len` more bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::StoreFull`].
+    pub fn tail_after(&self, len: u64) -> Result<u64, FormatError> {
+        match self.tail.checked_add(len) {
+            Some(end) if end <= MAX_FILE_LEN - BLOCK_SIZE => Ok(end),
+            _ => Err(FormatError::StoreFull { max: MAX_FILE_LEN }),
+        }
+    }
+
+    /// Appends `entries` as one commit and returns the new tail. Slots follow each other without a gap, in
+    /// the order given, so that their ends follow from [`Appender::slot_len`]. No entry: nothing happens.
+    ///
+    /// Costs one positional write for about each MiB, and one for each payload of 128 KiB or more, which is
+    /// not copied.
+    ///
+    /// # Errors
+    /// Limits are checked before the first byte is written. When writing fails, the tail is where it was
+    /// and the next commit works, or the appender is poisoned.
+    pub fn append(&mut self, entries: &[NewEntry<'_>]) -> io::Result<u64> {
+        let mut len = 0_u64;
+        for entry in entries {
+            len = len.saturating_add(self.slot_len(entry)?);
+        }
+        let Some(last) = entries.len().checked_sub(1) else { return Ok(self.tail) };
+        let written_at = now_10ms();
+        self.commit(len, |encoder, layout| {
+            for (at, entry) in entries.iter().enumerate() {
+                let is_commit = at == last;
+                let slot_len = layout.slot_len(entry.payload.len(), entry.key.len())?;
+                encoder.push(entry.key, entry.payload, slot_len, |crc| {
+                    entry.trailer(crc, is_commit, written_at)
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Appends one entry, as a commit, whose payload of `payload_len` bytes with CRC-32 `payload_crc` comes
+    /// from `reader`; `entry.payload` is not used.
+    ///
+    /// The reader must be the engine's own (a spool): the caller holds the writer's lock meanwhile.
+    ///
+    /// # Errors
+    /// As [`Appender::append`]; and the reader's.
+    pub fn append_from(
+        &mut self,
+        entry: &NewEntry<'_>,
+        reader: &mut dyn Read,
+        payload_len: u64,
+        payload_crc: u32,
+    ) -> io::Result<u64> {
+        let full = FormatError::StoreFull { max: MAX_FILE_LEN };
+        let payload_size = usize::try_from(payload_len).map_err(|_| full)?;
+        let len = self.layout.slot_len(payload_size, entry.key.len())?;
+        let mut trailer = entry.trailer(payload_crc, true, now_10ms());
+        trailer.payload_len = payload_len;
+        self.commit(len, |encoder, _| encoder.push_from(entry.key, reader, len, trailer))
+    }
+
+    /// Appends a barrier, as a commit of its own, and returns the new tail.
+    ///
+    /// # Errors
+    /// As [`Appender::append`].
+    pub fn append_barrier(&mut self, barrier: Barrier) -> io::Result<u64> {
+        let payload = barrier.encode();
+        let len = self.layout.slot_len(payload.len(), 0)?;
+        let written_at = now_10ms();
+        self.commit(len, |encoder, _| {
+            encoder.push(&[], &payload, len, |payload_crc| Trailer {
+                payload_len: Barrier::LEN as u64,
+                key_len: 0,
+                previous_end: 0,
+                kind: Kind::Barrier,
+                flags: Flags::COMMIT,
+                written_at,
+                payload_crc,
+            })
+        })
+    }
+
+    /// Gives back the space allocated ahead: the file ends at the tail. For closing.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn trim(&mut self) -> io::Result<()> {
+        self.check()?;
+        if self.allocated > self.tail {
+            self.file.set_len(self.tail)?;
+            self.allocated = self.tail;
+        }
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        len: u64,
+        encode: impl FnOnce(&mut Encoder<'_>, &Layout) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        self.check()?;
+        if self.is_dirty {
+            // Somebody panicked in the middle of a commit, or undoing it failed for the moment.
+            self.roll_back()?;
+        }
+        let end = self.tail_after(len)?;
+        self.allocate(end)?;
+        self.is_dirty = true;
+        let mut encoder = Encoder::new(&*self.file, &self.layout, self.tail, self.tail_seal, len);
+        let result = encode(&mut encoder, &self.layout).and_then(|()| encoder.finish());
+        match result {
+            Ok(seal) => {
+                self.tail = end;
+                self.tail_seal = seal;
+                self.allocated = self.allocated.max(end);
+                self.is_dirty = false;
+                Ok(end)
+            }
+            Err(error) => {
+                // The write's error is the one to report; that undoing failed shows in the next write.
+                let _ = self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes whatever an abandoned commit wrote beyond the tail: left there, its slots could pass for a
+    /// commit after a crash.
+    fn roll_back(&mut self) -> io::Result<()> {
+        if self.file.set_len(self.tail).is_ok() {
+            self.allocated = self.tail;
+            self.is_dirty = false;
+            return Ok(());
+        }
+        // A mapped file cannot shrink on Windows, and any file system may refuse: write zeros instead.
+        let result = self.zero_beyond_tail();
+        match &result {
+            Ok(()) => self.is_dirty = false,
+            Err(_) => self.poison(PoisonCause::RollbackFailed),
+        }
+        result
+    }
+
+    fn zero_beyond_tail(&mut self) -> io::Result<()> {
+        let zeros = [0; 64 << 10];
+        let end = self.file.len()?;
+        let mut at = self.tail;
+        while at < end {
+            let len = usize::try_from(end - at).map_or(zeros.len(), |left| left.min(zeros.len()));
+            write_all_at(&*self.file, &zeros[..len], at)?;
+            at += len as u64;
+        }
+        self.allocated = end.max(self.tail);
+        Ok(())
+    }
+
+    /// Allocates space up to `end`, and some ahead of it: writing into allocated space is faster and grows
+    /// the file rarely.
+    fn allocate(&mut self, end: u64) -> io::Result<()> {
+        if end <= self.allocated || !self.can_allocate {
+            return Ok(());
+        }
+        let ahead = (end / 4).clamp(MIN_ALLOCATION, MAX_ALLOCATION);
+        let wish = end.saturating_add(ahead).min(MAX_FILE_LEN);
+        let start = self.allocated;
+        match self.file.allocate(start, wish - start) {
+            Ok(()) => self.allocated = wish,
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => self.can_allocate = false,
+            // Short of space, or over a limit: the write itself will tell whether what it needs is left.
+            // A failed attempt may have extended the file, with zeros.
+            Err(_) => self.allocated = self.file.len()?.max(self.tail),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! What the appender is asked to write.
+
+use simd_r_drive_entry_handle::{Flags, Kind, Trailer};
+
+/// One slot to append: a value or a deletion.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEntry<'a> {
+    /// A value or a tombstone.
+    pub kind: Kind,
+    /// The key; for a bare entry, the hash's 8 bytes, little-endian.
+    pub key: &'a [u8],
+    /// Whether `key` is a hash.
+    pub is_bare: bool,
+    /// The payload; empty for a tombstone.
+    pub payload: &'a [u8],
+    /// Where the previous version of this key ends; 0 if there is none.
+    pub previous_end: u64,
+    /// Whether that previous version is live.
+    pub replaces_live: bool,
+}
+
+impl NewEntry<'_> {
+    pub(crate) fn trailer(&self, payload_crc: u32, is_commit: bool, written_at: u64) -> Trailer {
+        Trailer {
+            payload_len: self.payload.len() as u64,
+            // `Layout::slot_len` has refused longer ones.
+            key_len: self.key.len() as u16,
+            previous_end: self.previous_end,
+            kind: self.kind,
+            flags: Flags::NONE
+                .with_if(Flags::COMMIT, is_commit)
+                .with_if(Flags::BARE_HASH, self.is_bare)
+                .with_if(Flags::REPLACES_LIVE, self.replaces_live),
+            written_at,
+            payload_crc,
+        }
+    }
+}

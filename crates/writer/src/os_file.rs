@@ -1,0 +1,150 @@
+//! The real file system behind the file trait.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Map};
+
+use crate::file::{Access, FileKey, FileSystem, StoreFile};
+use crate::platform;
+
+/// A file of the operating system.
+#[derive(Debug)]
+pub struct OsFile(File);
+
+impl OsFile {
+    /// Wraps an open file.
+    pub fn new(file: File) -> Self {
+        Self(file)
+    }
+}
+
+impl StoreFile for OsFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        platform::read_at(&self.0, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        platform::write_at(&self.0, bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        platform::allocate(&self.0, offset, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // fdatasync, which includes the length; F_FULLFSYNC on macOS.
+        self.0.sync_data()
+    }
+
+    fn map(&self, alignment: Alignment, need: u64, wish: u64) -> io::Result<Map> {
+        Map::reserve(&self.0, alignment, need, wish)
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        platform::next_data(&self.0, offset)
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+
+    fn key(&self) -> io::Result<FileKey> {
+        platform::key(&self.0.metadata()?)
+    }
+
+    fn is_on_network(&self) -> io::Result<bool> {
+        platform::is_on_network(&self.0)
+    }
+}
+
+/// The operating system's file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFileSystem;
+
+impl FileSystem for OsFileSystem {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
+        // Before opening: a FIFO would make `open` wait, and opening a device may do things.
+        refuse_special(&fs::metadata(path)?)?;
+        let file = platform::open(path, access == Access::ReadWrite)?;
+        // And after: the path may name something else by now.
+        refuse_special(&file.metadata()?)?;
+        Ok(Arc::new(OsFile(file)))
+    }
+
+    fn create(
+        &self,
+        path: &Path,
+        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
+    ) -> io::Result<Arc<dyn StoreFile>> {
+        let directory = directory_of(path);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".simd-r-drive-");
+        platform::ordinary_permissions(&mut builder);
+        let temporary = builder.tempfile_in(directory)?;
+        let file = OsFile(temporary.as_file().try_clone()?);
+        fill(&file)?;
+        file.sync()?;
+        temporary.persist_noclobber(path).map_err(|error| error.error)?;
+        platform::sync_directory(directory)?;
+        Ok(Arc::new(file))
+    }
+
+    fn key_of(&self, path: &Path) -> io::Result<FileKey> {
+        platform::key(&fs::metadata(path)?)
+    }
+
+    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
+        let mut prefix = beside.file_name().unwrap_or_default().to_os_string();
+        prefix.push(".cut-");
+        let (file, path) = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempfile_in(directory_of(beside))?
+            .keep()
+            .map_err(|error| error.error)?;
+        Ok((path, Arc::new(OsFile(file))))
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn refuse_special(metadata: &fs::Metadata) -> io::Result<()> {
+    match platform::special_kind(metadata.file_type()) {
+        Some(kind) => Err(FormatError::NotAStore(kind).into()),
+        None => Ok(()),
+    }
+}
+
+/// What a file type is if it is no regular file.
+pub(crate) fn directory_or_other(file_type: fs::FileType) -> Option<Foreign> {
+    if file_type.is_dir() {
+        Some(Foreign::Directory)
+    } else if file_type.is_file() {
+        None
+    } else {
+        Some(Foreign::Device)
+    }
+}
