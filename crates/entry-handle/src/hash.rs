@@ -71,16 +71,7 @@ impl Hasher for IdentityHasher {
 }
 
 /// Builds [`IdentityHasher`]s.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct IdentityBuildHasher;
-
-impl BuildHasher for IdentityBuildHasher {
-    type Hasher = IdentityHasher;
-
-    fn build_hasher(&self) -> IdentityHasher {
-        IdentityHasher::default()
-    }
-}
+pub type IdentityBuildHasher = std::hash::BuildHasherDefault<IdentityHasher>;
 
 #[cfg(test)]
 mod tests {
@@ -104,7 +95,7 @@ mod tests {
         hasher.write(b"abc");
         hasher.write(b"def");
         assert_eq!(hasher.finish(), compute_hash(b"abcdef"));
-        let mut identity = IdentityBuildHasher.build_hasher();
+        let mut identity = IdentityBuildHasher::default().build_hasher();
         identity.write_u64(42);
         assert_eq!(identity.finish(), 42);
     }

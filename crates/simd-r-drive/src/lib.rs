@@ -1,1 +1,102 @@
-//! Placeholder.
+//! An embedded, single-file, append-only key/value store for binary values that are used in place.
+//!
+//! A read is an index look-up and a pointer into a memory map: no copy, no decoding, and always aligned to
+//! 64 bytes (or more, if asked), so that `&[f32]`, Arrow buffers and SIMD loads work on the stored bytes
+//! themselves.
+//!
+//! ```
+//! use simd_r_drive::DataStore;
+//! use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("vectors.srd");
+//! let store = DataStore::open(&path)?;
+//!
+//! let vector: Vec<f32> = (0..384).map(|n| n as f32).collect();
+//! store.write(b"doc:1", bytemuck::cast_slice(&vector))?;
+//!
+//! let entry = store.read(b"doc:1")?.expect("just written");
+//! let in_place: &[f32] = entry.as_typed().expect("64-byte aligned");
+//! assert_eq!(in_place, vector);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Start with [`DataStore`], and [`OpenOptions`] for choices. The operations are methods of the
+//! [`traits`]. What a user may rely on after crashes, bit rot and full disks stands in the repository's
+//! `docs/reliability.md`; what a memory map means for safety in `docs/safety.md`.
+
+mod async_store;
+mod entry_stream;
+mod error;
+mod generation;
+mod iter;
+mod maps;
+mod open;
+mod options;
+#[cfg(feature = "parallel")]
+mod par_iter;
+mod plan;
+mod publication;
+mod read;
+mod spool;
+mod stats;
+mod store;
+mod sync;
+pub mod utils;
+mod write;
+mod writer;
+
+pub use simd_r_drive_entry_handle::constants::{
+    METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT,
+};
+pub use simd_r_drive_entry_handle::{
+    Damage, EntryHandle, EntryMetadata, Foreign, FormatError, IdentityBuildHasher, IdentityHasher,
+    Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash, compute_hash_batch,
+};
+pub use simd_r_drive_indexer::KeyIndexer;
+pub use simd_r_drive_writer::{PoisonCause, WriteError};
+
+pub use async_store::AsyncDataStore;
+pub use entry_stream::EntryStream;
+pub use error::StoreError;
+pub use iter::EntryIterator;
+pub use open::RecoveryReport;
+pub use options::OpenOptions;
+pub use spool::WRITE_STREAM_BUFFER_SIZE;
+pub use stats::StoreStats;
+pub use store::DataStore;
+
+/// The reader and writer traits, synchronous and asynchronous.
+pub mod traits {
+    pub use simd_r_drive_traits::{
+        AsyncDataStoreReader, AsyncDataStoreWriter, DataStoreReader, DataStoreWriter,
+    };
+}
+
+/// Hashes and checksums, under the path that earlier versions had.
+#[doc(hidden)]
+pub mod digest {
+    pub use simd_r_drive_entry_handle::{
+        IdentityBuildHasher, IdentityHasher, Xxh3BuildHasher, Xxh3Hasher, compute_checksum,
+        compute_hash, compute_hash_batch,
+    };
+}
+
+/// Constants, under the path that earlier versions had.
+#[doc(hidden)]
+pub mod constants {
+    pub use crate::spool::WRITE_STREAM_BUFFER_SIZE;
+    pub use simd_r_drive_entry_handle::constants::{
+        METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT,
+    };
+}
+
+/// The paths that earlier versions had.
+#[doc(hidden)]
+pub mod storage_engine {
+    pub use crate::{
+        DataStore, EntryHandle, EntryIterator, EntryMetadata, EntryStream, KeyIndexer,
+        METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT, WRITE_STREAM_BUFFER_SIZE,
+        constants, digest, traits,
+    };
+}

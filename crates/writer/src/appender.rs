@@ -156,18 +156,14 @@ impl Appender {
         let written_at = now_10ms();
         self.commit(len, |encoder, layout| {
             for (at, entry) in entries.iter().enumerate() {
-                let is_commit = at == last;
-                let slot_len = layout.slot_len(entry.payload.len(), entry.key.len())?;
-                encoder.push(entry.key, entry.payload, slot_len, |crc| {
-                    entry.trailer(crc, is_commit, written_at)
-                })?;
+                encode_entry(encoder, layout, entry, at == last, written_at)?;
             }
             Ok(())
         })
     }
 
-    /// Appends one entry, as a commit, whose payload of `payload_len` bytes with CRC-32 `payload_crc` comes
-    /// from `reader`; `entry.payload` is not used.
+    /// Appends the entries `before`, which have no payload, and then `entry`, as one commit. The payload of
+    /// `entry`, of `payload_len` bytes with CRC-32 `payload_crc`, comes from `reader`; its own is not used.
     ///
     /// The reader must be the engine's own (a spool): the caller holds the writer's lock meanwhile.
     ///
@@ -175,17 +171,29 @@ impl Appender {
     /// As [`Appender::append`]; and the reader's.
     pub fn append_from(
         &mut self,
+        before: &[NewEntry<'_>],
         entry: &NewEntry<'_>,
         reader: &mut dyn Read,
         payload_len: u64,
         payload_crc: u32,
     ) -> io::Result<u64> {
-        let full = FormatError::StoreFull { max: MAX_FILE_LEN };
-        let payload_size = usize::try_from(payload_len).map_err(|_| full)?;
-        let len = self.layout.slot_len(payload_size, entry.key.len())?;
-        let mut trailer = entry.trailer(payload_crc, true, now_10ms());
+        let written_at = now_10ms();
+        let mut trailer = entry.trailer(payload_crc, true, written_at);
         trailer.payload_len = payload_len;
-        self.commit(len, |encoder, _| encoder.push_from(entry.key, reader, len, trailer))
+        let slot_len = payload_len
+            .try_into()
+            .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })
+            .and_then(|len| self.layout.slot_len(len, entry.key.len()))?;
+        let mut len = slot_len;
+        for entry in before {
+            len = len.saturating_add(self.slot_len(entry)?);
+        }
+        self.commit(len, |encoder, layout| {
+            for entry in before {
+                encode_entry(encoder, layout, entry, false, written_at)?;
+            }
+            encoder.push_from(entry.key, reader, slot_len, trailer)
+        })
     }
 
     /// Appends a barrier, as a commit of its own, and returns the new tail.
@@ -301,4 +309,16 @@ impl Appender {
         }
         Ok(())
     }
+}
+
+fn encode_entry(
+    encoder: &mut Encoder<'_>,
+    layout: &Layout,
+    entry: &NewEntry<'_>,
+    is_commit: bool,
+    written_at: u64,
+) -> io::Result<()> {
+    let slot_len = layout.slot_len(entry.payload.len(), entry.key.len())?;
+    encoder
+        .push(entry.key, entry.payload, slot_len, |crc| entry.trailer(crc, is_commit, written_at))
 }

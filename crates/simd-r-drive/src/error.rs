@@ -1,0 +1,81 @@
+//! Errors of the engine itself.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An error that the engine raises itself; those of the format and of the append path are
+/// [`FormatError`](crate::FormatError) and [`WriteError`](crate::WriteError).
+///
+/// It converts into [`std::io::Error`] with a fitting kind; from there it is reached again through
+/// [`std::io::Error::get_ref`] and `downcast_ref::<StoreError>()`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store was opened for reading only, or its file or medium is read-only.
+    #[error("the store {path} is open read-only; open it for writing to change it")]
+    ReadOnly {
+        /// The store's path.
+        path: PathBuf,
+    },
+    /// The key to rename, copy or transfer does not exist.
+    #[error("no such key")]
+    NoSuchKey,
+    /// A key was to be renamed to itself.
+    #[error("old and new key are the same")]
+    SameKey,
+    /// A value was to be copied or transferred to the store that it is in.
+    #[error(
+        "source and target are the same store; use rename, or write the value under another key"
+    )]
+    SameStore,
+    /// Two lists that must go together differ in length.
+    #[error("{hashes} hashes were given for {keys} keys; each key needs its hash")]
+    LengthMismatch {
+        /// How many hashes were given.
+        hashes: usize,
+        /// How many keys were given.
+        keys: usize,
+    },
+    /// A write by hash alone would replace the values of several keys.
+    #[error(
+        "{keys} live keys share the hash {hash:#018x}, and a write by hash alone would replace them all; \
+         write by key, or delete the hash first"
+    )]
+    AmbiguousHash {
+        /// The hash.
+        hash: u64,
+        /// How many live keys have it.
+        keys: usize,
+    },
+    /// The path kept changing while the store was being opened.
+    #[error("the file {path} was replaced again and again while it was being opened; try again")]
+    PathUnstable {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Options that exclude each other.
+    #[error("{0}")]
+    BadOptions(&'static str),
+}
+
+impl StoreError {
+    /// The kind under which [`std::io::Error`] carries this error.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::ReadOnly { .. } => io::ErrorKind::PermissionDenied,
+            Self::NoSuchKey => io::ErrorKind::NotFound,
+            Self::SameKey
+            | Self::SameStore
+            | Self::LengthMismatch { .. }
+            | Self::AmbiguousHash { .. }
+            | Self::BadOptions(_) => io::ErrorKind::InvalidInput,
+            Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
+        }
+    }
+}
+
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

@@ -1,0 +1,98 @@
+//! One file of a store, as readers see it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use simd_r_drive_entry_handle::{
+    EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_slot,
+};
+use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer, SlotRef, SlotSource};
+use simd_r_drive_writer::StoreFile;
+
+use crate::publication::Publication;
+
+/// A file with its index and its maps. Handles, iterators and snapshots keep it alive.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) file: Arc<dyn StoreFile>,
+    pub(crate) identity: Identity,
+    pub(crate) layout: Layout,
+    pub(crate) index: KeyIndexer,
+    pub(crate) publication: Publication<Arc<Map>>,
+    pub(crate) counts: Counts,
+    /// Whether every read checks its entry in full.
+    pub(crate) verify_reads: bool,
+}
+
+/// How much of the log is live. Stored before the tail of the commit that changes it.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) live_keys: AtomicU64,
+    /// Slots that hold no live value: older versions and tombstones.
+    pub(crate) dead_slots: AtomicU64,
+    /// Bytes of slots that hold no live value.
+    pub(crate) dead_bytes: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn live_keys(&self) -> u64 {
+        self.live_keys.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn dead_slots(&self) -> u64 {
+        self.dead_slots.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn dead_bytes(&self) -> u64 {
+        self.dead_bytes.load(Ordering::Acquire)
+    }
+}
+
+impl Generation {
+    /// The slot that ends at `end`.
+    #[inline]
+    pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
+        let map = self.publication.covering(end).ok_or(FormatError::NoSuchSlot { offset: end })?;
+        Ok((map, map.slot(end)?))
+    }
+
+    /// A handle to the entry that ends at `end`, checked in full if reads are to be verified.
+    #[inline]
+    pub(crate) fn handle(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
+        let (map, slot) = self.mapped_slot(end)?;
+        if self.verify_reads {
+            verify_slot(&slot, &self.layout)?;
+        }
+        Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
+    }
+
+    /// Asks the processor for the trailer of a slot that will be read soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, end: u64) {
+        if let Some(map) = self.publication.covering(end) {
+            map.prefetch_trailer(end);
+        }
+    }
+}
+
+impl SlotSource for Generation {
+    type Error = FormatError;
+
+    #[inline]
+    fn slot(&self, end: u64) -> Result<SlotRef<'_>, FormatError> {
+        let (_, slot) = self.mapped_slot(end)?;
+        let fields = &slot.trailer.fields;
+        Ok(SlotRef {
+            identity: line_identity(&slot),
+            is_tombstone: fields.is_tombstone(),
+            previous_end: fields.previous_end,
+        })
+    }
+}
+
+/// Whose versions the slot's line holds.
+#[inline]
+pub(crate) fn line_identity<'a>(slot: &MappedSlot<'a>) -> LineIdentity<'a> {
+    if slot.trailer.fields.is_bare() { LineIdentity::Bare } else { LineIdentity::Keyed(slot.key()) }
+}

@@ -1,0 +1,121 @@
+//! Iteration over live entries.
+
+use std::io;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::{EntryHandle, Kind, verify_slot};
+
+use crate::generation::{Generation, line_identity};
+use crate::open::line_of;
+use crate::store::DataStore;
+
+/// Live entries of a store, newest first, as of the moment when it was made.
+///
+/// It holds no lock and constant memory, keeps the store's file alive, and goes on undisturbed by writes and
+/// by the drop of the store.
+///
+/// An entry that is damaged ends the iteration: [`EntryIterator::next_entry`] returns the error, which the
+/// `Iterator` can only keep for [`EntryIterator::error`].
+#[derive(Debug)]
+pub struct EntryIterator {
+    generation: Arc<Generation>,
+    tail: u64,
+    /// Where the next slot to look at ends.
+    position: u64,
+    /// Nothing below the tail was dead, so that no slot needs a look-up.
+    is_all_live: bool,
+    error: Option<io::Error>,
+}
+
+impl EntryIterator {
+    pub(crate) fn new(generation: Arc<Generation>) -> Self {
+        // The tail first: what is not dead afterwards was not dead at the tail.
+        let tail = generation.publication.tail();
+        let is_all_live = generation.counts.dead_slots() == 0;
+        Self { generation, tail, position: tail, is_all_live, error: None }
+    }
+
+    /// The next older live entry; `None` at the end of the log.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`](crate::FormatError::Damaged) for a slot that is not as it was written. What lies behind it cannot be
+    /// reached by iteration: the next call repeats the error.
+    pub fn next_entry(&mut self) -> io::Result<Option<EntryHandle>> {
+        while self.position > self.generation.layout.header_len() {
+            let end = self.position;
+            let (map, slot) = self.generation.mapped_slot(end)?;
+            if slot.trailer.fields.kind == Kind::Value {
+                if self.generation.verify_reads {
+                    verify_slot(&slot, &self.generation.layout)?;
+                }
+                let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
+                let is_live = self.is_all_live
+                    || self.generation.index.is_current(
+                        hash,
+                        end,
+                        line_identity(&slot),
+                        self.tail,
+                        &*self.generation,
+                    )?;
+                if is_live {
+                    let handle = EntryHandle::from_slot(map, &slot, hash)?;
+                    self.position = slot.start;
+                    return Ok(Some(handle));
+                }
+            }
+            self.position = slot.start;
+        }
+        Ok(None)
+    }
+
+    /// The error that ended the iteration, if one did.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
+    /// Takes the error that ended the iteration.
+    ///
+    /// # Errors
+    /// That error.
+    pub fn finish(self) -> io::Result<()> {
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+impl Iterator for EntryIterator {
+    type Item = EntryHandle;
+
+    fn next(&mut self) -> Option<EntryHandle> {
+        if self.error.is_some() {
+            return None;
+        }
+        match self.next_entry() {
+            Ok(entry) => entry,
+            Err(error) => {
+                log::error!("iteration ends early: {error}");
+                self.error = Some(error);
+                None
+            }
+        }
+    }
+}
+
+impl std::iter::FusedIterator for EntryIterator {}
+
+impl IntoIterator for DataStore {
+    type Item = EntryHandle;
+    type IntoIter = EntryIterator;
+
+    fn into_iter(self) -> EntryIterator {
+        self.iter_entries()
+    }
+}
+
+impl IntoIterator for &DataStore {
+    type Item = EntryHandle;
+    type IntoIter = EntryIterator;
+
+    fn into_iter(self) -> EntryIterator {
+        self.iter_entries()
+    }
+}

@@ -1,0 +1,45 @@
+//! The header of a new store.
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
+use simd_r_drive_entry_handle::{Alignment, Checkpoint, Identity, IdentitySeeds};
+use simd_r_drive_writer::{StoreFile, now_10ms, write_all_at};
+
+/// A new identity, with random ids and a random secret.
+///
+/// # Errors
+/// When the operating system has no random numbers to give.
+pub(crate) fn new_identity(alignment: Alignment) -> io::Result<Identity> {
+    let mut random = [[0; 16]; 3];
+    for bytes in &mut random {
+        getrandom::fill(bytes)?;
+    }
+    let [store_id, file_id, seal_key] = random;
+    Ok(Identity::new(IdentitySeeds { store_id, file_id, seal_key }, alignment, 0, now_10ms()))
+}
+
+/// Writes the header of an empty store into an empty file, and flushes it.
+///
+/// The file is made as long as the header before anything is written, and page 0 comes last, after a flush:
+/// interrupted at any point, the file is an unfinished creation or a whole store.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn write_header(file: &dyn StoreFile, identity: &Identity) -> io::Result<()> {
+    file.set_len(identity.alignment.header_len())?;
+    for sequence in [0, 1] {
+        let checkpoint = Checkpoint {
+            sequence,
+            durable_tail: identity.alignment.header_len(),
+            durable_seal: identity.checksum(),
+            index_end: 0,
+            is_clean: true,
+        };
+        let at = (checkpoint.page() * PAGE_SIZE) as u64;
+        write_all_at(file, &checkpoint.encode(identity), at)?;
+    }
+    file.sync()?;
+    write_all_at(file, &identity.encode(), 0)?;
+    file.sync()
+}

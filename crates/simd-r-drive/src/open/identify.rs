@@ -1,0 +1,111 @@
+//! Step 1 of opening: whose file is this?
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::{MIN_HEADER_LEN, PAGE_SIZE};
+use simd_r_drive_entry_handle::{
+    Alignment, Checkpoint, Damage, FORMAT_MAJOR, Foreign, FormatError, Identity, is_older_format,
+};
+use simd_r_drive_writer::{StoreFile, read_exact_at, read_full_at};
+
+/// What the header says.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) identity: Identity,
+    /// Whether page 0 itself could be read, not only a copy.
+    pub(crate) is_identity_sound: bool,
+    /// The readable checkpoints, newest first.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// What a file is.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Store(Box<Header>),
+    /// Empty, or nothing but the zeros of an unfinished creation.
+    Nothing,
+}
+
+/// Reads the header of a file of `len` bytes.
+///
+/// # Errors
+/// What the file is instead of a store.
+pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
+    let mut header = vec![0; MIN_HEADER_LEN as usize];
+    let read = read_full_at(file, &mut header, 0)?;
+    header.truncate(read);
+    let page = |number: usize| header.get(number * PAGE_SIZE..).unwrap_or_default();
+
+    let mut identity = Identity::decode(page(0))?;
+    let is_identity_sound = identity.is_some();
+    for copy in [1, 2] {
+        if identity.is_none() {
+            identity = Identity::decode(page(copy))?;
+        }
+    }
+    let Some(identity) = identity else {
+        return no_identity(file, len, &header);
+    };
+    let header_len = identity.alignment.header_len();
+    if len < header_len {
+        return Err(FormatError::Truncated { len, expected: header_len }.into());
+    }
+    let mut checkpoints: Vec<_> = [1, 2]
+        .into_iter()
+        .filter_map(|number| Checkpoint::decode(page(number), &identity))
+        .collect();
+    checkpoints.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.sequence));
+    Ok(Found::Store(Box::new(Header { identity, is_identity_sound, checkpoints })))
+}
+
+fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Found> {
+    if let Some((major, minor)) = Identity::claimed_version(header) {
+        return Err(match major {
+            FORMAT_MAJOR => FormatError::damaged(0, Damage::Identity),
+            _ => FormatError::NewerVersion { major, minor, supported: FORMAT_MAJOR },
+        }
+        .into());
+    }
+    let copy_survives = [1, 2].into_iter().any(|number| {
+        header
+            .get(number * PAGE_SIZE..)
+            .is_some_and(|page| Identity::claimed_version(page).is_some())
+    });
+    if copy_survives {
+        return Err(FormatError::damaged(0, Damage::Identity).into());
+    }
+    if is_unfinished_creation(file, len, header)? {
+        return Ok(Found::Nothing);
+    }
+    let mut medium_error = None;
+    let is_older = is_older_format(len, |offset, len| {
+        let mut bytes = vec![0; len];
+        match read_exact_at(file, &mut bytes, offset) {
+            Ok(()) => Some(bytes),
+            Err(error) => {
+                medium_error = Some(error);
+                None
+            }
+        }
+    });
+    if is_older {
+        return Err(FormatError::OlderFormat.into());
+    }
+    if let Some(error) = medium_error
+        && error.kind() != io::ErrorKind::UnexpectedEof
+    {
+        return Err(error);
+    }
+    Err(FormatError::NotAStore(Foreign::guess(header)).into())
+}
+
+/// A creation in place makes the file as long as the header before it writes the first page.
+fn is_unfinished_creation(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<bool> {
+    const MAX_HEADER_LEN: u64 = 1 << Alignment::MAX_LOG2;
+    if len > MAX_HEADER_LEN || header.iter().any(|byte| *byte != 0) {
+        return Ok(false);
+    }
+    let mut rest = vec![0; (len as usize).saturating_sub(header.len())];
+    let read = read_full_at(file, &mut rest, header.len() as u64)?;
+    Ok(rest[..read].iter().all(|byte| *byte == 0))
+}

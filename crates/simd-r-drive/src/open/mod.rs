@@ -1,0 +1,234 @@
+//! Opening a store: identity, durable point, tail, cut, replay. `docs/format.md` gives the rules.
+
+mod aside;
+mod create;
+mod identify;
+mod replay;
+mod report;
+mod tail;
+mod window_reader;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError};
+use simd_r_drive_indexer::KeyIndexer;
+use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
+
+use self::identify::{Found, Header, identify};
+use self::tail::{Tail, find_tail};
+use crate::error::StoreError;
+use crate::generation::{Counts, Generation};
+use crate::maps;
+use crate::options::OpenOptions;
+use crate::publication::Publication;
+
+pub(crate) use self::replay::line_of;
+pub use self::report::RecoveryReport;
+pub(crate) use self::tail::Point;
+
+/// How often a path that changes under our feet is tried again.
+const MAX_ATTEMPTS: usize = 32;
+
+/// A store that has been opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) generation: Generation,
+    pub(crate) report: RecoveryReport,
+    /// What the writer goes on from; `None` for a store that is open read-only.
+    pub(crate) writable: Option<Resume>,
+}
+
+/// From where writing goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resume {
+    pub(crate) durable: Point,
+    pub(crate) tail: Point,
+    /// Sequence number of the newest checkpoint.
+    pub(crate) checkpoint_sequence: u64,
+    /// Whether `[durable, tail)` must be written again before it can be called durable.
+    pub(crate) must_rewrite: bool,
+}
+
+/// Opens the store at `path`.
+pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
+    let started = Instant::now();
+    let alignment = Alignment::new(options.alignment)?;
+    let can_create = options.create || options.create_new;
+    if options.read_only && can_create {
+        return Err(StoreError::BadOptions("a store cannot be created read-only").into());
+    }
+    let file_system = &*options.file_system;
+    for _ in 0..MAX_ATTEMPTS {
+        let (file, access) = match open_file(file_system, path, options) {
+            Ok((_, _)) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && can_create => {
+                match create_file(file_system, path, alignment) {
+                    // Somebody else was faster: open theirs.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
+                    {
+                        continue;
+                    }
+                    created => {
+                        let mut opened = load(path, created?, Access::ReadWrite, options)?;
+                        opened.report.is_new = true;
+                        opened.report.duration = started.elapsed();
+                        return Ok(opened);
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if !options.allow_network_file_system && file.is_on_network()? {
+            return Err(WriteError::NetworkFileSystem.into());
+        }
+        if access == Access::ReadWrite {
+            // Before the lock, so that a file that is no store is called that even if it is locked.
+            identify(&*file, file.len()?)?;
+            if !file.try_lock()? {
+                return Err(WriteError::Locked.into());
+            }
+            // A compaction or a restore may have replaced the file between opening and locking it.
+            if file_system.key_of(path).ok() != Some(file.key()?) {
+                continue;
+            }
+        }
+        let mut opened = load(path, file, access, options)?;
+        opened.report.duration = started.elapsed();
+        return Ok(opened);
+    }
+    Err(StoreError::PathUnstable { path: path.to_owned() }.into())
+}
+
+/// Opens the file for writing, or for reading if it, or its medium, is read-only.
+fn open_file(
+    file_system: &dyn FileSystem,
+    path: &Path,
+    options: &OpenOptions,
+) -> io::Result<(Arc<dyn StoreFile>, Access)> {
+    if options.read_only {
+        return Ok((file_system.open(path, Access::Read)?, Access::Read));
+    }
+    match file_system.open(path, Access::ReadWrite) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            match file_system.open(path, Access::Read) {
+                Ok(file) => Ok((file, Access::Read)),
+                Err(_) => Err(error),
+            }
+        }
+        result => Ok((result?, Access::ReadWrite)),
+    }
+}
+
+/// Creates a store that appears under `path` complete and locked.
+fn create_file(
+    file_system: &dyn FileSystem,
+    path: &Path,
+    alignment: Alignment,
+) -> io::Result<Arc<dyn StoreFile>> {
+    let identity = create::new_identity(alignment)?;
+    file_system.create(path, &mut |file| {
+        create::write_header(file, &identity)?;
+        if file.try_lock()? { Ok(()) } else { Err(WriteError::Locked.into()) }
+    })
+}
+
+/// Reads a store from an open file, which is locked if it is to be written.
+fn load(
+    path: &Path,
+    file: Arc<dyn StoreFile>,
+    access: Access,
+    options: &OpenOptions,
+) -> io::Result<Opened> {
+    let len = file.len()?;
+    let header = match identify(&*file, len)? {
+        Found::Store(header) => *header,
+        Found::Nothing if access == Access::ReadWrite && options.create => {
+            let identity = create::new_identity(Alignment::new(options.alignment)?)?;
+            create::write_header(&*file, &identity)?;
+            let mut opened =
+                load(path, file, access, &OpenOptions { create: false, ..options.clone() })?;
+            opened.report.is_new = true;
+            return Ok(opened);
+        }
+        Found::Nothing if len == 0 => return Err(FormatError::NotAStore(Foreign::Empty).into()),
+        Found::Nothing => return Err(FormatError::NotAStore(Foreign::Zeros).into()),
+    };
+    if access == Access::ReadWrite {
+        header.identity.check_writable()?;
+    }
+    let found = find_tail(&*file, &header.identity, &header.checkpoints, len)?;
+    let mut report = RecoveryReport {
+        is_new: false,
+        was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
+            && found.durable == found.tail
+            && found.data_end == found.tail.end,
+        durable_tail: found.durable.end,
+        tail: found.tail.end,
+        slots_replayed: 0,
+        uncommitted_bytes: found.data_end - found.tail.end,
+        saved_to: None,
+        is_identity_damaged: !header.is_identity_sound,
+        duration: std::time::Duration::ZERO,
+    };
+    let generation = build_generation(Arc::clone(&file), &header, &found, access, options)?;
+    let replayed = replay::replay(&generation, found.tail)?;
+    report.slots_replayed = replayed.slots;
+    let generation = Generation {
+        counts: Counts {
+            live_keys: AtomicU64::new(replayed.live_keys),
+            dead_slots: AtomicU64::new(replayed.dead_slots),
+            dead_bytes: AtomicU64::new(replayed.dead_bytes),
+        },
+        ..generation
+    };
+    // Only now, when all else has been read without an error, is anything changed.
+    if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
+        let saved =
+            aside::save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
+        report.saved_to = Some(saved);
+        file.set_len(found.tail.end)?;
+        file.sync()?;
+    }
+    let writable = (access == Access::ReadWrite).then(|| Resume {
+        durable: found.durable,
+        tail: found.tail,
+        checkpoint_sequence: header.checkpoints.first().map_or(0, |newest| newest.sequence),
+        must_rewrite: !report.was_clean,
+    });
+    Ok(Opened { generation, report, writable })
+}
+
+fn build_generation(
+    file: Arc<dyn StoreFile>,
+    header: &Header,
+    found: &Tail,
+    access: Access,
+    options: &OpenOptions,
+) -> io::Result<Generation> {
+    let layout = header.identity.layout();
+    let can_grow = access == Access::ReadWrite;
+    let map = maps::map(&*file, layout.alignment(), found.tail.end, can_grow)?;
+    // A rough guess saves growing the index many times; it is not needed to be right.
+    let entries = (found.tail.end - layout.header_len()) / (8 * layout.alignment().bytes());
+    let index = KeyIndexer::with_capacity(usize::try_from(entries.min(1 << 24)).unwrap_or(0));
+    Ok(Generation {
+        publication: Publication::new(map, found.tail.end),
+        identity: header.identity.clone(),
+        layout,
+        index,
+        counts: Counts::default(),
+        verify_reads: options.verify_reads,
+        file,
+    })
+}

@@ -1,0 +1,29 @@
+//! What opening a store found and did.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What opening a store found and did. See [`DataStore::recovery_report`](crate::DataStore::recovery_report).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Whether the store was created by this open.
+    pub is_new: bool,
+    /// Whether the store had been closed, so that nothing had to be recovered.
+    pub was_clean: bool,
+    /// Everything up to here was known to be on the medium, in bytes.
+    pub durable_tail: u64,
+    /// End of the last commit, in bytes.
+    pub tail: u64,
+    /// Slots read to build the index.
+    pub slots_replayed: u64,
+    /// Bytes beyond the last commit that were not zeros: remains of a commit that was not acknowledged. A
+    /// writable open cuts them off.
+    pub uncommitted_bytes: u64,
+    /// Where those bytes were saved before they were cut off.
+    pub saved_to: Option<PathBuf>,
+    /// Whether the identity page was damaged and one of its copies was used.
+    pub is_identity_damaged: bool,
+    /// How long opening took.
+    pub duration: Duration,
+}

@@ -1,0 +1,228 @@
+//! Step 3 of opening: where the log ends.
+//!
+//! From a durable point on, forward: of the slots that start here, link here and verify, the longest; and so
+//! on. The tail is the end of the last commit reached.
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::METADATA_SIZE;
+use simd_r_drive_entry_handle::{
+    Barrier, Checkpoint, Damage, Flags, FormatError, Identity, Kind, Layout, LogSlot, LogSource,
+    Seal, SealedTrailer, read_slot,
+};
+use simd_r_drive_writer::StoreFile;
+
+use super::window_reader::{Direction, WindowReader};
+
+/// How many bytes are searched for trailers at a time.
+const SCAN_LEN: usize = 1 << 20;
+
+/// A place up to which the log is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Point {
+    /// End of a slot, or of the header.
+    pub(crate) end: u64,
+    /// Seal of that slot, or the identity's checksum.
+    pub(crate) seal: Seal,
+}
+
+/// Where the log ends, and from where on that had to be found out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tail {
+    /// Everything up to here was on the medium before the crash, if there was one.
+    pub(crate) durable: Point,
+    /// End of the last commit.
+    pub(crate) tail: Point,
+    /// End of the last byte that is not zero, or the tail.
+    pub(crate) data_end: u64,
+}
+
+/// Finds the tail of a log in a file of `len` bytes.
+///
+/// # Errors
+/// [`FormatError::Damaged`] or [`FormatError::Truncated`] when what was durable is not there as it was; and
+/// the file's.
+pub(crate) fn find_tail(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    checkpoints: &[Checkpoint],
+    len: u64,
+) -> io::Result<Tail> {
+    let layout = identity.layout();
+    let root = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
+    // The largest durable point counts, not the newest checkpoint: a point only ever moves up.
+    let hinted =
+        checkpoints.iter().max_by_key(|checkpoint| checkpoint.durable_tail).map(|checkpoint| {
+            Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
+        });
+    let mut durable = root;
+    if let Some(point) = hinted {
+        check_point(file, &layout, root, point, len)?;
+        durable = point;
+    }
+    let scan = scan(file, &layout, durable.end, len)?;
+    if let Some(point) = scan.newest_barrier
+        && point.end > durable.end
+    {
+        check_point(file, &layout, root, point, len)?;
+        durable = point;
+    }
+    let tail = walk(file, &layout, durable, &scan)?;
+    Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
+}
+
+/// Makes sure that the slot stands where a durable point says.
+fn check_point(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    root: Point,
+    point: Point,
+    len: u64,
+) -> io::Result<()> {
+    if point.end > len {
+        return Err(FormatError::Truncated { len, expected: point.end }.into());
+    }
+    let got = if point.end == root.end {
+        root.seal
+    } else {
+        let mut source = WindowReader::new(file, len, Direction::Backward);
+        read_slot(&mut source, layout, point.end)?.seal
+    };
+    if got == point.seal {
+        return Ok(());
+    }
+    Err(FormatError::Damaged {
+        offset: point.end,
+        what: Damage::DurablePoint,
+        expected: point.seal.0,
+        got: got.0,
+    }
+    .into())
+}
+
+/// What a search for trailers found.
+#[derive(Debug)]
+struct Scan {
+    /// Places that look like the end of a slot, with its start: by start, longest first.
+    candidates: Vec<Candidate>,
+    /// The largest durable point that a genuine barrier names.
+    newest_barrier: Option<Point>,
+    data_end: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    start: u64,
+    end: u64,
+}
+
+/// Looks for trailers in `(from, len]`. Reads everything but holes, once.
+fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Result<Scan> {
+    let step = layout.alignment().bytes() as usize;
+    let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
+    let mut chunk = vec![0; SCAN_LEN];
+    let mut at = from;
+    while at < len {
+        at = match file.next_data(at)? {
+            // A slot's last bytes are not zero, so none ends in a hole.
+            Some(data) if data < len => layout.alignment().round_down(data).max(at),
+            _ => break,
+        };
+        let want = (len - at).min(SCAN_LEN as u64) as usize;
+        let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
+        let bytes = &chunk[..read];
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            found.data_end = at + last as u64 + 1;
+            for (number, block) in bytes.chunks_exact(step).enumerate() {
+                let end = at + ((number + 1) * step) as u64;
+                consider(layout, block, from, end, &mut found);
+            }
+        }
+        if read < want {
+            break;
+        }
+        at += read as u64;
+    }
+    found.candidates.sort_unstable_by_key(|c| (c.start, std::cmp::Reverse(c.end)));
+    Ok(found)
+}
+
+/// Notes the block that ends at `end` if it looks like the end of a slot that starts at or after `from`.
+#[inline]
+fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan) {
+    let Some(bytes) = block.last_chunk::<METADATA_SIZE>() else { return };
+    let Some(trailer) = SealedTrailer::decode(bytes) else { return };
+    let Some(start) = layout.slot_start(end, &trailer.fields) else { return };
+    if start < from {
+        return;
+    }
+    found.candidates.push(Candidate { start, end });
+    if trailer.fields.kind == Kind::Barrier
+        && trailer.fields.key_len == 0
+        && layout.check_seal(bytes, &trailer, end).is_ok()
+        && let Some(barrier) = block.get(..Barrier::LEN).and_then(Barrier::decode)
+        && crc32fast::hash(&barrier.encode()) == trailer.fields.payload_crc
+        && found.newest_barrier.is_none_or(|point| point.end < barrier.durable_tail)
+    {
+        found.newest_barrier =
+            Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
+    }
+}
+
+/// Goes forward from `from` as far as genuine, whole slots follow each other; returns the last commit.
+fn walk(file: &dyn StoreFile, layout: &Layout, from: Point, scan: &Scan) -> io::Result<Point> {
+    let mut source = WindowReader::new(file, scan.data_end, Direction::Forward);
+    let mut tail = from;
+    let mut at = from;
+    loop {
+        let first = scan.candidates.partition_point(|candidate| candidate.start < at.end);
+        let starting_here =
+            scan.candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
+        let mut next = None;
+        for candidate in starting_here {
+            if let Some(slot) = follows(&mut source, layout, at, candidate.end)? {
+                next = Some(slot);
+                break;
+            }
+        }
+        let Some((point, is_commit)) = next else { return Ok(tail) };
+        at = point;
+        if is_commit {
+            tail = point;
+        }
+    }
+}
+
+/// The slot that ends at `end`, if it is genuine, follows `before`, and its payload is whole.
+fn follows(
+    source: &mut WindowReader<'_>,
+    layout: &Layout,
+    before: Point,
+    end: u64,
+) -> io::Result<Option<(Point, bool)>> {
+    let slot = match read_slot(source, layout, end) {
+        Ok(slot) => slot,
+        Err(error) if is_format_error(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let LogSlot { start, trailer, seal, predecessor, .. } = slot;
+    if start != before.end || predecessor != before.seal.self_half() {
+        return Ok(None);
+    }
+    let mut hasher = crc32fast::Hasher::new();
+    let mut offset = start;
+    let mut left = trailer.payload_len;
+    while left > 0 {
+        let len = left.min(SCAN_LEN as u64) as usize;
+        hasher.update(source.read(offset, len)?);
+        offset += len as u64;
+        left -= len as u64;
+    }
+    let is_whole = trailer.flags.has(Flags::OPAQUE) || hasher.finalize() == trailer.payload_crc;
+    Ok(is_whole.then_some((Point { end, seal }, trailer.is_commit())))
+}
+
+/// Whether `error` says that bytes are no slot, rather than that they could not be read.
+pub(crate) fn is_format_error(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
+}

@@ -1,0 +1,73 @@
+//! Reading a log through a buffer, by positional reads.
+//!
+//! Opening reads files this way rather than through a map: a bad sector must come back as an error, not as a
+//! signal.
+
+use std::io;
+
+use simd_r_drive_entry_handle::LogSource;
+use simd_r_drive_writer::{StoreFile, read_full_at};
+
+/// Size of the buffer in bytes. Larger reads get a buffer of their own size.
+const WINDOW_LEN: usize = 1 << 20;
+
+/// In which direction a log is read, so that one read serves many slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Backward,
+    Forward,
+}
+
+/// A window onto a file.
+#[derive(Debug)]
+pub(crate) struct WindowReader<'a> {
+    file: &'a dyn StoreFile,
+    direction: Direction,
+    /// The end of what may be read.
+    end: u64,
+    start: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a> WindowReader<'a> {
+    /// Reads `file` up to `end`.
+    pub(crate) fn new(file: &'a dyn StoreFile, end: u64, direction: Direction) -> Self {
+        Self { file, direction, end, start: 0, buffer: Vec::new() }
+    }
+
+    fn covers(&self, offset: u64, len: usize) -> bool {
+        offset >= self.start && offset + len as u64 <= self.start + self.buffer.len() as u64
+    }
+
+    fn refill(&mut self, offset: u64, len: usize) -> io::Result<()> {
+        let window = WINDOW_LEN.max(len) as u64;
+        let (start, end) = match self.direction {
+            Direction::Forward => (offset, offset.saturating_add(window).min(self.end)),
+            Direction::Backward => {
+                let end = offset + len as u64;
+                (end.saturating_sub(window), end)
+            }
+        };
+        self.buffer.resize((end - start) as usize, 0);
+        self.start = start;
+        let read = read_full_at(self.file, &mut self.buffer, start);
+        self.buffer.truncate(*read.as_ref().unwrap_or(&0));
+        read.map(drop)
+    }
+}
+
+impl LogSource for WindowReader<'_> {
+    fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        if offset.checked_add(len as u64).is_none_or(|end| end > self.end) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !self.covers(offset, len) {
+            self.refill(offset, len)?;
+            if !self.covers(offset, len) {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let at = (offset - self.start) as usize;
+        Ok(&self.buffer[at..at + len])
+    }
+}

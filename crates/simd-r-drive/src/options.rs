@@ -1,0 +1,127 @@
+//! How a store is opened.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::constants::PAYLOAD_ALIGNMENT;
+use simd_r_drive_writer::{FileSystem, OsFileSystem};
+
+use crate::store::DataStore;
+
+/// Options for opening a store, in the manner of [`std::fs::OpenOptions`].
+///
+/// ```
+/// use simd_r_drive::OpenOptions;
+/// use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("vectors.srd");
+/// let store = OpenOptions::new().create(true).alignment(4096).verify_reads(true).open(&path)?;
+/// store.write(b"page 1", &[7; 4096])?;
+/// let page = store.read(b"page 1")?.unwrap();
+/// assert_eq!(page.as_ptr().addr() % 4096, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    pub(crate) create: bool,
+    pub(crate) create_new: bool,
+    pub(crate) read_only: bool,
+    pub(crate) alignment: u64,
+    pub(crate) verify_reads: bool,
+    pub(crate) allow_network_file_system: bool,
+    pub(crate) file_system: Arc<dyn FileSystem>,
+}
+
+impl OpenOptions {
+    /// Opens an existing store for reading and writing, creates nothing, 64-byte alignment.
+    pub fn new() -> Self {
+        Self {
+            create: false,
+            create_new: false,
+            read_only: false,
+            alignment: PAYLOAD_ALIGNMENT,
+            verify_reads: false,
+            allow_network_file_system: false,
+            file_system: Arc::new(OsFileSystem),
+        }
+    }
+
+    /// Creates the store if there is no file, or an empty one. Default: no.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Creates the store, and fails with `AlreadyExists` if there is a file. Default: no.
+    #[must_use]
+    pub fn create_new(mut self, create_new: bool) -> Self {
+        self.create_new = create_new;
+        self
+    }
+
+    /// Opens for reading only: takes no lock, changes no byte, and may stand beside a writer in this process
+    /// or another. It shows the store as it was when it was opened. Default: no.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Alignment of payloads in bytes, a power of two from 64 to 65,536, for a store that is created. An
+    /// existing store keeps its own. Default: 64.
+    ///
+    /// Every entry takes a multiple of it in the file.
+    #[must_use]
+    pub fn alignment(mut self, bytes: u64) -> Self {
+        self.alignment = bytes;
+        self
+    }
+
+    /// Checks every entry that is read against its seal and its CRC-32. Costs a pass over the payload, a few
+    /// GB/s to tens of GB/s. Default: no; then reads trust the payload's bytes.
+    #[must_use]
+    pub fn verify_reads(mut self, verify_reads: bool) -> Self {
+        self.verify_reads = verify_reads;
+        self
+    }
+
+    /// Allows a store on a network file system, where locks and memory maps may not do what they promise.
+    /// Default: no.
+    #[must_use]
+    pub fn allow_network_file_system(mut self, allow: bool) -> Self {
+        self.allow_network_file_system = allow;
+        self
+    }
+
+    /// Puts another file system behind the store, as tests do that inject faults. Default: the operating
+    /// system's.
+    #[must_use]
+    pub fn file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
+        self.file_system = file_system;
+        self
+    }
+
+    /// Opens the store at `path`.
+    ///
+    /// Reads the whole log's keys and trailers to build the index; payloads are read only in the part that
+    /// was written since the last durable point.
+    ///
+    /// # Errors
+    /// - [`FormatError`](crate::FormatError) when the file is not a store, is damaged, truncated or newer;
+    /// - [`WriteError::Locked`](crate::WriteError::Locked) when it is open for writing elsewhere;
+    /// - the operating system's.
+    ///
+    /// A file that is refused is not changed.
+    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<DataStore> {
+        DataStore::open_with(path.as_ref(), self)
+    }
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,215 @@
+//! What one commit will append, worked out before the first byte is written.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use simd_r_drive_entry_handle::{FormatError, Kind, Layout};
+use simd_r_drive_indexer::{Identity as LineIdentity, Insertion, LiveKeyed, Version};
+use simd_r_drive_writer::NewEntry;
+
+use crate::error::StoreError;
+use crate::generation::Generation;
+
+/// The entries of a commit, with what the index needs to know of them and what they change in the counts.
+///
+/// Every line appears at most once in a plan: callers drop all but the last write of a key first.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    generation: &'a Generation,
+    entries: Vec<NewEntry<'a>>,
+    hashes: Vec<u64>,
+    /// Ends of slots that this commit already supersedes by a tombstone of its own.
+    buried: HashSet<u64>,
+    pub(crate) delta: Delta,
+}
+
+/// How a commit changes the store's counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Delta {
+    pub(crate) live_keys: i64,
+    pub(crate) dead_slots: u64,
+    pub(crate) dead_bytes: u64,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(generation: &'a Generation, capacity: usize) -> Self {
+        Self {
+            generation,
+            entries: Vec::with_capacity(capacity),
+            hashes: Vec::with_capacity(capacity),
+            buried: HashSet::new(),
+            delta: Delta::default(),
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &[NewEntry<'a>] {
+        &self.entries
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Length of all slots in bytes.
+    pub(crate) fn len(&self, layout: &Layout) -> Result<u64, FormatError> {
+        self.entries.iter().try_fold(0_u64, |sum, entry| {
+            Ok(sum.saturating_add(layout.slot_len(entry.payload.len(), entry.key.len())?))
+        })
+    }
+
+    /// What the index will be told once the slots stand in the log from `start` on.
+    pub(crate) fn insertions(
+        &self,
+        layout: &Layout,
+        start: u64,
+    ) -> Result<Vec<Insertion>, FormatError> {
+        let mut end = start;
+        let with_hash = self.entries.iter().zip(&self.hashes);
+        with_hash
+            .map(|(entry, hash)| {
+                end += layout.slot_len(entry.payload.len(), entry.key.len())?;
+                Ok(Insertion {
+                    hash: *hash,
+                    end,
+                    replaces: entry.previous_end,
+                    is_tombstone: entry.kind == Kind::Tombstone,
+                    is_bare: entry.is_bare,
+                })
+            })
+            .collect()
+    }
+
+    /// A value under a key. A live bare entry of the hash is deleted: from now on the key decides.
+    pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
+        self.check_len(key, payload)?;
+        let current =
+            self.generation.index.current(hash, LineIdentity::Keyed(key), self.generation)?;
+        if let Some(end) = current.bare.and_then(Version::live_end) {
+            self.bury(hash, end)?;
+        }
+        self.push_value(hash, key, false, payload, current.keyed)
+    }
+
+    /// A value under a hash alone. The one live key that has the hash is deleted, since the new value answers
+    /// for it.
+    pub(crate) fn put_bare(
+        &mut self,
+        hash: u64,
+        hash_bytes: &'a [u8; 8],
+        payload: &'a [u8],
+    ) -> io::Result<()> {
+        self.check_len(hash_bytes, payload)?;
+        let current = self.generation.index.current(hash, LineIdentity::Bare, self.generation)?;
+        match current.live_keyed {
+            LiveKeyed::None => {}
+            LiveKeyed::One(end) => self.bury(hash, end)?,
+            LiveKeyed::Many(keys) => return Err(StoreError::AmbiguousHash { hash, keys }.into()),
+        }
+        self.push_value(hash, hash_bytes, true, payload, current.bare)
+    }
+
+    /// The deletion of a key, and of a live bare entry of its hash.
+    pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> io::Result<()> {
+        let current =
+            self.generation.index.current(hash, LineIdentity::Keyed(key), self.generation)?;
+        for version in [current.keyed, current.bare].into_iter().flatten() {
+            if let Some(end) = version.live_end() {
+                self.bury(hash, end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The deletion of everything that is live under a hash.
+    pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
+        for end in self.generation.index.live_lines(hash) {
+            self.bury(hash, end)?;
+        }
+        Ok(())
+    }
+
+    /// A tombstone for the line whose live slot ends at `end`, unless this commit has one already.
+    pub(crate) fn bury(&mut self, hash: u64, end: u64) -> io::Result<()> {
+        if !self.buried.insert(end) {
+            return Ok(());
+        }
+        let (_, slot) = self.generation.mapped_slot(end)?;
+        let tombstone = NewEntry {
+            kind: Kind::Tombstone,
+            key: slot.key(),
+            is_bare: slot.trailer.fields.is_bare(),
+            payload: &[],
+            previous_end: end,
+            replaces_live: true,
+        };
+        let tombstone_len = self.generation.layout.slot_len(0, tombstone.key.len())?;
+        self.entries.push(tombstone);
+        self.hashes.push(hash);
+        self.delta.live_keys -= 1;
+        self.delta.dead_slots += 2;
+        self.delta.dead_bytes += slot.end - slot.start + tombstone_len;
+        Ok(())
+    }
+
+    fn push_value(
+        &mut self,
+        hash: u64,
+        key: &'a [u8],
+        is_bare: bool,
+        payload: &'a [u8],
+        previous: Option<Version>,
+    ) -> io::Result<()> {
+        let replaced = previous.and_then(Version::live_end);
+        match replaced {
+            Some(end) => {
+                let (_, slot) = self.generation.mapped_slot(end)?;
+                self.delta.dead_slots += 1;
+                self.delta.dead_bytes += slot.end - slot.start;
+            }
+            None => self.delta.live_keys += 1,
+        }
+        self.entries.push(NewEntry {
+            kind: Kind::Value,
+            key,
+            is_bare,
+            payload,
+            previous_end: previous.map_or(0, |version| version.end),
+            replaces_live: replaced.is_some(),
+        });
+        self.hashes.push(hash);
+        Ok(())
+    }
+
+    fn check_len(&self, key: &[u8], payload: &[u8]) -> Result<(), FormatError> {
+        self.generation.layout.slot_len(payload.len(), key.len()).map(drop)
+    }
+}
+
+/// For each entry of a batch, whether a later one has the same key. `None` if no hash occurs twice, which is
+/// the rule.
+///
+/// `key` gives an entry's key; without keys (bare hashes) all entries of a hash are one.
+pub(crate) fn superseded_in_batch<'k>(
+    hashes: &[u64],
+    key: impl Fn(usize) -> Option<&'k [u8]>,
+) -> Option<Vec<bool>> {
+    if hashes.len() < 2 {
+        return None;
+    }
+    let mut last_of_hash = HashMap::with_capacity(hashes.len());
+    let mut has_repeats = false;
+    for (number, hash) in hashes.iter().enumerate() {
+        has_repeats |= last_of_hash.insert(*hash, number).is_some();
+    }
+    if !has_repeats {
+        return None;
+    }
+    let mut last_of_key = HashMap::with_capacity(hashes.len());
+    let mut superseded = vec![false; hashes.len()];
+    for (number, hash) in hashes.iter().enumerate() {
+        if let Some(earlier) = last_of_key.insert((*hash, key(number)), number) {
+            superseded[earlier] = true;
+        }
+    }
+    Some(superseded)
+}

@@ -1,0 +1,199 @@
+//! The store itself: what a program holds, and how it is opened, flushed and closed.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use simd_r_drive_writer::WriteError;
+
+use crate::error::StoreError;
+use crate::generation::Generation;
+use crate::open::{self, RecoveryReport};
+use crate::options::OpenOptions;
+use crate::stats::StoreStats;
+use crate::writer::Writer;
+
+/// An embedded, append-only key/value store in one file, whose values are used in place.
+///
+/// Any number of threads read and write through one `DataStore`, behind an `Arc` or a reference; readers
+/// never wait for writers. The methods are those of the traits
+/// [`DataStoreReader`](crate::traits::DataStoreReader) and [`DataStoreWriter`](crate::traits::DataStoreWriter).
+///
+/// ```
+/// use simd_r_drive::DataStore;
+/// use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("example.srd");
+/// let store = DataStore::open(&path)?;
+/// store.write(b"weights", bytemuck::cast_slice(&[0.5_f32, 1.5, 2.5]))?;
+///
+/// let entry = store.read(b"weights")?.expect("just written");
+/// let weights: &[f32] = entry.as_typed().expect("aligned, and a whole number of floats");
+/// assert_eq!(weights, [0.5, 1.5, 2.5]);
+/// store.close()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Dropping a store closes it; [`DataStore::close`] does the same and reports errors. A store that is not
+/// closed, because its process was killed, loses nothing that was acknowledged.
+pub struct DataStore {
+    pub(crate) path: PathBuf,
+    pub(crate) current: ArcSwap<Generation>,
+    writer: Option<Mutex<Writer>>,
+    report: RecoveryReport,
+}
+
+impl DataStore {
+    /// Opens the store at `path` for reading and writing; creates it if there is no file, or an empty one. A
+    /// store whose file or medium is read-only is opened for reading.
+    ///
+    /// # Errors
+    /// See [`OpenOptions::open`].
+    pub fn open(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().create(true).open(path)
+    }
+
+    /// Opens the store at `path` for reading and writing; creates nothing.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no file; else see [`OpenOptions::open`].
+    pub fn open_existing(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().open(path)
+    }
+
+    pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
+        let opened = open::open(path, options)?;
+        let writer = match opened.writable {
+            Some(resume) => Some(Mutex::new(Writer::new(&opened.generation, resume)?)),
+            None => None,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            current: ArcSwap::from_pointee(opened.generation),
+            writer,
+            report: opened.report,
+        })
+    }
+
+    /// The path that the store was opened with.
+    pub fn get_path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// Whether the store takes writes.
+    pub fn is_read_only(&self) -> bool {
+        self.writer.is_none()
+    }
+
+    /// What opening the store found and did.
+    pub fn recovery_report(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    /// How large the store is, and how much of it is live. Costs a few loads.
+    pub fn stats(&self) -> StoreStats {
+        let generation = self.current.load();
+        let allocated = self.writer.as_ref().map(|writer| lock(writer).allocated());
+        StoreStats::of(&generation, allocated)
+    }
+
+    /// Flushes everything that was acknowledged before this call to the medium: when it returns, that
+    /// survives the loss of power, if the device honours flushes. On a read-only store it does nothing.
+    ///
+    /// # Errors
+    /// The operating system's. After a failed flush it is unknown what reached the medium: the store refuses
+    /// to write until it is opened again, and goes on reading.
+    ///
+    /// # Locking
+    /// Other threads read and write while the flush runs.
+    pub fn sync(&self) -> io::Result<()> {
+        match &self.writer {
+            Some(writer) => Writer::sync(writer, &self.current.load_full()),
+            None => Ok(()),
+        }
+    }
+
+    /// Flushes and closes the store: the file ends at its last entry, and the next open has nothing to
+    /// recover. Later writes are refused, reads go on. Closing twice is fine.
+    ///
+    /// # Errors
+    /// The operating system's. What was acknowledged is in the file all the same; the next open recovers it.
+    pub fn close(&self) -> io::Result<()> {
+        match &self.writer {
+            Some(writer) => lock(writer).close(&self.current.load()),
+            None => Ok(()),
+        }
+    }
+
+    /// What every commit does at its end, when its writer gives the lock back.
+    pub(crate) fn after_commit(
+        &self,
+        guard: MutexGuard<'_, Writer>,
+        generation: &Arc<Generation>,
+    ) -> io::Result<()> {
+        let is_due = guard.is_barrier_due();
+        drop(guard);
+        match &self.writer {
+            // The commit stands whatever becomes of the barrier, and a failed flush refuses the next write.
+            Some(writer) if is_due => drop(Writer::sync(writer, generation)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The writer's lock, if this process may write.
+    pub(crate) fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+        let Some(writer) = &self.writer else {
+            return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
+        };
+        let writer = lock(writer);
+        writer.check()?;
+        Ok(writer)
+    }
+}
+
+/// A panic of another thread leaves the writer in a state that it repairs itself.
+pub(crate) fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From<PathBuf> for DataStore {
+    /// [`DataStore::open`] for code that cannot handle errors.
+    ///
+    /// # Panics
+    /// If the store cannot be opened.
+    fn from(path: PathBuf) -> Self {
+        match Self::open(&path) {
+            Ok(store) => store,
+            Err(error) => panic!("cannot open the store {}: {error}", path.display()),
+        }
+    }
+}
+
+impl Drop for DataStore {
+    fn drop(&mut self) {
+        match self.close() {
+            Ok(()) => {}
+            Err(error) if is_forked_child(&error) => {}
+            Err(error) => log::error!("closing the store {}: {error}", self.path.display()),
+        }
+    }
+}
+
+fn is_forked_child(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(WriteError::ForeignProcess { .. }))
+}
+
+impl fmt::Debug for DataStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataStore")
+            .field("path", &self.path)
+            .field("is_read_only", &self.is_read_only())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
