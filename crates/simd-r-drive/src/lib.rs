@@ -26,8 +26,12 @@
 //! `docs/reliability.md`; what a memory map means for safety in `docs/safety.md`.
 
 mod async_store;
+mod background;
+mod counts;
+mod durability;
 mod entry_stream;
 mod error;
+mod flush;
 mod generation;
 mod iter;
 mod maps;
@@ -38,6 +42,7 @@ mod par_iter;
 mod plan;
 mod publication;
 mod read;
+mod shared;
 mod spool;
 mod stats;
 mod store;
@@ -57,6 +62,7 @@ pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
 
 pub use async_store::AsyncDataStore;
+pub use durability::Durability;
 pub use entry_stream::EntryStream;
 pub use error::StoreError;
 pub use iter::EntryIterator;

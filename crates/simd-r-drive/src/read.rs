@@ -17,18 +17,18 @@ impl DataStore {
     /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the store is
     /// dead.
     pub fn iter_entries(&self) -> EntryIterator {
-        EntryIterator::new(self.current.load_full())
+        EntryIterator::new(self.shared.current.load_full())
     }
 
     /// All live entries, in no particular order, for parallel work on them. Takes 8 bytes of memory a slot.
     #[cfg(feature = "parallel")]
     pub fn par_iter_entries(&self) -> impl rayon::iter::ParallelIterator<Item = EntryHandle> {
-        crate::par_iter::par_iter_entries(self.current.load_full())
+        crate::par_iter::par_iter_entries(self.shared.current.load_full())
     }
 
     /// How many bytes a compaction would free: those of slots that hold no live value.
     pub fn estimate_compaction_savings(&self) -> u64 {
-        self.current.load().counts.dead_bytes()
+        self.generation().totals().dead_bytes
     }
 }
 
@@ -37,20 +37,20 @@ impl DataStoreReader for DataStore {
     type EntryHandleType = EntryHandle;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
-        let generation = self.current.load();
+        let generation = self.generation();
         let tail = generation.publication.tail();
         let end = generation.index.find(compute_hash(key), key, tail, &**generation)?;
         Ok(end.is_some())
     }
 
     fn exists_with_key_hash(&self, prehashed_key: u64) -> Result<bool> {
-        let generation = self.current.load();
+        let generation = self.generation();
         let tail = generation.publication.tail();
         Ok(generation.index.find_by_hash(prehashed_key, tail, &**generation)?.is_some())
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<EntryHandle>> {
-        let generation = self.current.load();
+        let generation = self.generation();
         let tail = generation.publication.tail();
         let hash = compute_hash(key);
         match generation.index.find(hash, key, tail, &**generation)? {
@@ -60,7 +60,7 @@ impl DataStoreReader for DataStore {
     }
 
     fn read_with_key_hash(&self, prehashed_key: u64) -> Result<Option<EntryHandle>> {
-        let generation = self.current.load();
+        let generation = self.generation();
         let tail = generation.publication.tail();
         match generation.index.find_by_hash(prehashed_key, tail, &**generation)? {
             Some(end) => generation.handle(end, prehashed_key).map(Some),
@@ -74,7 +74,7 @@ impl DataStoreReader for DataStore {
     }
 
     fn batch_read(&self, keys: &[&[u8]]) -> Result<Vec<Option<EntryHandle>>> {
-        batch_read(&self.current.load(), &compute_hash_batch(keys), Some(keys))
+        batch_read(&self.generation(), &compute_hash_batch(keys), Some(keys))
     }
 
     fn batch_read_hashed_keys(
@@ -88,7 +88,7 @@ impl DataStoreReader for DataStore {
             let (hashes, keys) = (prehashed_keys.len(), keys.len());
             return Err(StoreError::LengthMismatch { hashes, keys }.into());
         }
-        batch_read(&self.current.load(), prehashed_keys, non_hashed_keys)
+        batch_read(&self.generation(), prehashed_keys, non_hashed_keys)
     }
 
     fn read_metadata(&self, key: &[u8]) -> Result<Option<EntryMetadata>> {
@@ -96,16 +96,16 @@ impl DataStoreReader for DataStore {
     }
 
     fn len(&self) -> Result<usize> {
-        usize::try_from(self.current.load().counts.live_keys())
+        usize::try_from(self.generation().totals().live_keys)
             .map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn is_empty(&self) -> Result<bool> {
-        Ok(self.current.load().counts.live_keys() == 0)
+        Ok(self.generation().totals().live_keys == 0)
     }
 
     fn file_size(&self) -> Result<u64> {
-        Ok(self.current.load().publication.tail())
+        Ok(self.generation().publication.tail())
     }
 }
 
