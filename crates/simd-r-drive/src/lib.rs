@@ -27,13 +27,16 @@
 
 mod async_store;
 mod background;
+mod conditional;
 mod counts;
 mod durability;
 mod entry_stream;
 mod error;
 mod flush;
 mod generation;
+mod history;
 mod iter;
+mod lookup;
 mod maps;
 mod open;
 mod options;
@@ -43,11 +46,13 @@ mod plan;
 mod publication;
 mod read;
 mod shared;
+mod snapshot;
 mod spool;
 mod stats;
 mod store;
 mod sync;
 pub mod utils;
+mod view;
 mod write;
 mod writer;
 
@@ -65,12 +70,15 @@ pub use async_store::AsyncDataStore;
 pub use durability::Durability;
 pub use entry_stream::EntryStream;
 pub use error::StoreError;
+pub use history::{Changes, Cursor, History, Version};
 pub use iter::EntryIterator;
 pub use open::RecoveryReport;
 pub use options::OpenOptions;
+pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
 pub use stats::StoreStats;
 pub use store::DataStore;
+pub use view::View;
 
 /// The reader and writer traits, synchronous and asynchronous.
 pub mod traits {
