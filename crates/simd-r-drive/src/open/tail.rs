@@ -103,7 +103,8 @@ fn check_point(
 /// What a search for trailers found.
 #[derive(Debug)]
 struct Scan {
-    /// Places that look like the end of a slot, with its start: by start, longest first.
+    /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
+    /// newest barrier's durable point, from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
     /// The largest durable point that a genuine barrier names.
     newest_barrier: Option<Point>,
@@ -167,6 +168,7 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
+        found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
     }
 }
 
@@ -235,3 +237,6 @@ fn follows(
 pub(crate) fn is_format_error(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
 }
+
+#[cfg(test)]
+mod tests;
