@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
+    /// Whether the log has grown since it was opened.
+    has_grown: bool,
     is_closed: bool,
 }
 
@@ -66,6 +68,7 @@ impl Writer {
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
             checkpoint_sequence,
+            has_grown: false,
             is_closed: false,
             generation,
         })
@@ -171,6 +174,7 @@ impl Writer {
         delta: Delta,
         index: impl FnOnce(&Generation) -> Result<(), FormatError>,
     ) -> io::Result<u64> {
+        self.has_grown = true;
         let totals = self.totals.after(end, delta);
         let generation = &*self.generation;
         let result = generation.publication.publish(end, || {
@@ -264,7 +268,8 @@ impl Writer {
 
     fn write_clean_end(&mut self) -> io::Result<()> {
         self.check()?;
-        if self.durable.end == self.tail() && self.allocated() == self.tail() {
+        let is_trimmed = self.allocated() == self.tail();
+        if !self.has_grown && self.durable.end == self.tail() && is_trimmed {
             return Ok(());
         }
         self.flush()?;

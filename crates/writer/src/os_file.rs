@@ -124,13 +124,13 @@ impl FileSystem for OsFileSystem {
     }
 
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
+        let directory = directory_of(beside);
         let mut prefix = beside.file_name().unwrap_or_default().to_os_string();
         prefix.push(".cut-");
-        let (file, path) = tempfile::Builder::new()
-            .prefix(&prefix)
-            .tempfile_in(directory_of(beside))?
-            .keep()
-            .map_err(|error| error.error)?;
+        let temporary = tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)?;
+        // Its name must be on the medium before anything is cut off.
+        platform::sync_directory(directory)?;
+        let (file, path) = temporary.keep().map_err(|error| error.error)?;
         Ok((path, Arc::new(OsFile(file))))
     }
 }

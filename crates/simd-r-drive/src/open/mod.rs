@@ -67,7 +67,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
             Ok((_, _)) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound && can_create => {
-                match create_file(file_system, path, alignment) {
+                match create_file(file_system, path, alignment, options) {
                     // Somebody else was faster: open theirs.
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
@@ -84,9 +84,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
             }
             Err(error) => return Err(error),
         };
-        if !options.allow_network_file_system && file.is_on_network()? {
-            return Err(WriteError::NetworkFileSystem.into());
-        }
+        refuse_network(&*file, options)?;
         if access == Access::ReadWrite {
             // Before the lock, so that a file that is no store is called that even if it is locked.
             identify(&*file, file.len()?)?;
@@ -130,14 +128,23 @@ fn open_file(
     }
 }
 
+fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
+    if !options.allow_network_file_system && file.is_on_network()? {
+        return Err(WriteError::NetworkFileSystem.into());
+    }
+    Ok(())
+}
+
 /// Creates a store that appears under `path` complete and locked.
 fn create_file(
     file_system: &dyn FileSystem,
     path: &Path,
     alignment: Alignment,
+    options: &OpenOptions,
 ) -> io::Result<Arc<dyn StoreFile>> {
     let identity = create::new_identity(alignment)?;
     file_system.create(path, &mut |file| {
+        refuse_network(file, options)?;
         create::write_header(file, &identity)?;
         if file.try_lock()? { Ok(()) } else { Err(WriteError::Locked.into()) }
     })
