@@ -1,1 +1,115 @@
-//! Placeholder.
+//! The in-memory index of a simd-r-drive store.
+//!
+//! You probably want [`simd-r-drive`](https://docs.rs/simd-r-drive), the store itself. This crate is its
+//! index alone, for those who build something else on the same log.
+//!
+//! # Slots, lines, tails
+//!
+//! A store is a log of *slots*. A slot is known by its *end*, the byte offset where it stops: a multiple of
+//! 64, never 0. It holds one version of one entry: a value, or a *tombstone* that deletes it.
+//!
+//! The versions of one entry form a *line*. Lines are told apart by a 64-bit hash and an [`Identity`]: the
+//! exact key bytes, or [`Identity::Bare`] for what was written by hash alone. Every slot links down to the
+//! previous version of its line.
+//!
+//! [`KeyIndexer`] maps a hash to the newest slot of each of its lines, nearly always one. It keeps no key
+//! bytes: where it must compare keys it asks the log, through the [`SlotSource`] that every call is given.
+//! So a look-up never answers with another key's slot, whatever the hashes are.
+//!
+//! A reader looks at the log up to a *tail* that it loaded before. A slot beyond that tail is not there yet,
+//! and the index follows the links below it to the version that was. This is how a commit appears all at
+//! once, and why a snapshot is one integer.
+//!
+//! A bare entry answers for every key of its hash. A store lets no such entry live beside a keyed one: the
+//! commit that writes one deletes the other.
+//!
+//! ```
+//! use simd_r_drive_indexer::{Identity, Insertion, KeyIndexer, SlotRef, SlotSource};
+//!
+//! /// A log in memory: slot `n` ends at `64 * (n + 1)`.
+//! struct Log(Vec<(&'static [u8], u64)>);
+//!
+//! impl SlotSource for Log {
+//!     type Error = String;
+//!
+//!     fn slot(&self, end: u64) -> Result<SlotRef<'_>, String> {
+//!         let number = (end / 64).checked_sub(1).ok_or("no slot ends at 0")?;
+//!         let (key, previous_end) =
+//!             self.0.get(number as usize).ok_or_else(|| format!("no slot ends at {end}"))?;
+//!         let identity = Identity::Keyed(key);
+//!         Ok(SlotRef { identity, is_tombstone: false, previous_end: *previous_end })
+//!     }
+//! }
+//!
+//! // Two versions of "apple", and "pear", which happens to have the same hash.
+//! let log = Log(vec![(b"apple", 0), (b"apple", 64), (b"pear", 0)]);
+//! let index = KeyIndexer::new();
+//! let value = Insertion { hash: 7, end: 64, replaces: 0, is_tombstone: false, is_bare: false };
+//! index.insert(&value, &log)?;
+//! index.insert_batch(
+//!     &[Insertion { end: 128, replaces: 64, ..value }, Insertion { end: 192, ..value }],
+//!     &log,
+//! )?;
+//!
+//! assert_eq!(index.find(7, b"apple", 192, &log)?, Some(128));
+//! assert_eq!(index.find(7, b"pear", 192, &log)?, Some(192));
+//! assert_eq!(index.find(7, b"plum", 192, &log)?, None);
+//! // The same as of an earlier tail.
+//! assert_eq!(index.find(7, b"apple", 64, &log)?, Some(64));
+//! assert_eq!(index.find(7, b"pear", 64, &log)?, None);
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! # Threads
+//!
+//! Any number of threads read while one writes. There is no global lock: the table is cut into shards, and a
+//! look-up holds the lock of one, shared, for some nanoseconds. No lock is held when a method returns, nor
+//! while the [`SlotSource`] is asked.
+//!
+//! # Hashes from anywhere
+//!
+//! Hashes may be page numbers or chosen by an enemy. They are mixed with a secret of the index before they
+//! pick a place, and keys that share a hash form a group in which a second, secret hash of the key bytes
+//! finds them: 100,000 keys of one hash take near-linear time.
+//!
+//! # Memory
+//!
+//! 16 bytes a hash and one control byte, in tables filled from 7/16 to 7/8: some 19 to 39 bytes. Some 100
+//! bytes more for each line of a hash that has several.
+
+#[cfg(test)]
+extern crate self as simd_r_drive_indexer;
+
+mod current;
+mod fingerprint;
+mod group;
+mod groups;
+mod indexer;
+mod insert;
+mod key_hash;
+mod location;
+mod mix;
+mod packed_slot;
+mod place;
+mod read;
+mod replay;
+mod shard_order;
+mod slot_source;
+mod stats;
+mod table;
+mod version;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+#[cfg(test)]
+mod weak_fingerprint_tests;
+
+pub use current::{Current, LiveKeyed};
+pub use indexer::KeyIndexer;
+pub use insert::Insertion;
+pub use location::Location;
+pub use packed_slot::MAX_SLOT_END;
+pub use slot_source::{Identity, SlotRef, SlotSource};
+pub use stats::IndexStats;
+pub use version::Version;

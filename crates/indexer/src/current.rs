@@ -1,0 +1,124 @@
+//! What a writer learns before it appends.
+
+use crate::group::{Group, Place};
+use crate::groups::Probe;
+use crate::indexer::KeyIndexer;
+use crate::packed_slot::PackedSlot;
+use crate::slot_source::{Identity, SlotSource};
+use crate::version::Version;
+
+/// What the index holds for an identity and its hash, see [`KeyIndexer::current`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Current {
+    /// The newest version of the key's line; `None` if it has none, or if a bare identity was asked for.
+    pub keyed: Option<Version>,
+    /// The newest version of the hash's bare line.
+    pub bare: Option<Version>,
+    /// The live keyed lines of the hash, that of the key itself among them.
+    pub live_keyed: LiveKeyed,
+}
+
+/// How many keyed lines of a hash are live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LiveKeyed {
+    /// None.
+    #[default]
+    None,
+    /// One, whose newest slot ends at this offset.
+    One(u64),
+    /// So many, more than one. [`KeyIndexer::live_lines`] names them.
+    Many(usize),
+}
+
+/// Questions of the writer. There is no tail in them: a writer sees all that was inserted.
+impl KeyIndexer {
+    /// What a new version of `identity` under `hash` would follow and supersede.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Costs
+    ///
+    /// One look-up in the table, and one source call if there is a keyed line to compare the key with. A
+    /// hash of several lines costs two look-ups more.
+    ///
+    /// # Locking
+    ///
+    /// A shard's lock, shared, for each look-up.
+    #[inline]
+    pub fn current<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        identity: Identity<'_>,
+        source: &S,
+    ) -> Result<Current, S::Error> {
+        match self.table.get(hash) {
+            None => Ok(Current::default()),
+            Some(slot) if slot.is_group() => self.current_in_group(hash, identity, source),
+            Some(slot) => current_of_single(slot, identity, source),
+        }
+    }
+
+    /// The ends of the newest slots of all live lines of `hash`, keyed and bare, oldest first.
+    ///
+    /// # Locking
+    ///
+    /// A shard's lock, shared, while the ends are copied.
+    pub fn live_lines(&self, hash: u64) -> Vec<u64> {
+        match self.table.get(hash) {
+            None => Vec::new(),
+            Some(slot) if slot.is_group() => {
+                self.groups.look(hash, |group| group.live_ends().collect()).unwrap_or_default()
+            }
+            Some(slot) => Version::from(slot).live_end().into_iter().collect(),
+        }
+    }
+
+    #[cold]
+    fn current_in_group<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        identity: Identity<'_>,
+        source: &S,
+    ) -> Result<Current, S::Error> {
+        let keyed = match identity {
+            Identity::Keyed(_) => {
+                self.groups.probe(hash, identity, 0, source).map(Probe::newest)?
+            }
+            Identity::Bare => None,
+        };
+        let keyed = keyed.map(Version::from);
+        let copy_out = |group: &Group| Current {
+            keyed,
+            bare: group.line(Place::Bare).map(Version::from),
+            live_keyed: match (group.live_keyed_count(), group.newest_live_keyed()) {
+                (0, _) | (_, None) => LiveKeyed::None,
+                (1, Some(end)) => LiveKeyed::One(end),
+                (count, _) => LiveKeyed::Many(count),
+            },
+        };
+        Ok(self.groups.look(hash, copy_out).unwrap_or_default())
+    }
+}
+
+#[inline]
+fn current_of_single<S: SlotSource + ?Sized>(
+    slot: PackedSlot,
+    identity: Identity<'_>,
+    source: &S,
+) -> Result<Current, S::Error> {
+    let version = Version::from(slot);
+    if slot.is_bare() {
+        return Ok(Current { bare: Some(version), ..Current::default() });
+    }
+    let is_same = match identity {
+        Identity::Keyed(_) => source.slot(slot.end())?.identity == identity,
+        Identity::Bare => false,
+    };
+    Ok(Current {
+        keyed: is_same.then_some(version),
+        bare: None,
+        live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
+    })
+}

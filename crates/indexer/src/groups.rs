@@ -1,0 +1,130 @@
+//! The second table: hashes of several lines.
+
+use dashmap::DashMap;
+
+use crate::fingerprint::Fingerprints;
+use crate::group::{Group, Place};
+use crate::mix::Mix;
+use crate::packed_slot::PackedSlot;
+use crate::slot_source::{Identity, SlotSource};
+
+/// The groups by hash.
+///
+/// Every method copies out what it returns: no guard leaves it, and the source is asked between two looks
+/// into the table, never during one.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    by_hash: DashMap<u64, Group, Mix>,
+    fingerprints: Fingerprints,
+}
+
+/// Where an identity stands in its group, or where it would go.
+#[derive(Clone, Copy)]
+pub(crate) enum Probe {
+    Present { place: Place, newest: PackedSlot },
+    Absent { place: Place },
+}
+
+impl Probe {
+    pub(crate) fn newest(self) -> Option<PackedSlot> {
+        match self {
+            Self::Present { newest, .. } => Some(newest),
+            Self::Absent { .. } => None,
+        }
+    }
+}
+
+impl Groups {
+    pub(crate) fn new(fingerprints: Fingerprints) -> Self {
+        Self { by_hash: DashMap::with_hasher(Mix::new()), fingerprints }
+    }
+
+    /// Looks at a group under its shard's lock; `None` if the hash has no group.
+    pub(crate) fn look<R>(&self, hash: u64, read: impl FnOnce(&Group) -> R) -> Option<R> {
+        self.by_hash.get(&hash).map(|group| read(&group))
+    }
+
+    pub(crate) fn line(&self, hash: u64, place: Place) -> Option<PackedSlot> {
+        self.look(hash, |group| group.line(place)).flatten()
+    }
+
+    /// Finds the line of `identity`. A line whose newest version ends at `known_end` is taken to be it
+    /// without asking the source.
+    ///
+    /// # Costs
+    ///
+    /// A source call for a keyed line that is there, none for one that is not. More only where the 64-bit
+    /// secret fingerprints of two keys collide.
+    pub(crate) fn probe<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        identity: Identity<'_>,
+        known_end: u64,
+        source: &S,
+    ) -> Result<Probe, S::Error> {
+        let Identity::Keyed(key) = identity else {
+            let place = Place::Bare;
+            return Ok(match self.line(hash, place) {
+                Some(newest) => Probe::Present { place, newest },
+                None => Probe::Absent { place },
+            });
+        };
+        let mut position = self.fingerprints.of(key);
+        loop {
+            let place = Place::Keyed(position);
+            let Some(newest) = self.line(hash, place) else {
+                return Ok(Probe::Absent { place });
+            };
+            if newest.end() == known_end || source.slot(newest.end())?.identity == identity {
+                return Ok(Probe::Present { place, newest });
+            }
+            position = position.wrapping_add(1);
+        }
+    }
+
+    /// Sets the newest version of a line, or removes the line. The hash must have a group.
+    pub(crate) fn set(&self, hash: u64, place: Place, newest: Option<PackedSlot>) {
+        if let Some(mut group) = self.by_hash.get_mut(&hash) {
+            group.set(place, newest);
+        }
+    }
+
+    /// Undoes an insertion, see [`Group::retract`].
+    pub(crate) fn retract(&self, hash: u64, end: u64, before: Option<PackedSlot>) {
+        if let Some(mut group) = self.by_hash.get_mut(&hash) {
+            group.retract(end, before);
+        }
+    }
+
+    /// Founds a group. It appears with both lines in it or not at all.
+    pub(crate) fn found(
+        &self,
+        hash: u64,
+        first: (Identity<'_>, PackedSlot),
+        second: (Identity<'_>, PackedSlot),
+    ) {
+        let mut group = Group::new(*self.by_hash.hasher());
+        for (identity, slot) in [first, second] {
+            let place = self.free_place(&group, identity);
+            group.set(place, Some(slot));
+        }
+        self.by_hash.insert(hash, group);
+    }
+
+    fn free_place(&self, group: &Group, identity: Identity<'_>) -> Place {
+        let Identity::Keyed(key) = identity else { return Place::Bare };
+        let mut position = self.fingerprints.of(key);
+        while group.line(Place::Keyed(position)).is_some() {
+            position = position.wrapping_add(1);
+        }
+        Place::Keyed(position)
+    }
+
+    pub(crate) fn group_count(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    pub(crate) fn line_count(&self) -> usize {
+        self.by_hash.iter().map(|group| group.line_count()).sum()
+    }
+}

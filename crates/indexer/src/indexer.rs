@@ -1,0 +1,97 @@
+//! The index as a whole.
+
+use std::fmt;
+
+use crate::fingerprint::Fingerprints;
+use crate::groups::Groups;
+use crate::key_hash::hash_of_key;
+use crate::packed_slot;
+use crate::stats::IndexStats;
+use crate::table::Table;
+
+/// Maps the hash of a key to the newest slot of every line of that hash.
+///
+/// See the [crate docs](crate) for slots, lines and tails. Any number of threads may read while one writes;
+/// that no two write at once is the caller's part.
+pub struct KeyIndexer {
+    pub(crate) table: Table,
+    pub(crate) groups: Groups,
+}
+
+impl KeyIndexer {
+    /// An empty index.
+    pub fn new() -> Self {
+        Self { table: Table::new(), groups: Groups::new(Fingerprints::new()) }
+    }
+
+    /// An empty index with room for `hashes` hashes.
+    pub fn with_capacity(hashes: usize) -> Self {
+        let indexer = Self::new();
+        indexer.reserve(hashes);
+        indexer
+    }
+
+    /// Makes room for `additional` more hashes, so that inserting about so many grows nothing.
+    ///
+    /// # Locking
+    ///
+    /// Takes the lock of every shard in turn; readers of a shard wait while it is moved.
+    pub fn reserve(&self, additional: usize) {
+        self.table.reserve(additional);
+    }
+
+    /// Counts hashes, lines and memory.
+    ///
+    /// # Costs
+    ///
+    /// One short lock per shard, plus a visit to every group. The counts come one after the other, so those
+    /// taken beside a writer may not fit together to the last line.
+    pub fn stats(&self) -> IndexStats {
+        let hashes = self.table.len();
+        let groups = self.groups.group_count();
+        let singles = hashes.saturating_sub(groups);
+        IndexStats {
+            hashes,
+            lines: singles + self.groups.line_count(),
+            groups,
+            table_bytes: self.table.heap_bytes(),
+        }
+    }
+
+    /// The high 16 bits of a hash, which stand beside the slot in the index.
+    #[inline]
+    pub fn tag_from_hash(key_hash: u64) -> u16 {
+        packed_slot::tag_from_hash(key_hash)
+    }
+
+    /// The tag of a key: [`tag_from_hash`](Self::tag_from_hash) of its XXH3-64.
+    #[inline]
+    pub fn tag_from_key(key: &[u8]) -> u16 {
+        packed_slot::tag_from_hash(hash_of_key(key))
+    }
+
+    /// Puts a 16-bit tag above a 48-bit value. Bits of `offset` above the 48th are dropped.
+    #[inline]
+    pub fn pack(tag: u16, offset: u64) -> u64 {
+        packed_slot::pack(tag, offset)
+    }
+
+    /// Takes apart what [`pack`](Self::pack) built: the tag and the 48-bit value.
+    #[inline]
+    pub fn unpack(packed: u64) -> (u16, u64) {
+        packed_slot::unpack(packed)
+    }
+}
+
+impl Default for KeyIndexer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for KeyIndexer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Counts, not contents: an index holds millions of words that mean nothing without the log.
+        f.debug_struct("KeyIndexer").field("stats", &self.stats()).finish()
+    }
+}

@@ -1,0 +1,62 @@
+//! How a hash picks a shard and a bucket.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// Mixes the 64-bit hashes that callers hand in with a secret of this index.
+///
+/// Callers may use any `u64` as a hash: page numbers 1, 2, 3, or values chosen to hurt. The table reads its
+/// shard from the high bits and its bucket from the low ones, so both ends must depend on every input bit:
+/// the two halves of the 128-bit product are folded into one another.
+#[derive(Clone, Copy)]
+pub(crate) struct Mix {
+    mask: u64,
+    multiplier: u64,
+}
+
+impl Mix {
+    pub(crate) fn new() -> Self {
+        let random = RandomState::new();
+        // An odd multiplier keeps the low half of the product a permutation of the input: no two inputs
+        // can collide in it, whatever the secret is.
+        Self { mask: random.hash_one(0_u64), multiplier: random.hash_one(1_u64) | 1 }
+    }
+
+    #[inline]
+    pub(crate) fn mix(self, hash: u64) -> u64 {
+        let product = u128::from(hash ^ self.mask) * u128::from(self.multiplier);
+        (product as u64) ^ ((product >> 64) as u64)
+    }
+}
+
+impl BuildHasher for Mix {
+    type Hasher = MixHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> MixHasher {
+        MixHasher { mix: *self, state: 0 }
+    }
+}
+
+/// The [`Hasher`] face of [`Mix`]; the tables of this crate feed it exactly one `u64`.
+pub(crate) struct MixHasher {
+    mix: Mix,
+    state: u64,
+}
+
+impl Hasher for MixHasher {
+    #[inline]
+    fn write_u64(&mut self, value: u64) {
+        self.state = self.mix.mix(self.state ^ value);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.state
+    }
+}

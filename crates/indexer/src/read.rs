@@ -1,0 +1,272 @@
+//! Look-ups as of a tail.
+
+use crate::group::{Group, Place};
+use crate::indexer::KeyIndexer;
+use crate::location::Location;
+use crate::packed_slot::PackedSlot;
+use crate::slot_source::{Identity, SlotSource};
+use crate::version::{Version, version_at};
+
+/// Look-ups. All of them answer for one point in time, the `tail`: a slot that ends beyond it is not there
+/// yet, and the version before it counts instead.
+impl KeyIndexer {
+    /// The slot of `key` at `tail`: its live version, or else the live entry that was written by this hash
+    /// alone. Never the slot of another key.
+    ///
+    /// `hash` must be the hash the key was inserted under.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Costs
+    ///
+    /// One look-up in the table, and one source call with a comparison of key bytes if the hash is there.
+    /// Each version beyond `tail` adds a call. A key that shares its hash with others costs one look-up
+    /// more.
+    ///
+    /// # Locking
+    ///
+    /// A shard's lock, shared, for the look-up alone.
+    #[inline]
+    pub fn find<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        match self.locate(hash) {
+            Some(location) => self.resolve(location, hash, key, tail, source),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest live slot of any line of `hash` at `tail`. Keys are not compared: with colliding keys the
+    /// answer may belong to any of them.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Costs
+    ///
+    /// One look-up in the table, and a source call for each version beyond `tail`, of every line of the hash.
+    ///
+    /// # Locking
+    ///
+    /// A shard's lock, shared, for the look-up alone.
+    #[inline]
+    pub fn find_by_hash<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        match self.locate(hash) {
+            Some(location) => self.resolve_by_hash(location, hash, tail, source),
+            None => Ok(None),
+        }
+    }
+
+    /// The first half of [`find`](Self::find): the entry of `hash`, without a look at any slot. `None` means
+    /// that no key of this hash exists.
+    ///
+    /// # Locking
+    ///
+    /// A shard's lock, shared.
+    #[inline]
+    pub fn locate(&self, hash: u64) -> Option<Location> {
+        let slot = self.table.get(hash)?;
+        debug_assert!(slot.has_tag_of(hash), "slot {slot:?} stands under foreign hash {hash:#x}");
+        Some(Location(slot))
+    }
+
+    /// [`locate`](Self::locate) for many hashes: afterwards `locations[i]` is that of `hashes[i]`. What the
+    /// vector held before is gone, its memory is used again.
+    ///
+    /// # Costs
+    ///
+    /// Less than the sum of its parts from about 16 hashes on: the locks are taken once per shard, and the
+    /// cache misses of the look-ups overlap.
+    ///
+    /// # Locking
+    ///
+    /// The lock of every shard concerned, shared, one after the other.
+    pub fn locate_batch(&self, hashes: &[u64], locations: &mut Vec<Option<Location>>) {
+        locations.clear();
+        locations.resize(hashes.len(), None);
+        self.table.get_batch(hashes, |index, slot| locations[index] = slot.map(Location));
+    }
+
+    /// The second half of [`find`](Self::find): from a location of `hash` to the slot of `key`.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Locking
+    ///
+    /// None, or a shard's lock, shared, if the hash has several lines.
+    #[inline]
+    pub fn resolve<S: SlotSource + ?Sized>(
+        &self,
+        location: Location,
+        hash: u64,
+        key: &[u8],
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        let newest = location.0;
+        if newest.is_group() {
+            return self.find_in_group(hash, key, tail, source);
+        }
+        if newest.end() > tail {
+            return find_older(newest, key, tail, source);
+        }
+        if newest.is_tombstone() {
+            return Ok(None);
+        }
+        let is_match = newest.is_bare() || is_slot_of(newest, key, source)?;
+        Ok(is_match.then(|| newest.end()))
+    }
+
+    /// The second half of [`find_by_hash`](Self::find_by_hash).
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Locking
+    ///
+    /// None, or a shard's lock, shared, if the hash has several lines.
+    #[inline]
+    pub fn resolve_by_hash<S: SlotSource + ?Sized>(
+        &self,
+        location: Location,
+        hash: u64,
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        if location.0.is_group() {
+            return self.newest_live_in_group(hash, tail, source);
+        }
+        Ok(version_at(location.0, tail, source)?.and_then(Version::live_end))
+    }
+
+    /// Whether the slot that ends at `end`, of this hash and identity, is what its line holds at `tail`: the
+    /// newest version there, and no tombstone. Scans of the log ask this of every slot.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Costs
+    ///
+    /// One look-up in the table. A slot that is current at the newest tail, or outdated there and alone under
+    /// its hash, needs no source call.
+    ///
+    /// # Locking
+    ///
+    /// A shard's lock, shared, for the look-up alone.
+    #[inline]
+    pub fn is_current<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        end: u64,
+        identity: Identity<'_>,
+        tail: u64,
+        source: &S,
+    ) -> Result<bool, S::Error> {
+        if end > tail {
+            return Ok(false);
+        }
+        let newest = match self.table.get(hash) {
+            None => return Ok(false),
+            Some(slot) if slot.is_group() => {
+                if self.groups.look(hash, |group| group.is_live(end)).unwrap_or(false) {
+                    return Ok(true);
+                }
+                match self.groups.probe(hash, identity, end, source)?.newest() {
+                    None => return Ok(false),
+                    Some(newest) => newest,
+                }
+            }
+            // The only line of its hash, so the slot's own.
+            Some(single) => single,
+        };
+        // Versions only grow: a line whose newest one lies below `end` does not hold it.
+        if newest.end() < end {
+            return Ok(false);
+        }
+        let version = version_at(newest, tail, source)?;
+        Ok(version.and_then(Version::live_end) == Some(end))
+    }
+
+    #[cold]
+    fn find_in_group<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        let keyed = self.groups.probe(hash, Identity::Keyed(key), 0, source)?.newest();
+        if let Some(end) = live_end_at(keyed, tail, source)? {
+            return Ok(Some(end));
+        }
+        live_end_at(self.groups.line(hash, Place::Bare), tail, source)
+    }
+
+    #[cold]
+    fn newest_live_in_group<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        let copy_out = |group: &Group| {
+            (group.newest_live_until(tail), group.newest_beyond(tail).collect::<Vec<_>>())
+        };
+        let Some((mut found, beyond)) = self.groups.look(hash, copy_out) else {
+            return Ok(None);
+        };
+        for newest in beyond {
+            // An absent version is `None`, which is less than any end.
+            found = found.max(live_end_at(Some(newest), tail, source)?);
+        }
+        Ok(found)
+    }
+}
+
+#[inline]
+fn is_slot_of<S: SlotSource + ?Sized>(
+    slot: PackedSlot,
+    key: &[u8],
+    source: &S,
+) -> Result<bool, S::Error> {
+    Ok(source.slot(slot.end())?.identity == Identity::Keyed(key))
+}
+
+/// A single line whose newest version lies beyond the tail.
+#[cold]
+fn find_older<S: SlotSource + ?Sized>(
+    newest: PackedSlot,
+    key: &[u8],
+    tail: u64,
+    source: &S,
+) -> Result<Option<u64>, S::Error> {
+    if !newest.is_bare() && !is_slot_of(newest, key, source)? {
+        return Ok(None);
+    }
+    live_end_at(Some(newest), tail, source)
+}
+
+fn live_end_at<S: SlotSource + ?Sized>(
+    newest: Option<PackedSlot>,
+    tail: u64,
+    source: &S,
+) -> Result<Option<u64>, S::Error> {
+    let Some(newest) = newest else { return Ok(None) };
+    Ok(version_at(newest, tail, source)?.and_then(Version::live_end))
+}

@@ -1,0 +1,236 @@
+//! The main table: one word per hash, in shards with a lock each.
+
+use std::thread::available_parallelism;
+
+use dashmap::{DashMap, SharedValue};
+
+use crate::mix::Mix;
+use crate::packed_slot::PackedSlot;
+use crate::shard_order::ShardOrder;
+
+/// At least so many shards, whatever the machine: a shard that grows holds its lock while it moves its
+/// entries, so small shards keep that pause short.
+const SHARDS_MIN: usize = 64;
+const SHARDS_MAX: usize = 512;
+const SHARDS_PER_CORE: usize = 8;
+
+/// Hash to [`PackedSlot`].
+///
+/// This is the one place that sees the shards. All access goes through [`Mix::mix`] and the shard it picks,
+/// no guard leaves a method, and what runs under one is code of this crate that neither blocks nor locks.
+pub(crate) struct Table {
+    shards: DashMap<u64, PackedSlot, Mix>,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let shard_count = (SHARDS_PER_CORE * cores).next_power_of_two();
+        let shard_count = shard_count.clamp(SHARDS_MIN, SHARDS_MAX);
+        Self { shards: DashMap::with_hasher_and_shard_amount(Mix::new(), shard_count) }
+    }
+
+    #[inline]
+    fn mix(&self, hash: u64) -> u64 {
+        self.shards.hasher().mix(hash)
+    }
+
+    #[inline]
+    fn shard_of(&self, mixed: u64) -> usize {
+        self.shards.determine_shard(mixed as usize)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, hash: u64) -> Option<PackedSlot> {
+        let mixed = self.mix(hash);
+        let shard = self.shards.shards()[self.shard_of(mixed)].read();
+        shard.get(mixed, |(other, _)| *other == hash).map(|(_, slot)| *slot.get())
+    }
+
+    /// Looks up many hashes with one lock per shard; `found[i]` receives the slot of `hashes[i]`.
+    ///
+    /// Besides the locks this saves waiting: taking a lock is a barrier that no later load may cross, so
+    /// with one lock per look-up the cache misses of a batch come one after the other.
+    pub(crate) fn get_batch(
+        &self,
+        hashes: &[u64],
+        mut found: impl FnMut(usize, Option<PackedSlot>),
+    ) {
+        let mut order = ShardOrder::new(self.shards.shards().len());
+        for (chunk, first) in ShardOrder::chunks(hashes) {
+            order.sort(chunk.iter().map(|hash| self.mix(*hash)), |mixed| self.shard_of(mixed));
+            for run in order.runs() {
+                let shard = self.shards.shards()[run.shard].read();
+                for (index, mixed) in run.items {
+                    let hash = chunk[*index as usize];
+                    let slot = shard.get(*mixed, |(other, _)| *other == hash);
+                    found(first + *index as usize, slot.map(|(_, slot)| *slot.get()));
+                }
+            }
+        }
+    }
+
+    /// Sets the slot of `hash`, or removes it.
+    pub(crate) fn set(&self, hash: u64, slot: Option<PackedSlot>) {
+        match slot {
+            Some(slot) => {
+                self.update(hash, |_| Some(slot));
+            }
+            None => {
+                let mixed = self.mix(hash);
+                let mut shard = self.shards.shards()[self.shard_of(mixed)].write();
+                shard.remove_entry(mixed, |(other, _)| *other == hash);
+            }
+        }
+    }
+
+    /// Shows `decide` the slot of `hash` and puts in what it returns, if anything; returns what was there.
+    #[inline]
+    pub(crate) fn update(
+        &self,
+        hash: u64,
+        decide: impl FnOnce(Option<PackedSlot>) -> Option<PackedSlot>,
+    ) -> Option<PackedSlot> {
+        let mixed = self.mix(hash);
+        let mut shard = self.shards.shards()[self.shard_of(mixed)].write();
+        if let Some((_, slot)) = shard.get_mut(mixed, |(other, _)| *other == hash) {
+            let before = *slot.get();
+            if let Some(after) = decide(Some(before)) {
+                *slot.get_mut() = after;
+            }
+            return Some(before);
+        }
+        if let Some(after) = decide(None) {
+            shard.insert_entry(mixed, (hash, SharedValue::new(after)), |(h, _)| self.mix(*h));
+        }
+        None
+    }
+
+    /// [`update`](Self::update) for each of `items`, with one lock per shard; items of one hash keep their
+    /// order. `decide` receives the index of the item.
+    pub(crate) fn update_batch<T>(
+        &self,
+        items: &[T],
+        order: &mut ShardOrder,
+        hash_of: impl Fn(&T) -> u64,
+        mut decide: impl FnMut(usize, Option<PackedSlot>) -> Option<PackedSlot>,
+    ) {
+        order.sort(items.iter().map(|item| self.mix(hash_of(item))), |mixed| self.shard_of(mixed));
+        for run in order.runs() {
+            let mut shard = self.shards.shards()[run.shard].write();
+            for (index, mixed) in run.items {
+                let index = *index as usize;
+                let hash = hash_of(&items[index]);
+                if let Some((_, slot)) = shard.get_mut(*mixed, |(other, _)| *other == hash) {
+                    if let Some(after) = decide(index, Some(*slot.get())) {
+                        *slot.get_mut() = after;
+                    }
+                } else if let Some(after) = decide(index, None) {
+                    let entry = (hash, SharedValue::new(after));
+                    shard.insert_entry(*mixed, entry, |(h, _)| self.mix(*h));
+                }
+            }
+        }
+    }
+
+    /// An order fit for [`update_batch`](Self::update_batch).
+    pub(crate) fn new_order(&self) -> ShardOrder {
+        ShardOrder::new(self.shards.shards().len())
+    }
+
+    /// Makes room for `additional` more hashes, spread as hashes spread.
+    pub(crate) fn reserve(&self, additional: usize) {
+        let shards = self.shards.shards();
+        let mean = additional / shards.len() + 1;
+        // The fill of a shard deviates by about the root of its mean; four of them leave few to grow later.
+        let share = if additional == 0 { 0 } else { mean + 4 * mean.isqrt() };
+        for shard in shards {
+            shard.write().reserve(share, |(hash, _)| self.mix(*hash));
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shards.shards().iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// The memory of all shards: a control byte and an entry per bucket.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let bucket_len = size_of::<(u64, PackedSlot)>() + 1;
+        self.shards.shards().iter().map(|shard| shard.read().buckets() * bucket_len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Families of hashes that callers use or attackers send, each of `n` members.
+    fn families(n: u64) -> Vec<(&'static str, Vec<u64>)> {
+        vec![
+            ("1, 2, 3, ...", (1..=n).collect()),
+            ("multiples of 64", (1..=n).map(|i| i << 6).collect()),
+            ("low half empty", (1..=n).map(|i| i << 32).collect()),
+            ("high bits only", (1..=n).map(|i| i << (64 - n.ilog2() - 1)).collect()),
+            ("just below the top", (1..=n).map(|i| i.wrapping_neg()).collect()),
+            ("a byte each", (1..=n).map(|i| (i & 0xFF) << 40 | (i >> 8)).collect()),
+        ]
+    }
+
+    /// How far counts deviate from an even spread: about 1 for random ones, 0 for perfectly even ones.
+    fn chi_square_per_slot(counts: &[usize]) -> f64 {
+        let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
+        let deviation = |count: &usize| (*count as f64 - mean).powi(2) / mean;
+        counts.iter().map(deviation).sum::<f64>() / counts.len() as f64
+    }
+
+    #[test]
+    fn patterned_hashes_spread_over_shards() {
+        for (name, hashes) in families(1 << 16) {
+            let table = Table::new();
+            for &hash in &hashes {
+                table.set(hash, Some(PackedSlot::group(hash)));
+            }
+            let counts: Vec<_> =
+                table.shards.shards().iter().map(|shard| shard.read().len()).collect();
+            assert_eq!(table.len(), hashes.len(), "{name}");
+            let spread = chi_square_per_slot(&counts);
+            assert!(spread < 4.0, "{name}: {spread} over {} shards", counts.len());
+        }
+    }
+
+    /// The table picks a bucket by the low bits and compares the top seven before it looks at an entry.
+    #[test]
+    fn patterned_hashes_spread_over_buckets_and_control_bytes() {
+        for (name, hashes) in families(1 << 16) {
+            let table = Table::new();
+            let mut buckets = vec![0; 1 << 12];
+            let mut control_bytes = vec![0; 1 << 7];
+            for &hash in &hashes {
+                let mixed = table.mix(hash);
+                buckets[mixed as usize & 0xFFF] += 1;
+                control_bytes[(mixed >> 57) as usize] += 1;
+            }
+            let spread = chi_square_per_slot(&buckets);
+            assert!(spread < 4.0, "{name}: {spread} over buckets");
+            let spread = chi_square_per_slot(&control_bytes);
+            assert!(spread < 4.0, "{name}: {spread} over control bytes");
+        }
+    }
+
+    #[test]
+    fn two_tables_do_not_share_their_secret() {
+        let (a, b) = (Table::new(), Table::new());
+        assert!((1..=8).any(|hash| a.mix(hash) != b.mix(hash)));
+    }
+
+    #[test]
+    fn room_once_made_suffices() {
+        let table = Table::new();
+        table.reserve(100_000);
+        let bytes = table.heap_bytes();
+        for hash in 0..100_000 {
+            table.set(hash, Some(PackedSlot::group(hash)));
+        }
+        assert_eq!(table.heap_bytes(), bytes);
+    }
+}

@@ -1,0 +1,65 @@
+//! One version of a line, and the walk back to the version that held at an earlier tail.
+
+use crate::packed_slot::PackedSlot;
+use crate::slot_source::SlotSource;
+
+/// One version of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Where the slot of this version ends, in bytes.
+    pub end: u64,
+    /// Whether this version deletes the line.
+    pub is_tombstone: bool,
+}
+
+impl Version {
+    /// Where the slot ends, unless it is a tombstone.
+    #[inline]
+    pub fn live_end(self) -> Option<u64> {
+        (!self.is_tombstone).then_some(self.end)
+    }
+}
+
+impl From<PackedSlot> for Version {
+    #[inline]
+    fn from(slot: PackedSlot) -> Self {
+        Self { end: slot.end(), is_tombstone: slot.is_tombstone() }
+    }
+}
+
+/// The version of a line at `tail`, given its newest one; `None` if the line began later.
+///
+/// # Costs
+///
+/// None while the newest version is not beyond `tail`; else one call of the source a version walked.
+#[inline]
+pub(crate) fn version_at<S: SlotSource + ?Sized>(
+    newest: PackedSlot,
+    tail: u64,
+    source: &S,
+) -> Result<Option<Version>, S::Error> {
+    if newest.end() <= tail {
+        return Ok(Some(newest.into()));
+    }
+    walk_back(newest.end(), tail, source)
+}
+
+#[cold]
+fn walk_back<S: SlotSource + ?Sized>(
+    newest_end: u64,
+    tail: u64,
+    source: &S,
+) -> Result<Option<Version>, S::Error> {
+    let mut end = newest_end;
+    loop {
+        let slot = source.slot(end)?;
+        if end <= tail {
+            return Ok(Some(Version { end, is_tombstone: slot.is_tombstone }));
+        }
+        // Links point down. One that does not could lead in a circle, so it ends the line.
+        if slot.previous_end == 0 || slot.previous_end >= end {
+            return Ok(None);
+        }
+        end = slot.previous_end;
+    }
+}

@@ -1,0 +1,21 @@
+//! The histories of `tests/answers_like_a_scan_of_the_log.rs` once more, with fingerprints so short that keys
+//! of one group collide in them as well. Only inside the crate can they be shortened.
+
+use proptest::prelude::*;
+
+use crate::fingerprint::Fingerprints;
+use crate::groups::Groups;
+use crate::indexer::KeyIndexer;
+use crate::support::history;
+use crate::table::Table;
+
+fn index_with_mask(mask: u64) -> KeyIndexer {
+    KeyIndexer { table: Table::new(), groups: Groups::new(Fingerprints::with_mask(mask)) }
+}
+
+proptest! {
+    #[test]
+    fn keys_of_equal_fingerprint_stay_apart(steps in history::steps(), mask in 0_u64..4) {
+        history::check(&steps, || index_with_mask(mask));
+    }
+}
