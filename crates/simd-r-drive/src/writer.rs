@@ -279,8 +279,29 @@ impl Writer {
         self.write_hints(true)
     }
 
+    /// How many bytes follow the durable point.
+    pub(crate) fn unflushed(&self) -> u64 {
+        self.tail() - self.durable.end
+    }
+
+    /// Makes everything durable, and the log says so. For a new file that is about to be shown.
+    pub(crate) fn append_barrier_after_flush(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.append_barrier()?;
+        self.write_hints(false)
+    }
+
+    /// Goes on in the file of `target`, which holds the same; the old one is no longer under its path.
+    pub(crate) fn move_to(&mut self, target: Self) {
+        let old = Arc::clone(&self.generation);
+        *self = Self { commits: self.commits, ..target };
+        // For readers in other processes. A hint: they also notice that the path names another file.
+        let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
+        let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);
+    }
+
     /// A flush under the lock.
-    fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let start = self.flush_start();
         let result = start.run();
         self.flushed(&start, result)
