@@ -147,5 +147,6 @@ pub(crate) fn value<'a>(key: &'a [u8], payload: &'a [u8]) -> NewEntry<'a> {
         payload,
         previous_end: 0,
         replaces_live: false,
+        written_at: None,
     }
 }
