@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, OpenOptions, compute_hash};
-use simd_r_drive_entry_handle::{Flags, LogCursor};
+use simd_r_drive_entry_handle::{Checkpoint, Flags, FormatError, Identity, LogCursor};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1.srd")
@@ -103,7 +103,7 @@ fn the_engine_writes_what_the_fixture_holds() -> io::Result<()> {
 /// All that is in the slots but times, seals, and the barrier's payload with its seal.
 fn slots(path: &Path) -> io::Result<Vec<String>> {
     let bytes = fs::read(path)?;
-    let identity = simd_r_drive_entry_handle::Identity::decode(&bytes).unwrap().unwrap();
+    let identity = Identity::decode(&bytes).unwrap().unwrap();
     let mut cursor = LogCursor::new(&bytes[..], identity.layout(), bytes.len() as u64, None);
     let mut slots = Vec::new();
     while let Some(slot) = cursor.previous()? {
@@ -124,4 +124,36 @@ fn slots(path: &Path) -> io::Result<Vec<String>> {
         ));
     }
     Ok(slots)
+}
+
+/// Whoever can read a file can forge its checkpoints. A durable tail inside the header once made the arithmetic
+/// of a read-only open overflow.
+#[test]
+fn a_forged_durable_tail_is_an_error() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("v1.srd");
+    for durable_tail in [0, 8, 4096, 16_383, 16_385, 17_100, 17_152, 1 << 20, 1 << 46, u64::MAX] {
+        let mut bytes = fs::read(fixture())?;
+        let identity = Identity::decode(&bytes).unwrap().unwrap();
+        let checkpoint =
+            Checkpoint { sequence: 8, durable_tail, durable_seal: 1, index_end: 0, is_clean: true };
+        bytes[4096..8192].copy_from_slice(&checkpoint.encode(&identity));
+        bytes[8192..12_288].fill(0);
+        fs::write(&path, &bytes)?;
+        let refused = DataStore::open_existing(&path).unwrap_err();
+        let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+        assert!(
+            matches!(inner, Some(FormatError::Damaged { .. } | FormatError::Truncated { .. })),
+            "{durable_tail}: {refused}"
+        );
+        for salvage in [false, true] {
+            let options = OpenOptions::new().read_only(true).salvage(salvage);
+            if let Ok(store) = options.open(&path) {
+                let _ = store.read(b"apple");
+                let _ = store.iter_entries().count();
+            }
+        }
+        assert!(fs::read(&path)? == bytes);
+    }
+    Ok(())
 }
