@@ -151,8 +151,8 @@ impl Trailer {
 }
 
 impl SealedTrailer {
-    /// Reads a trailer. Only its form is checked: kind and flags must be known, special slots and opaque
-    /// ones must look as writers make them. Whether it is genuine, only its seal can tell.
+    /// Reads a trailer. Only its form is checked: kind and flags must be known, and the key of a bare entry
+    /// must have a hash's length. Whether it is genuine, only its seal can tell.
     #[inline]
     pub fn decode(bytes: &[u8; METADATA_SIZE]) -> Option<Self> {
         let [

@@ -82,6 +82,11 @@ impl Writer {
         self.appender.check()
     }
 
+    /// Refuses all further writes.
+    pub(crate) fn poison(&mut self, cause: PoisonCause) {
+        self.appender.poison(cause);
+    }
+
     /// The generation that is written to.
     pub(crate) fn generation(&self) -> Arc<Generation> {
         Arc::clone(&self.generation)

@@ -58,6 +58,9 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
+    if let Some(point) = hinted.filter(|point| !is_possible_end(&layout, point.end)) {
+        return Err(FormatError::damaged(point.end, Damage::DurablePoint).into());
+    }
     // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
     // seal the log went on.
     if let Some(point) = hinted {
@@ -94,6 +97,11 @@ pub(crate) fn find_tail_from(
 ) -> io::Result<Point> {
     let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
     walk(file, layout, from, &found.candidates, len)
+}
+
+/// Whether a slot, or the header, can end at `end`. Only a forged checkpoint or barrier names another place.
+fn is_possible_end(layout: &Layout, end: u64) -> bool {
+    end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
 /// The tail of a log whose end is missing: its newest slot that is certain.
@@ -223,6 +231,8 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, keep: WalkFrom, 
         && trailer.fields.key_len == 0
         && layout.check_seal(bytes, &trailer, end).is_ok()
         && let Some(barrier) = block.get(..Barrier::LEN).and_then(Barrier::decode)
+        && barrier.durable_tail <= start
+        && is_possible_end(layout, barrier.durable_tail)
         && crc32fast::hash(&barrier.encode()) == trailer.fields.payload_crc
         && found.newest_barrier.is_none_or(|point| point.end < barrier.durable_tail)
     {
