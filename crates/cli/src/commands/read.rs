@@ -1,0 +1,70 @@
+//! `read`: prints a value, or writes it to a file.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use simd_r_drive::traits::DataStoreReader as _;
+
+use crate::console::Console;
+use crate::export::write_file;
+use crate::key::{Shown, entry_json};
+use crate::open;
+use crate::outcome::Outcome;
+
+pub(crate) fn run(
+    console: &Console,
+    store_path: &Path,
+    key: &[u8],
+    output: Option<&Path>,
+    buffer_size: usize,
+) -> Result<Outcome> {
+    if console.is_json && output.is_none() {
+        bail!("a value goes to standard output as it is; add -o FILE to get JSON");
+    }
+    let store = open::for_reading(store_path)?;
+    let entry = store.read(key).with_context(|| format!("cannot read {}", Shown(key)))?;
+    let Some(entry) = entry else { return Ok(console.tell_absent(key)?) };
+    let Some(path) = output else {
+        copy_in_pieces(&entry, &mut console.output(), buffer_size)?;
+        return Ok(Outcome::Complete);
+    };
+    write_to_path(&entry, path, store_path, buffer_size)
+        .with_context(|| format!("cannot write {}", open::shown(path)))?;
+    if console.is_json {
+        let mut object = entry_json(&entry);
+        object.insert("size".to_owned(), entry.size().into());
+        object.insert("output".to_owned(), open::shown(path).into());
+        console.print_json(&object.into())?;
+    }
+    Ok(Outcome::Complete)
+}
+
+fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) -> io::Result<()> {
+    match fs::metadata(path) {
+        // A device or a pipe is written to, not replaced.
+        Ok(found) if !found.is_file() => {
+            let mut file = fs::OpenOptions::new().write(true).open(path)?;
+            copy_in_pieces(value, &mut file, buffer_size)
+        }
+        Ok(_) => {
+            // The file itself, not a link to it, is replaced.
+            let file = fs::canonicalize(path)?;
+            if file == fs::canonicalize(store)? {
+                let reason = "it is the store itself";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
+            write_file(&file, true, |file| copy_in_pieces(value, file, buffer_size))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_file(path, true, |file| copy_in_pieces(value, file, buffer_size))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn copy_in_pieces(value: &[u8], output: &mut impl Write, buffer_size: usize) -> io::Result<()> {
+    value.chunks(buffer_size).try_for_each(|piece| output.write_all(piece))?;
+    output.flush()
+}
