@@ -1,0 +1,79 @@
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+
+use crate::run::Bench;
+
+/// Two values, one of which is no longer what was written.
+fn damaged_bench() -> Bench {
+    let bench = Bench::new();
+    bench.run(["write", "a", "sound"]).succeeds();
+    bench.run(["write", "b", "rotten"]).succeeds();
+    bench.run(["write", "c", "sound"]).succeeds();
+    let at = bench.run(["metadata", "b", "--json"]).succeeds().json()["offset"].as_u64().unwrap();
+    change(&bench, at);
+    bench
+}
+
+fn change(bench: &Bench, at: u64) {
+    let mut file = fs::OpenOptions::new().write(true).open(bench.path("store.srd")).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(b"~").unwrap();
+}
+
+#[test]
+fn a_sound_store_is_verified() {
+    let bench = Bench::new();
+    bench.run(["write", "a", "value"]).succeeds();
+    bench.run(["write", "b", ""]).succeeds();
+    let verified = bench.run(["verify"]).succeeds();
+    assert_eq!(verified.stdout(), "verified 2 entries, 5 bytes: no damage\n");
+    assert_eq!(bench.run(["verify", "--quiet"]).succeeds().stdout(), "");
+    let json = bench.run(["verify", "--json"]).succeeds().json();
+    assert_eq!(json["entries"], 2);
+    assert_eq!(json["damaged"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_damaged_value_is_found_and_never_printed() {
+    let bench = damaged_bench();
+    bench.run(["verify"]).exits(1).says("simd-r-drive: b is damaged: ");
+    let json = bench.run(["verify", "--json"]).exits(1).json();
+    assert_eq!(json["entries"], 3);
+    assert_eq!(json["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(json["damaged"][0]["key"], "b");
+
+    let read = bench.run(["read", "b"]).exits(2).says("damaged at byte");
+    assert_eq!(read.stdout(), "");
+    bench.run(["read", "b", "-o", "out"]).exits(2);
+    bench.run(["copy", "b", "other.srd"]).exits(2);
+    assert!(!bench.path("out").exists());
+    bench.run(["rename", "b", "d"]).exits(2);
+    assert_eq!(bench.run(["read", "a"]).succeeds().stdout(), "sound");
+}
+
+#[test]
+fn everything_but_the_damaged_value_is_exported() {
+    let bench = damaged_bench();
+    bench.run(["export", "out"]).exits(1).says("skipped b: its payload");
+    assert_eq!(fs::read(bench.path("out/a")).unwrap(), b"sound");
+    assert_eq!(fs::read(bench.path("out/c")).unwrap(), b"sound");
+    assert!(!bench.path("out/b").exists());
+}
+
+#[test]
+fn a_damaged_trailer_is_found() {
+    let bench = damaged_bench();
+    let at = bench.run(["metadata", "a", "--json"]).succeeds().json()["offset"].as_u64().unwrap();
+    change(&bench, at + 63);
+    bench.run(["verify"]).exits(1).says("damaged");
+    let json = bench.run(["verify", "--json"]).exits(1).json();
+    assert!(!json["damaged"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_truncated_store_is_found() {
+    let bench = damaged_bench();
+    let file = fs::OpenOptions::new().write(true).open(bench.path("store.srd")).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 100).unwrap();
+    bench.run(["verify"]).exits(1).says("truncated");
+}
