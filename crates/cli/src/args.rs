@@ -107,7 +107,7 @@ pub(crate) enum Command {
     /// Show how large the store is, and how it was found
     #[command(after_help = EXIT_STATUSES)]
     Info,
-    /// Check the store against its checksums
+    /// Check the whole store against its checksums, older versions included
     #[command(after_help = EXIT_STATUSES)]
     Verify,
     /// Give a value another key, replacing what that key had

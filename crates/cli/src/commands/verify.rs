@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Map, Value, json};
 use simd_r_drive::utils::format_bytes;
 use simd_r_drive::{DataStore, FormatError};
@@ -17,7 +17,8 @@ use crate::progress::Progress;
 /// What was found.
 #[derive(Debug, Default)]
 struct Findings {
-    entries: u64,
+    live_keys: u64,
+    dead_slots: u64,
     bytes: u64,
     damaged: Vec<Value>,
 }
@@ -25,59 +26,58 @@ struct Findings {
 pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let mut findings = Findings::default();
     // Opening checks the header, and key, trailer and link of every slot, dead ones included.
-    match open::for_metadata(store_path) {
-        Ok(store) => check_payloads(console, &store, &mut findings)?,
+    let checked = open::for_metadata(store_path)
+        .and_then(|store| check_payloads(console, &store, &mut findings));
+    match checked {
+        Ok(()) => {}
         Err(error) if is_damage(&error) => findings.damage(console, Map::new(), &error),
         Err(error) => return Err(error),
     }
-    let Findings { entries, bytes, damaged } = findings;
+    let Findings { live_keys, dead_slots, bytes, damaged } = findings;
     let state = match damaged.len() {
         0 => "no damage".to_owned(),
         1 => "1 damaged place".to_owned(),
         count => format!("{count} damaged places"),
     };
-    let summary = format!("verified {entries} entries, {}: {state}", format_bytes(bytes));
+    let bytes_shown = format_bytes(bytes);
+    let summary = format!(
+        "verified {live_keys} keys, {dead_slots} older versions and deletions, {bytes_shown}: {state}"
+    );
     let outcome = Outcome::complete_if(damaged.is_empty());
-    let value = json!({ "entries": entries, "bytes": bytes, "damaged": damaged });
+    let value = json!({
+        "live_keys": live_keys,
+        "dead_slots": dead_slots,
+        "bytes": bytes,
+        "damaged": damaged,
+    });
     console.summarize(&value, &summary)?;
     Ok(outcome)
 }
 
-/// Checks every live payload. One that is damaged does not keep the others from being checked.
+/// Checks every payload, those of older versions included. One that is damaged does not keep the others from
+/// being checked.
 fn check_payloads(console: &Console, store: &DataStore, findings: &mut Findings) -> Result<()> {
-    let progress = Progress::new(console, Some(store.stats().live_keys), "verifying");
-    let report = store.recovery_report();
-    if report.is_identity_damaged {
+    let stats = store.stats();
+    (findings.live_keys, findings.dead_slots) = (stats.live_keys, stats.dead_slots);
+    if store.recovery_report().is_identity_damaged {
         let error = anyhow!("the first page is damaged; one of its copies was used");
         findings.damage(console, Map::new(), &error);
     }
-    let mut iterator = store.iter_entries();
-    loop {
-        match iterator.next_entry() {
-            Ok(Some(entry)) => {
-                findings.entries += 1;
-                findings.bytes += entry.size() as u64;
-                progress.advance(1);
-                if entry.is_valid_checksum() {
-                    continue;
-                }
-                let mut object = entry_json(&entry);
-                object.insert("offset".to_owned(), entry.start_offset().into());
-                let (name, at) = (entry_name(&entry), entry.start_offset());
-                let error = anyhow!("{name} is damaged: payload at byte {at} fails its CRC-32");
-                progress.suspend(|| findings.damage(console, object, &error));
-            }
-            Ok(None) => break,
-            Err(error) => {
-                let error = anyhow::Error::from(error);
-                if !is_damage(&error) {
-                    return Err(error.context("cannot read on"));
-                }
-                // Older entries cannot be reached.
-                progress.suspend(|| findings.damage(console, Map::new(), &error));
-                break;
-            }
+    let versions = store.entries_since(None).context("cannot walk the log")?;
+    let progress = Progress::new(console, Some(versions.size_hint().0 as u64), "verifying");
+    for version in versions {
+        let version = version.context("cannot walk the log")?;
+        progress.advance(1);
+        let Some(entry) = version.value() else { continue };
+        findings.bytes += entry.size() as u64;
+        if entry.is_valid_checksum() {
+            continue;
         }
+        let (name, at) = (entry_name(entry), entry.start_offset());
+        let mut object = entry_json(entry);
+        object.insert("offset".to_owned(), at.into());
+        let error = anyhow!("{name} is damaged: payload at byte {at} fails its CRC-32");
+        progress.suspend(|| findings.damage(console, object, &error));
     }
     progress.finish();
     Ok(())

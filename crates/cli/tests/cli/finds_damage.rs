@@ -26,10 +26,11 @@ fn a_sound_store_is_verified() {
     bench.run(["write", "a", "value"]).succeeds();
     bench.run(["write", "b", ""]).succeeds();
     let verified = bench.run(["verify"]).succeeds();
-    assert_eq!(verified.stdout(), "verified 2 entries, 5 bytes: no damage\n");
+    let expected = "verified 2 keys, 0 older versions and deletions, 5 bytes: no damage\n";
+    assert_eq!(verified.stdout(), expected);
     assert_eq!(bench.run(["verify", "--quiet"]).succeeds().stdout(), "");
     let json = bench.run(["verify", "--json"]).succeeds().json();
-    assert_eq!(json["entries"], 2);
+    assert_eq!(json["live_keys"], 2);
     assert_eq!(json["damaged"].as_array().unwrap().len(), 0);
 }
 
@@ -38,7 +39,7 @@ fn a_damaged_value_is_found_and_never_printed() {
     let bench = damaged_bench();
     bench.run(["verify"]).exits(1).says("simd-r-drive: b is damaged: ");
     let json = bench.run(["verify", "--json"]).exits(1).json();
-    assert_eq!(json["entries"], 3);
+    assert_eq!(json["live_keys"], 3);
     assert_eq!(json["damaged"].as_array().unwrap().len(), 1);
     assert_eq!(json["damaged"][0]["key"], "b");
 
@@ -49,6 +50,17 @@ fn a_damaged_value_is_found_and_never_printed() {
     assert!(!bench.path("out").exists());
     bench.run(["rename", "b", "d"]).exits(2);
     assert_eq!(bench.run(["read", "a"]).succeeds().stdout(), "sound");
+}
+
+#[test]
+fn damage_of_an_older_version_is_found() {
+    let bench = damaged_bench();
+    bench.run(["write", "b", "newer"]).succeeds();
+    bench.run(["delete", "b"]).succeeds();
+    let json = bench.run(["verify", "--json"]).exits(1).json();
+    assert_eq!(json["live_keys"], 2);
+    assert_eq!(json["dead_slots"], 3);
+    assert_eq!(json["damaged"].as_array().unwrap().len(), 1);
 }
 
 #[test]
