@@ -110,6 +110,12 @@ pub(crate) enum Command {
     /// Check the whole store against its checksums, older versions included
     #[command(after_help = EXIT_STATUSES)]
     Verify,
+    /// Rewrite the store without older versions and deletions
+    ///
+    /// Needs space for the live values beside the store until it is done. A store that is damaged is left as
+    /// it is.
+    #[command(after_help = EXIT_STATUSES)]
+    Compact,
     /// Give a value another key, replacing what that key had
     #[command(after_help = EXIT_STATUSES)]
     Rename { old_key: OsString, new_key: OsString },

@@ -76,6 +76,11 @@ impl Write for Output {
     }
 }
 
+/// A number of things: `1 file`, `2 files`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 #[derive(Debug)]
 struct OutputClosed;
 

@@ -38,6 +38,10 @@ impl<'a> Progress<'a> {
         self.bar.inc(count);
     }
 
+    pub(crate) fn set(&self, position: u64) {
+        self.bar.set_position(position);
+    }
+
     /// Prints something while the bar is out of the way.
     pub(crate) fn suspend(&self, print: impl FnOnce()) {
         self.bar.suspend(print);

@@ -8,7 +8,7 @@ use serde_json::json;
 use simd_r_drive::EntryHandle;
 use simd_r_drive::utils::format_bytes;
 
-use crate::console::Console;
+use crate::console::{Console, counted};
 use crate::export::{Destination, Refusal, relative_path};
 use crate::key::{entry_json, entry_name};
 use crate::open;
@@ -50,7 +50,7 @@ pub(crate) fn run(
         }
     }
     let (skipped_count, skipped) = progress.finish();
-    let mut summary = format!("exported {files} files, {}", format_bytes(bytes));
+    let mut summary = format!("exported {}, {}", counted(files, "file"), format_bytes(bytes));
     if skipped_count > 0 {
         summary.push_str(&format!("; skipped {skipped_count}"));
     }

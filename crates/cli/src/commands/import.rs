@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use simd_r_drive::utils::format_bytes;
 
-use crate::console::Console;
+use crate::console::{Console, counted};
 use crate::import::{Excludes, Importer, Walk};
 use crate::open;
 use crate::outcome::Outcome;
@@ -35,7 +35,7 @@ pub(crate) fn run(
     let imported = imported.with_context(|| format!("cannot import {}", open::shown(dir)))?;
     open::close(&store)?;
     let (files, bytes) = (imported.files, imported.bytes);
-    let mut summary = format!("imported {files} files, {}", format_bytes(bytes));
+    let mut summary = format!("imported {}, {}", counted(files, "file"), format_bytes(bytes));
     if skipped_count > 0 {
         summary.push_str(&format!("; skipped {skipped_count}"));
     }

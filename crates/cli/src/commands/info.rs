@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 use simd_r_drive::utils::format_bytes;
 
-use crate::console::Console;
+use crate::console::{Console, counted};
 use crate::key::hex;
 use crate::open;
 use crate::outcome::Outcome;
@@ -38,10 +38,10 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     writeln!(output, "size        {} ({})", stats.tail, format_bytes(stats.tail))?;
     writeln!(
         output,
-        "dead        {} ({}) in {} older versions and deletions",
+        "dead        {} ({}) in {}",
         stats.dead_bytes,
         format_bytes(stats.dead_bytes),
-        stats.dead_slots
+        counted(stats.dead_slots, "older version")
     )?;
     writeln!(output, "alignment   {} bytes", stats.alignment)?;
     let state = match (report.was_clean, report.uncommitted_bytes) {

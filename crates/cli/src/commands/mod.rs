@@ -1,5 +1,6 @@
 //! The commands, one in each file.
 
+mod compact;
 mod copy;
 mod delete;
 mod export;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<Outcome> {
         }
         Command::Info => info::run(console, store),
         Command::Verify => verify::run(console, store),
+        Command::Compact => compact::run(console, store),
         Command::Rename { old_key, new_key } => {
             rename::run(console, store, bytes_of(old_key)?, bytes_of(new_key)?)
         }

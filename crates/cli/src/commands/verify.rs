@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use simd_r_drive::utils::format_bytes;
 use simd_r_drive::{DataStore, FormatError};
 
-use crate::console::Console;
+use crate::console::{Console, counted};
 use crate::key::{entry_json, entry_name};
 use crate::open;
 use crate::outcome::Outcome;
@@ -36,13 +36,11 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let Findings { live_keys, dead_slots, bytes, damaged } = findings;
     let state = match damaged.len() {
         0 => "no damage".to_owned(),
-        1 => "1 damaged place".to_owned(),
-        count => format!("{count} damaged places"),
+        count => counted(count as u64, "damaged place"),
     };
-    let bytes_shown = format_bytes(bytes);
-    let summary = format!(
-        "verified {live_keys} keys, {dead_slots} older versions and deletions, {bytes_shown}: {state}"
-    );
+    let keys = counted(live_keys, "key");
+    let dead = counted(dead_slots, "older version");
+    let summary = format!("verified {keys}, {dead}, {}: {state}", format_bytes(bytes));
     let outcome = Outcome::complete_if(damaged.is_empty());
     let value = json!({
         "live_keys": live_keys,

@@ -26,7 +26,7 @@ fn a_sound_store_is_verified() {
     bench.run(["write", "a", "value"]).succeeds();
     bench.run(["write", "b", ""]).succeeds();
     let verified = bench.run(["verify"]).succeeds();
-    let expected = "verified 2 keys, 0 older versions and deletions, 5 bytes: no damage\n";
+    let expected = "verified 2 keys, 0 older versions, 5 bytes: no damage\n";
     assert_eq!(verified.stdout(), expected);
     assert_eq!(bench.run(["verify", "--quiet"]).succeeds().stdout(), "");
     let json = bench.run(["verify", "--json"]).succeeds().json();
@@ -49,6 +49,9 @@ fn a_damaged_value_is_found_and_never_printed() {
     bench.run(["copy", "b", "other.srd"]).exits(2);
     assert!(!bench.path("out").exists());
     bench.run(["rename", "b", "d"]).exits(2);
+    let before = fs::read(bench.path("store.srd")).unwrap();
+    bench.run(["compact"]).exits(2).says("damaged");
+    assert!(fs::read(bench.path("store.srd")).unwrap() == before);
     assert_eq!(bench.run(["read", "a"]).succeeds().stdout(), "sound");
 }
 

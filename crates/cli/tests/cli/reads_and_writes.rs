@@ -122,3 +122,20 @@ fn a_store_tells_of_itself() {
     assert_eq!(json["was_clean"], true);
     assert_eq!(json["tail"], fs::metadata(bench.path("store.srd")).unwrap().len());
 }
+
+#[test]
+fn compaction_drops_what_is_dead_and_keeps_the_rest() {
+    let bench = Bench::new();
+    bench.run_with_input(["write", "key"], &[1; 100_000]).succeeds();
+    bench.run_with_input(["write", "key"], BINARY).succeeds();
+    bench.run(["write", "gone", "value"]).succeeds();
+    bench.run(["delete", "gone"]).succeeds();
+    let json = bench.run(["compact", "--json"]).succeeds().json();
+    assert!(json["bytes_before"].as_u64().unwrap() > 100_000);
+    let len = fs::metadata(bench.path("store.srd")).unwrap().len();
+    assert!(len < 30_000, "{len}");
+    assert_eq!(bench.run(["read", "key"]).succeeds().0.stdout, BINARY);
+    assert_eq!(bench.run(["list"]).succeeds().lines(), ["key"]);
+    assert_eq!(bench.run(["info", "--json"]).succeeds().json()["dead_slots"], 0);
+    assert_eq!(fs::read_dir(bench.path("")).unwrap().count(), 1);
+}

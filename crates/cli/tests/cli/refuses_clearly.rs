@@ -8,8 +8,8 @@ use crate::run::{Bench, tree};
 const READING: [&[&str]; 6] =
     [&["read", "key"], &["list"], &["info"], &["verify"], &["metadata", "key"], &["export", "out"]];
 
-const CHANGING: [&[&str]; 3] =
-    [&["delete", "key"], &["rename", "key", "new"], &["move", "key", "t"]];
+const CHANGING: [&[&str]; 4] =
+    [&["compact"], &["delete", "key"], &["rename", "key", "new"], &["move", "key", "t"]];
 
 #[test]
 fn a_missing_store_is_not_created_by_commands_that_need_one() {
@@ -76,6 +76,7 @@ fn a_read_only_file_is_read_but_not_written() {
     }
     bench.run(["write", "key", "newer"]).exits(2).says("read-only");
     bench.run(["delete", "key"]).exits(2).says("read-only");
+    bench.run(["compact"]).exits(2).says("read-only");
 }
 
 #[test]
