@@ -22,7 +22,7 @@ use crate::progress::Progress;
 
 /// Up to this size, in bytes, a file is read into memory and stored with others in one commit; a larger one is
 /// streamed.
-const SMALL_FILE_LEN: u64 = 4 << 20;
+const SMALL_FILE_LEN: u64 = 16 << 20;
 
 /// What was stored.
 #[derive(Debug, Clone, Copy, Default)]
