@@ -10,7 +10,7 @@ const EXIT_STATUSES: &str = "\
 Exit status:
   0  all that was asked is done
   1  done, but for what stderr tells: a key does not exist, a file or a key was
-     skipped, verify found damage
+     skipped, damage was found by verify, repair or with --salvage
   2  not done: bad usage, or the store or a file cannot be opened, read or written";
 
 /// Stores files and values in one file, and gets them back.
@@ -18,7 +18,7 @@ Exit status:
 #[command(name = "simd-r-drive", version, after_help = EXIT_STATUSES, disable_help_subcommand = true)]
 #[command(max_term_width = 100)]
 pub(crate) struct Args {
-    /// The store's file. Only `write`, `import`, `copy` and `move` create one that does not exist.
+    /// The store's file. Only `write` and `import` create it if it does not exist.
     pub(crate) store: PathBuf,
     /// Print results as JSON: one object on one line, for `list` one for each key.
     #[arg(long, global = true)]
@@ -46,6 +46,9 @@ pub(crate) enum Command {
         /// Write the value to this file instead; it appears complete, or not at all
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Of a damaged store, print what is left, even if something newer may have been lost; exit status 1
+        #[arg(long)]
+        salvage: bool,
         /// Write so many bytes at a time: 65536, 64K, 1M
         #[arg(long, short, value_name = "SIZE", default_value = "64K", value_parser = parse_nonzero_size)]
         buffer_size: usize,
@@ -68,6 +71,9 @@ pub(crate) enum Command {
         /// Size in bytes and time of writing (UTC) before each key
         #[arg(long, short)]
         long: bool,
+        /// Of a damaged store, list what is left; exit status 1
+        #[arg(long)]
+        salvage: bool,
         /// Keys as they are, each followed by a NUL byte, for `xargs -0`; entries without a key are left out
         #[arg(long, short = '0', conflicts_with_all = ["long", "json"])]
         null: bool,
@@ -100,6 +106,9 @@ pub(crate) enum Command {
         /// Only keys that start with this, which is not part of the files' paths
         #[arg(long, value_name = "PREFIX", default_value = "")]
         prefix: OsString,
+        /// Of a damaged store, export what is left, even if something newer may have been lost; exit status 1
+        #[arg(long)]
+        salvage: bool,
         /// Replace files that exist; without it they are skipped and told
         #[arg(long, short)]
         force: bool,
@@ -116,6 +125,14 @@ pub(crate) enum Command {
     /// it is.
     #[command(after_help = EXIT_STATUSES)]
     Compact,
+    /// Save what is left of a damaged store in a new one
+    ///
+    /// The old file is only read. Exit status 1 if anything was lost.
+    #[command(after_help = EXIT_STATUSES)]
+    Repair {
+        /// The new store's file, which must not exist
+        new_store: PathBuf,
+    },
     /// Give a value another key, replacing what that key had
     #[command(after_help = EXIT_STATUSES)]
     Rename { old_key: OsString, new_key: OsString },

@@ -19,6 +19,11 @@ impl Outcome {
     pub(crate) fn complete_if(is_complete: bool) -> Self {
         if is_complete { Self::Complete } else { Self::Partial }
     }
+
+    /// The worse of two.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self::complete_if(self == Self::Complete && other == Self::Complete)
+    }
 }
 
 impl From<Outcome> for ExitCode {

@@ -15,18 +15,27 @@ use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
+/// What the user asked for beyond the ordinary.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choices {
+    /// What is left of a damaged store, outdated or not.
+    pub(crate) salvage: bool,
+    /// Existing files are replaced.
+    pub(crate) force: bool,
+}
+
 pub(crate) fn run(
     console: &Console,
     store_path: &Path,
     dir: &Path,
     prefix: &[u8],
-    is_forced: bool,
+    choices: Choices,
 ) -> Result<Outcome> {
     // Reads are checked one by one here, so that a damaged value does not end the export.
-    let store = open::for_metadata(store_path)?;
+    let (store, outcome) = open::for_salvage(console, store_path, choices.salvage, false)?;
     let cannot = || format!("cannot export to {}", open::shown(dir));
     fs::create_dir_all(dir).with_context(cannot)?;
-    let mut destination = Destination::new(dir, store_path, is_forced).with_context(cannot)?;
+    let mut destination = Destination::new(dir, store_path, choices.force).with_context(cannot)?;
     let mut progress = Progress::new(console, Some(store.stats().live_keys), "exporting");
     let (mut files, mut bytes) = (0_u64, 0_u64);
     let mut entries = store.iter_entries();
@@ -55,7 +64,7 @@ pub(crate) fn run(
         summary.push_str(&format!("; skipped {skipped_count}"));
     }
     console.summarize(&json!({ "files": files, "bytes": bytes, "skipped": skipped }), &summary)?;
-    Ok(Outcome::complete_if(skipped_count == 0))
+    Ok(outcome.and(Outcome::complete_if(skipped_count == 0)))
 }
 
 fn export(

@@ -27,6 +27,7 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
             "was_clean": report.was_clean,
             "uncommitted_bytes": report.uncommitted_bytes,
             "is_identity_damaged": report.is_identity_damaged,
+            "damaged_ranges": report.damaged.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
             "open_seconds": report.duration.as_secs_f64(),
         }))?;
         return Ok(Outcome::Complete);
@@ -54,6 +55,10 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     writeln!(output, "state       {state}")?;
     if report.is_identity_damaged {
         writeln!(output, "damage      the first page is damaged; one of its copies was used")?;
+    }
+    for range in &report.damaged {
+        let len = range.end - range.start;
+        writeln!(output, "damage      {len} bytes at byte {} cannot be read", range.start)?;
     }
     writeln!(output, "opened in   {:.3} s", report.duration.as_secs_f64())?;
     output.flush()?;

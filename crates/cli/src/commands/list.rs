@@ -36,9 +36,10 @@ pub(crate) fn run(
     console: &Console,
     store_path: &Path,
     prefix: &[u8],
+    is_salvage: bool,
     format: Format,
 ) -> Result<Outcome> {
-    let store = open::for_metadata(store_path)?;
+    let (store, outcome) = open::for_salvage(console, store_path, is_salvage, false)?;
     let mut entries = Vec::new();
     let mut iterator = store.iter_entries();
     while let Some(entry) = iterator.next_entry().context("cannot list all keys")? {
@@ -70,7 +71,7 @@ pub(crate) fn run(
         }
     }
     output.flush()?;
-    Ok(Outcome::Complete)
+    Ok(outcome)
 }
 
 fn json_of(entry: &EntryHandle) -> Value {

@@ -13,22 +13,31 @@ use crate::key::{Shown, entry_json};
 use crate::open;
 use crate::outcome::Outcome;
 
+/// Where the value goes, in pieces of which size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// A file, or standard output.
+    pub(crate) path: Option<&'a Path>,
+    pub(crate) buffer_size: usize,
+}
+
 pub(crate) fn run(
     console: &Console,
     store_path: &Path,
     key: &[u8],
-    output: Option<&Path>,
-    buffer_size: usize,
+    is_salvage: bool,
+    target: Target<'_>,
 ) -> Result<Outcome> {
+    let Target { path: output, buffer_size } = target;
     if console.is_json && output.is_none() {
         bail!("a value goes to standard output as it is; add -o FILE to get JSON");
     }
-    let store = open::for_reading(store_path)?;
+    let (store, outcome) = open::for_salvage(console, store_path, is_salvage, true)?;
     let entry = store.read(key).with_context(|| format!("cannot read {}", Shown(key)))?;
     let Some(entry) = entry else { return Ok(console.tell_absent(key)?) };
     let Some(path) = output else {
         copy_in_pieces(&entry, &mut console.output(), buffer_size)?;
-        return Ok(Outcome::Complete);
+        return Ok(outcome);
     };
     write_to_path(&entry, path, store_path, buffer_size)
         .with_context(|| format!("cannot write {}", open::shown(path)))?;
@@ -38,7 +47,7 @@ pub(crate) fn run(
         object.insert("output".to_owned(), open::shown(path).into());
         console.print_json(&object.into())?;
     }
-    Ok(Outcome::Complete)
+    Ok(outcome)
 }
 
 fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) -> io::Result<()> {

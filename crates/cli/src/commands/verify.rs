@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Map, Value, json};
 use simd_r_drive::utils::format_bytes;
-use simd_r_drive::{DataStore, FormatError};
+use simd_r_drive::{DataStore, EntryHandle, FormatError};
 
 use crate::console::{Console, counted};
 use crate::key::{entry_json, entry_name};
@@ -26,8 +26,8 @@ struct Findings {
 pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let mut findings = Findings::default();
     // Opening checks the header, and key, trailer and link of every slot, dead ones included.
-    let checked = open::for_metadata(store_path)
-        .and_then(|store| check_payloads(console, &store, &mut findings));
+    let checked =
+        open::for_checking(store_path).and_then(|store| check(console, &store, &mut findings));
     match checked {
         Ok(()) => {}
         Err(error) if is_damage(&error) => findings.damage(console, Map::new(), &error),
@@ -54,31 +54,53 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
 
 /// Checks every payload, those of older versions included. One that is damaged does not keep the others from
 /// being checked.
-fn check_payloads(console: &Console, store: &DataStore, findings: &mut Findings) -> Result<()> {
+fn check(console: &Console, store: &DataStore, findings: &mut Findings) -> Result<()> {
     let stats = store.stats();
     (findings.live_keys, findings.dead_slots) = (stats.live_keys, stats.dead_slots);
     if store.recovery_report().is_identity_damaged {
         let error = anyhow!("the first page is damaged; one of its copies was used");
         findings.damage(console, Map::new(), &error);
     }
-    let versions = store.entries_since(None).context("cannot walk the log")?;
-    let progress = Progress::new(console, Some(versions.size_hint().0 as u64), "verifying");
-    for version in versions {
-        let version = version.context("cannot walk the log")?;
-        progress.advance(1);
-        let Some(entry) = version.value() else { continue };
-        findings.bytes += entry.size() as u64;
-        if entry.is_valid_checksum() {
-            continue;
+    for range in &store.recovery_report().damaged {
+        let error = anyhow!("bytes {} to {} of the log cannot be read", range.start, range.end);
+        let object = Map::from_iter([("offset".to_owned(), range.start.into())]);
+        findings.damage(console, object, &error);
+    }
+    let total = stats.live_keys + stats.dead_slots;
+    let progress = Progress::new(console, Some(total), "verifying");
+    if store.recovery_report().damaged.is_empty() {
+        for version in store.entries_since(None).context("cannot walk the log")? {
+            if let Some(entry) = version.context("cannot walk the log")?.value() {
+                check_payload(console, entry, &progress, findings);
+            }
         }
-        let (name, at) = (entry_name(entry), entry.start_offset());
-        let mut object = entry_json(entry);
-        object.insert("offset".to_owned(), at.into());
-        let error = anyhow!("{name} is damaged: payload at byte {at} fails its CRC-32");
-        progress.suspend(|| findings.damage(console, object, &error));
+    } else {
+        // The history of a damaged log is not to be had; its live values are.
+        let mut entries = store.iter_entries();
+        while let Some(entry) = entries.next_entry().context("cannot walk the log")? {
+            check_payload(console, &entry, &progress, findings);
+        }
     }
     progress.finish();
     Ok(())
+}
+
+fn check_payload(
+    console: &Console,
+    entry: &EntryHandle,
+    progress: &Progress<'_>,
+    findings: &mut Findings,
+) {
+    progress.advance(1);
+    findings.bytes += entry.size() as u64;
+    if entry.is_valid_checksum() {
+        return;
+    }
+    let (name, at) = (entry_name(entry), entry.start_offset());
+    let mut object = entry_json(entry);
+    object.insert("offset".to_owned(), at.into());
+    let error = anyhow!("{name} is damaged: payload at byte {at} fails its CRC-32");
+    progress.suspend(|| findings.damage(console, object, &error));
 }
 
 impl Findings {

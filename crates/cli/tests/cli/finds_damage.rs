@@ -75,14 +75,54 @@ fn everything_but_the_damaged_value_is_exported() {
     assert!(!bench.path("out/b").exists());
 }
 
+/// A log whose second slot has lost the length of its payload.
+fn broken_bench() -> Bench {
+    let bench = Bench::new();
+    for key in ["a", "b", "c"] {
+        bench.run(["write", key, "sound"]).succeeds();
+    }
+    let at = bench.run(["metadata", "b", "--json"]).succeeds().json()["offset"].as_u64().unwrap();
+    change(&bench, at + 32);
+    bench
+}
+
 #[test]
-fn a_damaged_trailer_is_found() {
-    let bench = damaged_bench();
-    let at = bench.run(["metadata", "a", "--json"]).succeeds().json()["offset"].as_u64().unwrap();
-    change(&bench, at + 63);
-    bench.run(["verify"]).exits(1).says("damaged");
-    let json = bench.run(["verify", "--json"]).exits(1).json();
-    assert!(!json["damaged"].as_array().unwrap().is_empty());
+fn a_broken_log_gives_what_is_certain_and_the_rest_when_asked() {
+    let bench = broken_bench();
+    let json = bench.run(["verify", "--json"]).exits(1).says("cannot be read").json();
+    assert_eq!(json["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(json["live_keys"], 2);
+    assert_eq!(bench.run(["info", "--json"]).succeeds().json()["damaged_ranges"][0][1], {
+        let at = json["damaged"][0]["offset"].as_u64().unwrap();
+        at + 64
+    });
+
+    assert_eq!(bench.run(["read", "c"]).succeeds().stdout(), "sound");
+    bench.run(["read", "a"]).exits(2).says("damaged at byte");
+    bench.run(["read", "b"]).exits(2).says("damaged at byte");
+    bench.run(["list"]).exits(2).says("salvage");
+    bench.run(["write", "d", "value"]).exits(2).says("damaged at byte");
+
+    assert_eq!(bench.run(["read", "a", "--salvage"]).exits(1).stdout(), "sound");
+    assert_eq!(bench.run(["list", "--salvage"]).exits(1).says("damaged").lines(), ["a", "c"]);
+    let exported = bench.run(["export", "out", "--salvage"]).exits(1);
+    assert_eq!(exported.stdout(), "exported 2 files, 10 bytes\n");
+}
+
+#[test]
+fn a_broken_store_is_repaired_into_a_new_one() {
+    let bench = broken_bench();
+    let before = fs::read(bench.path("store.srd")).unwrap();
+    let json = bench.run(["repair", "new.srd", "--json"]).exits(1).says("lost what stood").json();
+    assert_eq!(json["copied"], 2);
+    assert_eq!(json["unconfirmed"], 1);
+    assert!(fs::read(bench.path("store.srd")).unwrap() == before);
+    bench.run(["repair", "new.srd"]).exits(2);
+
+    fs::rename(bench.path("new.srd"), bench.path("store.srd")).unwrap();
+    bench.run(["verify"]).succeeds();
+    assert_eq!(bench.run(["list"]).succeeds().lines(), ["a", "c"]);
+    bench.run(["repair", "again.srd"]).succeeds();
 }
 
 #[test]
@@ -90,5 +130,6 @@ fn a_truncated_store_is_found() {
     let bench = damaged_bench();
     let file = fs::OpenOptions::new().write(true).open(bench.path("store.srd")).unwrap();
     file.set_len(file.metadata().unwrap().len() - 100).unwrap();
-    bench.run(["verify"]).exits(1).says("truncated");
+    bench.run(["verify"]).exits(1).says("cannot be read");
+    bench.run(["write", "d", "value"]).exits(2).says("truncated");
 }
