@@ -127,6 +127,12 @@ impl Trailer {
         self.flags.has(Flags::BARE_HASH)
     }
 
+    /// Whether the previous version of the key was live.
+    #[inline]
+    pub const fn replaces_live(&self) -> bool {
+        self.flags.has(Flags::REPLACES_LIVE)
+    }
+
     /// The bytes that the seal covers. Lengths, offsets and times are cut to the width of their field;
     /// callers check the limits before.
     #[inline]

@@ -47,6 +47,7 @@ mod par_iter;
 mod plan;
 mod publication;
 mod read;
+mod refresh;
 mod repair;
 mod shared;
 mod snapshot;

@@ -157,15 +157,8 @@ impl Writer {
             return Ok(());
         }
         let alignment = self.generation.layout.alignment();
-        let map = maps::map(&*self.generation.file, alignment, end, true)?;
-        if self.generation.publication.add_map(map) {
-            Ok(())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::OutOfMemory,
-                "address space is too short to map the growing store; reopen it, or raise the limit",
-            ))
-        }
+        let map = maps::map(&*self.generation.file, alignment, end)?;
+        if self.generation.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
     }
 
     fn publish(

@@ -57,6 +57,10 @@ impl StoreFile for OsFile {
         platform::next_data(&self.0, offset)
     }
 
+    fn next_hole(&self, offset: u64) -> io::Result<u64> {
+        platform::next_hole(&self.0, offset)
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         match self.0.try_lock() {
             Ok(()) => Ok(true),

@@ -69,7 +69,7 @@ pub(crate) fn find_tail(
         }
         durable = point;
     }
-    let scan = scan(file, &layout, durable.end, len)?;
+    let scan = scan(file, &layout, durable.end, len, WalkFrom::NewestBarrier)?;
     if let Some(point) = scan.newest_barrier
         && point.end > durable.end
     {
@@ -80,6 +80,20 @@ pub(crate) fn find_tail(
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
+}
+
+/// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn find_tail_from(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: Point,
+    len: u64,
+) -> io::Result<Point> {
+    let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
+    walk(file, layout, from, &found.candidates, len)
 }
 
 /// The tail of a log whose end is missing: its newest slot that is certain.
@@ -132,7 +146,7 @@ fn check_point(
 #[derive(Debug)]
 struct Scan {
     /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
-    /// newest barrier's durable point, from where the walk begins, so that memory is bounded like the walk.
+    /// place from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
     /// The largest durable point that a genuine barrier names.
     newest_barrier: Option<Point>,
@@ -145,8 +159,23 @@ struct Candidate {
     end: u64,
 }
 
+/// From where the walk will begin, and so which candidates must be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WalkFrom {
+    /// From where the search begins.
+    Start,
+    /// From the durable point of the newest barrier found.
+    NewestBarrier,
+}
+
 /// Looks for trailers in `(from, len]`. Reads everything but holes, once.
-fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Result<Scan> {
+fn scan(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: u64,
+    len: u64,
+    keep: WalkFrom,
+) -> io::Result<Scan> {
     let step = layout.alignment().bytes() as usize;
     let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
     let mut chunk = vec![0; SCAN_LEN];
@@ -158,14 +187,17 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
             Some(data) if data < len => layout.alignment().round_down(data).max(at),
             _ => break,
         };
-        let want = (len - at).min(SCAN_LEN as u64) as usize;
+        // Whole blocks: a slot may end, and a hole begin, within one.
+        let hole = layout.alignment().round_up(file.next_hole(at)?).unwrap_or(len);
+        let data_len = hole.clamp(at, len) - at;
+        let want = data_len.min(SCAN_LEN as u64) as usize;
         let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
         let bytes = &chunk[..read];
         if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
             found.data_end = at + last as u64 + 1;
             for (number, block) in bytes.chunks_exact(step).enumerate() {
                 let end = at + ((number + 1) * step) as u64;
-                consider(layout, block, from, end, &mut found);
+                consider(layout, block, from, end, keep, &mut found);
             }
         }
         if read < want {
@@ -179,7 +211,7 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
 
 /// Notes the block that ends at `end` if it looks like the end of a slot that starts at or after `from`.
 #[inline]
-fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan) {
+fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, keep: WalkFrom, found: &mut Scan) {
     let Some(bytes) = block.last_chunk::<METADATA_SIZE>() else { return };
     let Some(trailer) = SealedTrailer::decode(bytes) else { return };
     let Some(start) = layout.slot_start(end, &trailer.fields) else { return };
@@ -196,7 +228,9 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
-        found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
+        if keep == WalkFrom::NewestBarrier {
+            found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
+        }
     }
 }
 

@@ -153,7 +153,8 @@ fn what_lies_before_the_newest_barrier_takes_no_memory() {
         log.push_barrier();
     }
     let len = log.file.bytes.len() as u64;
-    let found = scan(&log.file, &log.layout, log.layout.header_len(), len).unwrap();
+    let found = scan(&log.file, &log.layout, log.layout.header_len(), len, WalkFrom::NewestBarrier)
+        .unwrap();
     assert_eq!(found.candidates.len(), 1, "the barrier alone stands beyond its durable point");
     assert_eq!(log.find_tail().tail, log.tail);
 }
