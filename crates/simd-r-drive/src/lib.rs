@@ -120,3 +120,8 @@ pub mod storage_engine {
         constants, digest, traits,
     };
 }
+
+/// The example of the repository's `README.md`, so that it compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadMe;
