@@ -16,7 +16,7 @@ mod support {
     pub mod store;
 }
 
-use support::naive;
+use support::naive::Lines;
 use support::store::Store;
 
 const HASHES: [u64; 5] = [0, 1, 2, 1 << 63, u64::MAX];
@@ -96,11 +96,12 @@ fn apply(store: &mut Store, ops: &[Op], left: &mut usize) {
 fn check_writer(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
-        assert_eq!(index.live_lines(hash), naive::live_lines(log, hash), "live lines of {hash}");
+        let lines = Lines::newest(log, hash);
+        assert_eq!(index.live_lines(hash), lines.live_ends(), "live lines of {hash}");
         let keyed = KEYS.map(Identity::Keyed);
         for identity in keyed.into_iter().chain([Identity::Bare]) {
             let current = index.current(hash, identity, log).expect("the log does not fail");
-            assert_eq!(current, naive::current(log, hash, identity), "{identity:?} of {hash}");
+            assert_eq!(current, lines.current(identity), "{identity:?} of {hash}");
         }
     }
 }
@@ -110,18 +111,20 @@ fn check_readers(store: &Store) {
     let Store { log, index, .. } = store;
     for tail in [0].into_iter().chain(log.iter().map(|(end, _)| end)) {
         for hash in HASHES {
+            let lines = Lines::at(log, hash, tail);
             let newest = index.find_by_hash(hash, tail, log).expect("the log does not fail");
-            assert_eq!(newest, naive::find_by_hash(log, hash, tail), "{hash} at {tail}");
+            assert_eq!(newest, lines.live_ends().last().copied(), "{hash} at {tail}");
             for key in KEYS {
                 let found = index.find(hash, key, tail, log).expect("the log does not fail");
-                assert_eq!(found, naive::find(log, hash, key, tail), "{key:?} of {hash} at {tail}");
+                assert_eq!(found, lines.find(key), "{key:?} of {hash} at {tail}");
             }
-        }
-        for (end, slot) in log.iter() {
-            let is_current = index
-                .is_current(slot.hash, end, slot.identity(), tail, log)
-                .expect("the log does not fail");
-            assert_eq!(is_current, naive::is_current(log, end, tail), "slot {end} at {tail}");
+            for (end, slot) in log.iter().filter(|(_, slot)| slot.hash == hash) {
+                let is_current = index
+                    .is_current(hash, end, slot.identity(), tail, log)
+                    .expect("the log does not fail");
+                let live_end = lines.live_end(slot.key.as_deref());
+                assert_eq!(is_current, live_end == Some(end), "slot {end} at {tail}");
+            }
         }
     }
 }

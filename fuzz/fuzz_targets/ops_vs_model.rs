@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, EntryHandle, EntryIterator, OpenOptions, compute_hash};
+use simd_r_drive::{
+    DataStore, Durability, EntryHandle, EntryIterator, OpenOptions, Snapshot, compute_hash,
+};
 use simd_r_drive_fuzz::model::{Line, Model, Outcome};
 use simd_r_drive_fuzz::{keys, scratch};
 
@@ -20,6 +22,7 @@ const MAX_OPS: usize = 48;
 struct Input {
     align_log2: u8,
     verify_reads: bool,
+    is_synced: bool,
     ops: Vec<Op>,
 }
 
@@ -70,12 +73,17 @@ enum Op {
     Delete(u8),
     BatchDelete(Vec<u8>),
     BatchDeleteHashes(Vec<u8>),
+    WriteIfAbsent(u8, Payload),
+    /// The handle of this number, of those that are held, is what the key is expected to have.
+    CompareAndWrite(u8, Option<u8>, Payload),
     Sync,
+    Compact,
     Reopen,
     /// The process dies: the file is opened as it is.
     Crash,
     HoldHandle(u8),
     HoldIterator,
+    HoldSnapshot,
     OpenBeside,
     Check,
 }
@@ -113,15 +121,26 @@ impl Read for Stream<'_> {
     }
 }
 
+/// A handle that was read, a copy of its bytes, and the version that it was.
+struct Held {
+    handle: EntryHandle,
+    copy: Vec<u8>,
+    sequence: u64,
+    /// Compactions and reopens before it was read: later, it counts as outdated.
+    era: usize,
+}
+
 /// A store, what it should hold, and what was taken from it earlier.
 struct Subject {
     store: DataStore,
     model: Model,
     path: PathBuf,
     options: OpenOptions,
-    handles: Vec<(EntryHandle, Vec<u8>)>,
+    handles: Vec<Held>,
     iterators: Vec<(EntryIterator, Model)>,
+    snapshots: Vec<(Snapshot, Model)>,
     crashes: usize,
+    era: usize,
 }
 
 fuzz_target!(|input: Input| {
@@ -146,7 +165,8 @@ impl Subject {
         let options = OpenOptions::new()
             .create(true)
             .alignment(1 << (6 + input.align_log2 % 11))
-            .verify_reads(input.verify_reads);
+            .verify_reads(input.verify_reads)
+            .durability(if input.is_synced { Durability::Sync } else { Durability::Process });
         let store = options.open(&path).expect("a store is created");
         Self {
             store,
@@ -155,7 +175,9 @@ impl Subject {
             options,
             handles: Vec::new(),
             iterators: Vec::new(),
+            snapshots: Vec::new(),
             crashes: 0,
+            era: 0,
         }
     }
 
@@ -163,7 +185,8 @@ impl Subject {
         let before = self.store.file_size().expect("known");
         let (got, expected) = self.run(op, other);
         let after = self.store.file_size().expect("known");
-        assert!(after >= before || matches!(op, Op::Reopen | Op::Crash), "the tail went back");
+        let may_shrink = matches!(op, Op::Reopen | Op::Crash | Op::Compact);
+        assert!(after >= before || may_shrink, "the tail went back");
         match (got, expected) {
             (Ok(Some(tail)), Ok(())) => assert_eq!(tail, after, "{op:?}"),
             (Ok(None), Ok(())) => {}
@@ -272,6 +295,39 @@ impl Subject {
                 model.delete_hashes(&hashes);
                 (got, Ok(()))
             }
+            Op::WriteIfAbsent(key, payload) => {
+                let (key, payload) = (keys::key(*key), payload.bytes());
+                let is_absent = model.read(&key).is_none();
+                let got = store.write_if_absent(&key, &payload);
+                let expected = if is_absent { model.write(&[(key, payload)]) } else { Ok(()) };
+                if let Ok(wrote) = got {
+                    assert_eq!(wrote, is_absent);
+                }
+                return (got.map(|_| None), expected);
+            }
+            Op::CompareAndWrite(key, number, payload) => {
+                let (key, payload) = (keys::key(*key), payload.bytes());
+                let held = number.and_then(|number| {
+                    self.handles.get(usize::from(number) % self.handles.len().max(1))
+                });
+                let is_expected = match (model.read(&key), held) {
+                    (None, None) => true,
+                    (Some(value), Some(held)) => {
+                        held.era == self.era && held.sequence == value.sequence
+                    }
+                    _ => false,
+                };
+                let got = store.compare_and_write(&key, held.map(|held| &held.handle), &payload);
+                let expected = if is_expected { model.write(&[(key, payload)]) } else { Ok(()) };
+                if let Ok(wrote) = got {
+                    assert_eq!(wrote, is_expected);
+                }
+                return (got.map(|_| None), expected);
+            }
+            Op::Compact => {
+                self.compact();
+                return (Ok(None), Ok(()));
+            }
             Op::Sync => return (store.sync().map(|()| None), Ok(())),
             Op::Reopen => {
                 self.reopen();
@@ -282,9 +338,10 @@ impl Subject {
                 return (Ok(None), Ok(()));
             }
             Op::HoldHandle(key) => {
-                if let Ok(Some(handle)) = store.read(&keys::key(*key)) {
-                    let copy = handle.to_vec();
-                    self.handles.push((handle, copy));
+                let key = keys::key(*key);
+                if let (Ok(Some(handle)), Some(value)) = (store.read(&key), model.read(&key)) {
+                    let (copy, sequence, era) = (handle.to_vec(), value.sequence, self.era);
+                    self.handles.push(Held { handle, copy, sequence, era });
                 }
                 return (Ok(None), Ok(()));
             }
@@ -292,10 +349,15 @@ impl Subject {
                 self.iterators.push((store.iter_entries(), model.clone()));
                 return (Ok(None), Ok(()));
             }
+            Op::HoldSnapshot => {
+                self.snapshots.push((store.snapshot(), model.clone()));
+                return (Ok(None), Ok(()));
+            }
             Op::OpenBeside => {
                 let options = OpenOptions::new().read_only(true);
                 let reader = options.open(&self.path).expect("readers are welcome beside a writer");
                 check_contents(&reader, model);
+                check_iterator(&mut reader.iter_entries(), model);
                 let refused = OpenOptions::new().open(&self.path);
                 assert!(refused.is_err(), "two writers");
                 return (Ok(None), Ok(()));
@@ -308,7 +370,19 @@ impl Subject {
         (got.map(Some), expected)
     }
 
+    /// Live values stay, in their order; the rest goes.
+    fn compact(&mut self) {
+        self.era += 1;
+        let before = self.store.file_size().expect("known");
+        self.store.compact().expect("nothing is damaged");
+        assert!(self.store.file_size().expect("known") <= before + 2 * (64 << 10), "it grew");
+        let stats = self.store.stats();
+        assert_eq!((stats.dead_slots, stats.dead_bytes), (0, 0), "compaction left dead bytes");
+        self.check();
+    }
+
     fn reopen(&mut self) {
+        self.era += 1;
         let before = self.store.stats();
         self.store.close().expect("a store on a sound disk closes");
         let len = std::fs::metadata(&self.path).expect("there").len();
@@ -321,6 +395,7 @@ impl Subject {
     }
 
     fn crash(&mut self) {
+        self.era += 1;
         let before = self.store.stats();
         self.crashes += 1;
         let left = self.path.with_extension(self.crashes.to_string());
@@ -346,11 +421,16 @@ impl Subject {
 
     fn check(&self) {
         check_contents(&self.store, &self.model);
+        check_iterator(&mut self.store.iter_entries(), &self.model);
     }
 
     fn check_held(&mut self) {
-        for (handle, copy) in self.handles.drain(..) {
-            assert_eq!(&*handle, &*copy, "a handle changed under its holder");
+        for held in self.handles.drain(..) {
+            assert_eq!(&*held.handle, &*held.copy, "a handle changed under its holder");
+        }
+        for (snapshot, model) in self.snapshots.drain(..) {
+            check_contents(&snapshot, &model);
+            check_iterator(&mut snapshot.iter_entries(), &model);
         }
         for (mut iterator, model) in self.iterators.drain(..) {
             check_iterator(&mut iterator, &model);
@@ -359,7 +439,7 @@ impl Subject {
     }
 }
 
-fn check_contents(store: &DataStore, model: &Model) {
+fn check_contents(store: &impl DataStoreReader<EntryHandleType = EntryHandle>, model: &Model) {
     assert_eq!(store.len().expect("counted"), model.lines.len());
     assert_eq!(store.is_empty().expect("counted"), model.lines.is_empty());
     let all_keys: Vec<_> = (0..keys::COUNT).map(keys::key).collect();
@@ -379,9 +459,7 @@ fn check_contents(store: &DataStore, model: &Model) {
         if let (Some(entry), Some(metadata)) = (entry, metadata) {
             assert_eq!(metadata.key_hash, hashes[number]);
             assert!(entry.is_valid_checksum());
-            // In memory, maps are aligned to pages only.
-            let alignment = store.stats().alignment.min(4096);
-            assert_eq!(entry.as_ptr().addr() as u64 % alignment, 0);
+            assert_eq!(entry.as_ptr().addr() % 64, 0, "payload not aligned");
         }
     }
     for number in 0..keys::COUNT + 4 {
@@ -396,7 +474,6 @@ fn check_contents(store: &DataStore, model: &Model) {
     let last = store.read_last_entry().expect("readable");
     let expected = model.newest_first().first().map(|(_, value)| value.payload.clone());
     assert_eq!(last.as_deref(), expected.as_deref(), "last entry");
-    check_iterator(&mut store.iter_entries(), model);
 }
 
 /// Iteration shows every live entry once, newest first.
