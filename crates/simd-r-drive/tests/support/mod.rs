@@ -56,7 +56,9 @@ impl FileSystem for OddFileSystem {
     }
 }
 
-impl<F: std::ops::Deref<Target: StoreFile> + std::fmt::Debug + Send + Sync> StoreFile for OddFile<F> {
+impl<F: std::ops::Deref<Target: StoreFile> + std::fmt::Debug + Send + Sync> StoreFile
+    for OddFile<F>
+{
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
