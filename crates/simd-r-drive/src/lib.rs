@@ -116,3 +116,8 @@ pub mod storage_engine {
         constants, digest, traits,
     };
 }
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
