@@ -12,7 +12,7 @@ use std::path::Path;
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, FormatError, OpenOptions, StoreError, WriteError};
+use simd_r_drive::{DataStore, FormatError, OpenOptions, StoreError, WriteError, repair};
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Alignment, Identity};
 use simd_r_drive_fuzz::image::{self, Image};
@@ -60,13 +60,16 @@ fn check(bytes: &[u8], verify_reads: bool) {
         let error = writable.expect_err("not open");
         assert_typed(&error);
         unchanged("a refused open_existing");
-        if first.is_ok() {
-            // The one file that may be read and not written.
-            let unknown = Identity::decode(bytes)
+        if let Ok(reader) = &read_only {
+            // A damaged store may be read and not written; and one of a later minor version.
+            let is_newer = Identity::decode(bytes)
                 .ok()
                 .flatten()
                 .is_some_and(|identity| identity.read_only_compatible_features != 0);
-            assert!(unknown, "open for reading, but not for writing: {error}");
+            let is_damaged = !reader.recovery_report().damaged.is_empty();
+            assert!(is_damaged || is_newer, "open for reading, but not for writing: {error}");
+            salvage(&path, directory.path());
+            unchanged("salvaging");
         }
         refused_or_created(&path, bytes);
         return;
@@ -93,6 +96,21 @@ fn check(bytes: &[u8], verify_reads: bool) {
     }
 }
 
+/// What is left of a damaged store can be read, and repaired into a sound one.
+fn salvage(path: &Path, directory: &Path) {
+    let options = OpenOptions::new().read_only(true).salvage(true);
+    let Ok(store) = options.open(path) else { return };
+    let entries = store.iter_entries().filter(|entry| !entry.is_empty()).count();
+    assert!(entries <= store.len().expect("counted"));
+    let target = directory.join("repaired");
+    if repair(path, &target).map_err(|error| assert_typed(&error)).is_ok() {
+        let repaired = OpenOptions::new().open(&target).expect("a repaired store opens");
+        assert!(read_all(&repaired).is_some(), "a repaired store is damaged");
+        drop(repaired);
+        std::fs::remove_file(&target).expect("removed");
+    }
+}
+
 /// Newest value of every line, by key or hash, in the order of the log.
 type Contents = Vec<(Option<Vec<u8>>, u64, Vec<u8>)>;
 
@@ -109,24 +127,30 @@ fn read_all(store: &DataStore) -> Option<Contents> {
         let _ = (entry.written_at(), entry.previous_version_end(), entry.is_valid_checksum());
     }
     assert_eq!(newest.len(), contents.len(), "iteration shows a key twice");
-    let is_whole = iterator.finish().map_err(|error| assert_typed(&error)).is_ok();
+    let is_whole = iterator.finish().map_err(|error| assert_typed(&error)).is_ok()
+        && store.recovery_report().damaged.is_empty();
     if is_whole {
         assert_eq!(store.len().expect("counted"), contents.len(), "len and iteration differ");
     }
     for (key, hash, payload) in &contents {
         match key {
             Some(key) => match store.read(key) {
+                // An older version that stands where a newer one was lost is not what iteration shows.
+                Ok(entry) if !is_whole => drop(entry),
                 Ok(entry) => assert_eq!(&*entry.expect("iteration shows it"), &**payload),
                 Err(error) => assert_typed(&error),
             },
             None => match store.read_with_key_hash(*hash) {
+                Ok(entry) if !is_whole => drop(entry),
                 Ok(entry) => drop(entry.expect("iteration shows it")),
                 Err(error) => assert_typed(&error),
             },
         }
     }
     let hashes: Vec<_> = contents.iter().map(|(_, hash, _)| *hash).collect();
-    if let Ok(entries) = store.batch_read_hashed_keys(&hashes, None) {
+    if let Ok(entries) = store.batch_read_hashed_keys(&hashes, None)
+        && is_whole
+    {
         assert!(entries.iter().all(Option::is_some), "a batch misses a key");
     }
     let _ = (store.read_last_entry(), store.stats(), store.read(b"absent"));
