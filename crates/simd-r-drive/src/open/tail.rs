@@ -18,6 +18,13 @@ use super::window_reader::{Direction, WindowReader};
 /// How many bytes are searched for trailers at a time.
 const SCAN_LEN: usize = 1 << 20;
 
+/// So many candidates are kept before those that are not needed any more are dropped.
+const MANY_CANDIDATES: usize = 1 << 16;
+
+/// How many times the searched region may be read in vain, for payloads that do not fit their sealed trailers.
+/// Abandoned slots come to a fraction of it. More is a forgery, made to keep us busy.
+const MAX_VAIN_PASSES: u64 = 16;
+
 /// A place up to which the log is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -78,7 +85,8 @@ pub(crate) fn find_tail(
     {
         match check_point(file, &layout, root, point, len) {
             Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
-            _ => durable = point,
+            _ if point.end <= len => durable = point,
+            _ => {}
         }
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len)?;
@@ -161,6 +169,15 @@ struct Scan {
     data_end: u64,
 }
 
+impl Scan {
+    /// Drops candidates that start before the newest durable point.
+    fn forget_durable(&mut self) {
+        if let Some(point) = self.newest_barrier {
+            self.candidates.retain(|candidate| candidate.start >= point.end);
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     start: u64,
@@ -187,6 +204,7 @@ fn scan(
     let step = layout.alignment().bytes() as usize;
     let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
     let mut chunk = vec![0; SCAN_LEN];
+    let mut many = MANY_CANDIDATES;
     let mut at = from;
     while at < len {
         at = match file.next_data(at)? {
@@ -205,13 +223,21 @@ fn scan(
             found.data_end = at + last as u64 + 1;
             for (number, block) in bytes.chunks_exact(step).enumerate() {
                 let end = at + ((number + 1) * step) as u64;
-                consider(layout, block, from, end, keep, &mut found);
+                consider(layout, block, from, end, &mut found);
             }
+        }
+        if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
+            found.forget_durable();
+            // Twice as many as are needed: so the passes cost no more than what they pass over.
+            many = MANY_CANDIDATES.max(found.candidates.len() * 2);
         }
         if read < want {
             break;
         }
         at += read as u64;
+    }
+    if keep == WalkFrom::NewestBarrier {
+        found.forget_durable();
     }
     found.candidates.sort_unstable_by_key(|c| (c.start, std::cmp::Reverse(c.end)));
     Ok(found)
@@ -219,7 +245,7 @@ fn scan(
 
 /// Notes the block that ends at `end` if it looks like the end of a slot that starts at or after `from`.
 #[inline]
-fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, keep: WalkFrom, found: &mut Scan) {
+fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan) {
     let Some(bytes) = block.last_chunk::<METADATA_SIZE>() else { return };
     let Some(trailer) = SealedTrailer::decode(bytes) else { return };
     let Some(start) = layout.slot_start(end, &trailer.fields) else { return };
@@ -238,9 +264,6 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, keep: WalkFrom, 
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
-        if keep == WalkFrom::NewestBarrier {
-            found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
-        }
     }
 }
 
@@ -255,6 +278,7 @@ fn walk(
 ) -> io::Result<Point> {
     // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
     let mut source = WindowReader::new(file, len, Direction::Forward);
+    let mut vain_bytes_left = len.saturating_sub(from.end).saturating_mul(MAX_VAIN_PASSES);
     let mut tail = from;
     let mut at = from;
     loop {
@@ -263,9 +287,17 @@ fn walk(
             candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
         let mut next = None;
         for candidate in starting_here {
-            if let Some(slot) = follows(&mut source, layout, at, candidate.end)? {
-                next = Some(slot);
-                break;
+            match follows(&mut source, layout, at, candidate.end)? {
+                Follower::Whole(point, is_commit) => {
+                    next = Some((point, is_commit));
+                    break;
+                }
+                Follower::Torn(payload_len) => {
+                    vain_bytes_left = vain_bytes_left
+                        .checked_sub(payload_len)
+                        .ok_or_else(|| FormatError::damaged(at.end, Damage::Payload))?;
+                }
+                Follower::None => {}
             }
         }
         let Some((point, is_commit)) = next else { return Ok(tail) };
@@ -276,21 +308,31 @@ fn walk(
     }
 }
 
-/// The slot that ends at `end`, if it is genuine, follows `before`, and its payload is whole.
+/// What stands behind a point of the log.
+enum Follower {
+    /// A whole slot; whether it ends a commit.
+    Whole(Point, bool),
+    /// A genuine trailer whose payload, of this length, is not what was written.
+    Torn(u64),
+    /// Nothing that follows.
+    None,
+}
+
+/// The slot that ends at `end`, if it is genuine and follows `before`. Its payload is read.
 fn follows(
     source: &mut WindowReader<'_>,
     layout: &Layout,
     before: Point,
     end: u64,
-) -> io::Result<Option<(Point, bool)>> {
+) -> io::Result<Follower> {
     let slot = match read_slot(source, layout, end) {
         Ok(slot) => slot,
-        Err(error) if is_format_error(&error) => return Ok(None),
+        Err(error) if is_format_error(&error) => return Ok(Follower::None),
         Err(error) => return Err(error),
     };
     let LogSlot { start, trailer, seal, predecessor, .. } = slot;
     if start != before.end || predecessor != before.seal.self_half() {
-        return Ok(None);
+        return Ok(Follower::None);
     }
     let mut hasher = crc32fast::Hasher::new();
     let mut offset = start;
@@ -302,7 +344,11 @@ fn follows(
         left -= len as u64;
     }
     let is_whole = trailer.flags.has(Flags::OPAQUE) || hasher.finalize() == trailer.payload_crc;
-    Ok(is_whole.then_some((Point { end, seal }, trailer.is_commit())))
+    Ok(if is_whole {
+        Follower::Whole(Point { end, seal }, trailer.is_commit())
+    } else {
+        Follower::Torn(trailer.payload_len)
+    })
 }
 
 /// Whether `error` says that bytes are no slot, rather than that they could not be read.
