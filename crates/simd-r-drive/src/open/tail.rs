@@ -171,7 +171,9 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
 
 /// Goes forward from `from` as far as genuine, whole slots follow each other; returns the last commit.
 fn walk(file: &dyn StoreFile, layout: &Layout, from: Point, scan: &Scan) -> io::Result<Point> {
-    let mut source = WindowReader::new(file, scan.data_end, Direction::Forward);
+    // A trailer may end with a zero byte: the last slot ends at the boundary after the last data.
+    let end = layout.alignment().round_up(scan.data_end).unwrap_or(scan.data_end);
+    let mut source = WindowReader::new(file, end, Direction::Forward);
     let mut tail = from;
     let mut at = from;
     loop {
