@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use simd_r_drive_testkit::{
     CallKind, Disk, Errno, Fault, Loss, Model, Operation, Recorded, Rng, Rule, cases, check_image,
-    crash_operation, effort, histories, with_kills,
+    crash_operation, histories, with_kills,
 };
 
 proptest! {
@@ -52,7 +52,7 @@ fn lose_power(operations: &[Operation], alignment: u64, seed: u64, fault: Option
     let cuts = Cell::new(0);
     each_loss(&recorded, &Model::default(), Disk::default(), 2, &mut rng, |image, allowed, rng| {
         let checked = check_image(directory.path(), image, alignment, allowed).unwrap();
-        if checked.report.uncommitted_bytes > 0 && cuts.get() < 3 * effort() {
+        if checked.report.uncommitted_bytes > 0 && cuts.get() < 3 {
             cuts.set(cuts.get() + 1);
             lose_power_again(directory.path(), image, alignment, allowed[checked.state], rng);
         }
@@ -111,7 +111,7 @@ fn each_loss(
         }
         let mut allowed = states[oldest..].to_vec();
         allowed.push(&recorded.steps[step].model);
-        for _ in 0..images * effort() {
+        for _ in 0..images {
             let loss = *rng.pick(&Loss::ALL);
             let image = disk.after_power_loss(loss, rng);
             check(&image, &allowed, rng);
