@@ -45,7 +45,11 @@ impl EntryIterator {
     /// reached by iteration: the next call repeats the error.
     pub fn next_entry(&mut self) -> io::Result<Option<EntryHandle>> {
         while self.position > self.generation.layout.header_len() {
-            let end = self.position;
+            let end = self.generation.skip_damage(self.position);
+            if end != self.position {
+                self.position = end;
+                continue;
+            }
             let (map, slot) = self.generation.mapped_slot(end)?;
             if slot.trailer.fields.kind == Kind::Value {
                 if self.generation.verify_reads {
@@ -61,6 +65,9 @@ impl EntryIterator {
                         &*self.generation,
                     )?;
                 if is_live {
+                    if let Some(damage) = &self.generation.damage {
+                        damage.confirm(end)?;
+                    }
                     let handle = EntryHandle::from_slot(map, &slot, hash)?;
                     self.position = slot.start;
                     return Ok(Some(handle));

@@ -27,13 +27,18 @@
 
 mod async_store;
 mod background;
+mod compact;
+mod conditional;
 mod counts;
+mod damage;
 mod durability;
 mod entry_stream;
 mod error;
 mod flush;
 mod generation;
+mod history;
 mod iter;
+mod lookup;
 mod maps;
 mod open;
 mod options;
@@ -42,12 +47,15 @@ mod par_iter;
 mod plan;
 mod publication;
 mod read;
+mod repair;
 mod shared;
+mod snapshot;
 mod spool;
 mod stats;
 mod store;
 mod sync;
 pub mod utils;
+mod view;
 mod write;
 mod writer;
 
@@ -62,15 +70,20 @@ pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
 
 pub use async_store::AsyncDataStore;
+pub use compact::{CompactionProgress, CompactionReport};
 pub use durability::Durability;
 pub use entry_stream::EntryStream;
 pub use error::StoreError;
+pub use history::{Changes, Cursor, History, Version};
 pub use iter::EntryIterator;
 pub use open::RecoveryReport;
 pub use options::OpenOptions;
+pub use repair::{DamagedEntry, RepairReport, repair};
+pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
 pub use stats::StoreStats;
 pub use store::DataStore;
+pub use view::View;
 
 /// The reader and writer traits, synchronous and asynchronous.
 pub mod traits {

@@ -5,6 +5,7 @@ mod create;
 mod identify;
 mod replay;
 mod report;
+mod resync;
 mod tail;
 mod window_reader;
 
@@ -13,13 +14,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError};
+use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, Seal};
 use simd_r_drive_indexer::KeyIndexer;
 use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 
-use self::identify::{Found, Header, identify};
+use self::identify::{Found, identify};
 use self::tail::{Tail, find_tail};
 use crate::counts::Counts;
+use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::generation::{Generation, Totals};
 use crate::maps;
@@ -61,13 +63,17 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
     if options.read_only && can_create {
         return Err(StoreError::BadOptions("a store cannot be created read-only").into());
     }
+    if options.salvage && !options.read_only {
+        let advice = "salvage only reads: set read_only too, or repair the store into a new file";
+        return Err(StoreError::BadOptions(advice).into());
+    }
     let file_system = &*options.file_system;
     for _ in 0..MAX_ATTEMPTS {
         let (file, access) = match open_file(file_system, path, options) {
             Ok((_, _)) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound && can_create => {
-                match create_file(file_system, path, alignment) {
+                match create_file(file_system, path, alignment, options) {
                     // Somebody else was faster: open theirs.
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
@@ -84,9 +90,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
             }
             Err(error) => return Err(error),
         };
-        if !options.allow_network_file_system && file.is_on_network()? {
-            return Err(WriteError::NetworkFileSystem.into());
-        }
+        refuse_network(&*file, options)?;
         if access == Access::ReadWrite {
             // Before the lock, so that a file that is no store is called that even if it is locked.
             identify(&*file, file.len()?)?;
@@ -130,14 +134,23 @@ fn open_file(
     }
 }
 
+fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
+    if !options.allow_network_file_system && file.is_on_network()? {
+        return Err(WriteError::NetworkFileSystem.into());
+    }
+    Ok(())
+}
+
 /// Creates a store that appears under `path` complete and locked.
 fn create_file(
     file_system: &dyn FileSystem,
     path: &Path,
     alignment: Alignment,
+    options: &OpenOptions,
 ) -> io::Result<Arc<dyn StoreFile>> {
     let identity = create::new_identity(alignment)?;
     file_system.create(path, &mut |file| {
+        refuse_network(file, options)?;
         create::write_header(file, &identity)?;
         if file.try_lock()? { Ok(()) } else { Err(WriteError::Locked.into()) }
     })
@@ -167,7 +180,9 @@ fn load(
     if access == Access::ReadWrite {
         header.identity.check_writable()?;
     }
-    let found = find_tail(&*file, &header.identity, &header.checkpoints, len)?;
+    // A store that is damaged is not written to: a repair writes a new one.
+    let tolerate_damage = access == Access::Read;
+    let found = find_tail(&*file, &header.identity, &header.checkpoints, len, tolerate_damage)?;
     let mut report = RecoveryReport {
         is_new: false,
         was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
@@ -179,18 +194,27 @@ fn load(
         uncommitted_bytes: found.data_end - found.tail.end,
         saved_to: None,
         is_identity_damaged: !header.is_identity_sound,
+        damaged: Vec::new(),
         duration: std::time::Duration::ZERO,
     };
-    let generation = build_generation(Arc::clone(&file), &header, &found, access, options)?;
-    let replayed = replay::replay(&generation, found.tail)?;
+    let generation =
+        build_generation(Arc::clone(&file), &header.identity, &found, access, options)?;
+    let mut replayed = replay::replay(&generation, found.tail, tolerate_damage)?;
     report.slots_replayed = replayed.slots;
+    // Of a file that was cut off, the end is missing.
+    let durable_end = header.checkpoints.iter().map(|checkpoint| checkpoint.durable_tail).max();
+    if let Some(missing) = durable_end.filter(|end| *end > found.tail.end) {
+        replayed.damaged.insert(0, found.tail.end..missing);
+    }
+    report.damaged.clone_from(&replayed.damaged);
+    let damage = DamageMap::new(replayed.damaged, options.salvage);
     let totals = Totals {
         tail: found.tail.end,
         live_keys: replayed.live_keys,
         dead_slots: replayed.dead_slots,
         dead_bytes: replayed.dead_bytes,
     };
-    let generation = Generation { counts: Counts::new(totals), ..generation };
+    let generation = Generation { counts: Counts::new(totals), damage, ..generation };
     // Only now, when all else has been read without an error, is anything changed.
     if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
         let saved =
@@ -208,14 +232,34 @@ fn load(
     Ok(Opened { generation, report, writable })
 }
 
+/// Turns a new, empty file into the successor of another file of the store, locked.
+pub(crate) fn new_file(
+    file: Arc<dyn StoreFile>,
+    predecessor: &Identity,
+    options: &OpenOptions,
+) -> io::Result<(Generation, Resume)> {
+    let identity = create::next_identity(predecessor)?;
+    create::write_header(&*file, &identity)?;
+    if !file.try_lock()? {
+        return Err(WriteError::Locked.into());
+    }
+    let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
+    let found = Tail { durable: root, tail: root, data_end: root.end };
+    let generation = build_generation(file, &identity, &found, Access::ReadWrite, options)?;
+    let totals = Totals { tail: root.end, ..Totals::default() };
+    let generation = Generation { counts: Counts::new(totals), ..generation };
+    let resume = Resume { durable: root, tail: root, checkpoint_sequence: 1, must_rewrite: false };
+    Ok((generation, resume))
+}
+
 fn build_generation(
     file: Arc<dyn StoreFile>,
-    header: &Header,
+    identity: &Identity,
     found: &Tail,
     access: Access,
     options: &OpenOptions,
 ) -> io::Result<Generation> {
-    let layout = header.identity.layout();
+    let layout = identity.layout();
     let can_grow = access == Access::ReadWrite;
     let map = maps::map(&*file, layout.alignment(), found.tail.end, can_grow)?;
     // A rough guess saves growing the index many times; it is not needed to be right.
@@ -223,11 +267,12 @@ fn build_generation(
     let index = KeyIndexer::with_capacity(usize::try_from(entries.min(1 << 24)).unwrap_or(0));
     Ok(Generation {
         publication: Publication::new(map, found.tail.end),
-        identity: header.identity.clone(),
+        identity: identity.clone(),
         layout,
         index,
         counts: Counts::default(),
         verify_reads: options.verify_reads,
+        damage: None,
         file,
     })
 }

@@ -12,6 +12,7 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::StoreFile;
 
+use super::resync::resync;
 use super::window_reader::{Direction, WindowReader};
 
 /// How many bytes are searched for trailers at a time.
@@ -47,6 +48,7 @@ pub(crate) fn find_tail(
     identity: &Identity,
     checkpoints: &[Checkpoint],
     len: u64,
+    tolerate_damage: bool,
 ) -> io::Result<Tail> {
     let layout = identity.layout();
     let root = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
@@ -56,19 +58,45 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
+    // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
+    // seal the log went on.
     if let Some(point) = hinted {
-        check_point(file, &layout, root, point, len)?;
+        match check_point(file, &layout, root, point, len) {
+            Ok(()) => {}
+            Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
+            Err(_) if point.end > len => return truncated_tail(file, &layout, root, len),
+            Err(_) => {}
+        }
         durable = point;
     }
     let scan = scan(file, &layout, durable.end, len)?;
     if let Some(point) = scan.newest_barrier
         && point.end > durable.end
     {
-        check_point(file, &layout, root, point, len)?;
-        durable = point;
+        match check_point(file, &layout, root, point, len) {
+            Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
+            _ => durable = point,
+        }
     }
-    let tail = walk(file, &layout, durable, &scan)?;
+    let tail = walk(file, &layout, durable, &scan.candidates, len)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
+}
+
+/// The tail of a log whose end is missing: its newest slot that is certain.
+fn truncated_tail(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    root: Point,
+    len: u64,
+) -> io::Result<Tail> {
+    let mut source = WindowReader::new(file, len, Direction::Backward);
+    let end = resync(&mut source, layout, len.saturating_add(1))?;
+    let tail = if end == root.end {
+        root
+    } else {
+        Point { end, seal: read_slot(&mut source, layout, end)?.seal }
+    };
+    Ok(Tail { durable: tail, tail, data_end: len.max(end) })
 }
 
 /// Makes sure that the slot stands where a durable point says.
@@ -103,7 +131,8 @@ fn check_point(
 /// What a search for trailers found.
 #[derive(Debug)]
 struct Scan {
-    /// Places that look like the end of a slot, with its start: by start, longest first.
+    /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
+    /// newest barrier's durable point, from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
     /// The largest durable point that a genuine barrier names.
     newest_barrier: Option<Point>,
@@ -124,7 +153,8 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
     let mut at = from;
     while at < len {
         at = match file.next_data(at)? {
-            // A slot's last bytes are not zero, so none ends in a hole.
+            // A trailer's kind is not zero and stands in the same block as its last byte: no slot ends in a
+            // hole.
             Some(data) if data < len => layout.alignment().round_down(data).max(at),
             _ => break,
         };
@@ -166,20 +196,27 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
+        found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
     }
 }
 
-/// Goes forward from `from` as far as genuine, whole slots follow each other; returns the last commit.
-fn walk(file: &dyn StoreFile, layout: &Layout, from: Point, scan: &Scan) -> io::Result<Point> {
-    // A trailer may end with a zero byte: the last slot ends at the boundary after the last data.
-    let end = layout.alignment().round_up(scan.data_end).unwrap_or(scan.data_end);
-    let mut source = WindowReader::new(file, end, Direction::Forward);
+/// Goes forward from `from` as far as genuine, whole slots follow each other in a file of `len` bytes;
+/// returns the last commit.
+fn walk(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: Point,
+    candidates: &[Candidate],
+    len: u64,
+) -> io::Result<Point> {
+    // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
+    let mut source = WindowReader::new(file, len, Direction::Forward);
     let mut tail = from;
     let mut at = from;
     loop {
-        let first = scan.candidates.partition_point(|candidate| candidate.start < at.end);
+        let first = candidates.partition_point(|candidate| candidate.start < at.end);
         let starting_here =
-            scan.candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
+            candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
         let mut next = None;
         for candidate in starting_here {
             if let Some(slot) = follows(&mut source, layout, at, candidate.end)? {
@@ -228,3 +265,6 @@ fn follows(
 pub(crate) fn is_format_error(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
 }
+
+#[cfg(test)]
+mod tests;
