@@ -92,6 +92,7 @@ pub struct Faults(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     rule: Option<Rule>,
+    is_dead: bool,
     /// Calls that counted for the rule.
     passed: u64,
     /// The error that the next write gets.
@@ -126,10 +127,14 @@ impl Faults {
     }
 
     /// From now on nothing reaches the files: to them, the process is dead. A store that is dropped now
-    /// leaves its file as a `SIGKILL` would have.
+    /// leaves its file as a `SIGKILL` would have. A flush that it tries counts as failed. Rules stay.
     pub fn kill(&self) {
-        let fault = Fault::Error(Errno::Eio);
-        self.arm(Rule { kind: None, after: 0, is_lasting: true, fault });
+        self.state().is_dead = true;
+    }
+
+    /// A new process begins: calls reach the files again, unless a rule says otherwise.
+    pub fn revive(&self) {
+        self.state().is_dead = false;
     }
 
     /// The calls that were struck since the rule was armed.
@@ -153,6 +158,9 @@ impl Faults {
 
     pub(crate) fn call(&self, kind: CallKind) -> Verdict {
         let mut state = self.state();
+        if state.is_dead {
+            return Verdict::Fail(Errno::Eio.error());
+        }
         *state.counts.entry(kind).or_default() += 1;
         if kind == CallKind::Write
             && let Some(errno) = state.next_write.take()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, StoreFile};
+use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFile, OsFileSystem, StoreFile};
 
 use crate::faults::{CallKind, Faults};
 
@@ -42,11 +42,14 @@ impl FileSystem for FaultyFileSystem {
         fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
     ) -> io::Result<Arc<dyn StoreFile>> {
         self.faults.pass(CallKind::Create)?;
-        let inner = OsFileSystem.create(path, &mut |inner| {
-            fill(&FaultyFile { inner, faults: self.faults.clone() })?;
-            self.faults.pass(CallKind::Sync)?;
-            self.faults.pass(CallKind::Rename)
-        })?;
+        // As the real one does it, but without waiting for the device.
+        let temporary = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        let inner = OsFile::new(temporary.as_file().try_clone()?);
+        fill(&FaultyFile { inner: &inner, faults: self.faults.clone() })?;
+        self.faults.pass(CallKind::Sync)?;
+        self.faults.pass(CallKind::Rename)?;
+        temporary.persist_noclobber(path).map_err(|error| error.error)?;
+        let inner: Arc<dyn StoreFile> = Arc::new(inner);
         self.faults.pass(CallKind::SyncDirectory)?;
         Ok(Arc::new(FaultyFile { inner, faults: self.faults.clone() }))
     }

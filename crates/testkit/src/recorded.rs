@@ -57,7 +57,6 @@ impl Recorded {
         }
         for operation in operations {
             let start = session.journal.len();
-            // A rule is used up by a kill, which arms its own.
             let result = session.step(operation);
             let is_flushed =
                 result.is_ok() && matches!(operation, Operation::Sync | Operation::CloseAndReopen);

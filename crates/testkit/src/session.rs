@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simd_r_drive::traits::DataStoreReader;
-use simd_r_drive::{DataStore, OpenOptions};
+use simd_r_drive::{DataStore, Durability, OpenOptions};
 use simd_r_drive_writer::FileSystem;
 
 use crate::compare::assert_same;
@@ -49,6 +49,13 @@ impl Session {
         }
     }
 
+    /// Opens with this durability from now on.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options = self.options.durability(durability);
+        self
+    }
+
     /// Opens the store, or creates it; once is enough.
     ///
     /// # Errors
@@ -82,7 +89,7 @@ impl Session {
     pub fn kill(&mut self) {
         self.faults.kill();
         self.store = None;
-        self.faults.heal();
+        self.faults.revive();
     }
 
     /// Does `operation`, opening the store if it has to; knows nothing of the model. Returns the tail.
