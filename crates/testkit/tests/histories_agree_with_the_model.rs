@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use simd_r_drive_testkit::{Session, cases, histories, operation, with_kills};
 
 proptest! {
-    #![proptest_config(cases(60))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn every_answer_is_the_models_after_every_step(
