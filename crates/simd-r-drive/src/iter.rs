@@ -45,9 +45,6 @@ impl EntryIterator {
             let end = self.position;
             let (map, slot) = self.generation.mapped_slot(end)?;
             if slot.trailer.fields.kind == Kind::Value {
-                if self.generation.verify_reads {
-                    verify_slot(&slot, &self.generation.layout)?;
-                }
                 let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
                 let is_live = self.is_all_live
                     || self.generation.index.is_current(
@@ -58,6 +55,9 @@ impl EntryIterator {
                         &*self.generation,
                     )?;
                 if is_live {
+                    if self.generation.verify_reads {
+                        verify_slot(&slot, &self.generation.layout)?;
+                    }
                     let handle = EntryHandle::from_slot(map, &slot, hash)?;
                     self.position = slot.start;
                     return Ok(Some(handle));
