@@ -3,11 +3,8 @@
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
 use crate::place::Placed;
-use crate::shard_order::ShardOrder;
+use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 use crate::slot_source::{Identity, SlotSource};
-
-/// Below this many items, sorting them by shard costs more than the locks it saves.
-const BATCH_LEN_MIN: usize = 8;
 
 /// A slot on its way into the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +60,9 @@ impl KeyIndexer {
     ///
     /// # Costs
     ///
-    /// One look-up an item; the lock of a shard is taken once for all items of a chunk of 1,024. The source
-    /// is asked about an item only if its hash has another line, and never about a line's previous version
-    /// if `replaces` names it.
+    /// One look-up an item. From 64 items on, the lock of a shard is taken once for all items of a chunk of
+    /// 1,024. The source is asked about an item only if its hash has another line, and never about a line's
+    /// previous version if `replaces` names it.
     ///
     /// # Locking
     ///
@@ -76,8 +73,11 @@ impl KeyIndexer {
         items: &[Insertion],
         source: &S,
     ) -> Result<(), S::Error> {
+        if let [item] = items {
+            return self.insert(item, source);
+        }
         let mut applied = Vec::with_capacity(items.len());
-        let result = if items.len() < BATCH_LEN_MIN {
+        let result = if items.len() < SORT_LEN_MIN {
             self.insert_each(items, &mut applied, source)
         } else {
             self.insert_by_shard(items, &mut applied, source)
@@ -154,9 +154,8 @@ impl KeyIndexer {
                     slot
                 },
             );
-            // Shards came in their own order, items of one hash in that of the batch. Putting these off does
-            // not reorder a line: once one of its versions waits here, the next finds neither a vacant hash
-            // nor the version it replaces, and waits as well.
+            // Putting these off reorders no line: once one of its versions waits here, the next finds neither
+            // a vacant hash nor the version it replaces, and waits behind it.
             for index in apart.drain(..) {
                 let before = self.insert_apart(&items[index], source)?.before;
                 applied.push(Applied { index, before });

@@ -4,6 +4,10 @@
 /// a handful, so that a batch of a million items keeps no reader waiting.
 pub(crate) const CHUNK_LEN: usize = 1024;
 
+/// Below this many items nearly every one has a shard to itself, and sorting costs more than it saves. The
+/// tests of this crate sort small batches too, to see both ways at work.
+pub(crate) const SORT_LEN_MIN: usize = if cfg!(test) { 4 } else { 64 };
+
 /// A stable counting sort of a chunk by shard, with buffers that serve all chunks of a batch.
 pub(crate) struct ShardOrder {
     /// Mixed hashes in item order.

@@ -10,6 +10,6 @@ pub struct IndexStats {
     pub lines: usize,
     /// Hashes of more than one line.
     pub groups: usize,
-    /// Memory of the main table in bytes. Groups come on top, with some 100 bytes a line.
+    /// Memory of the main table in bytes; that of the groups comes on top.
     pub table_bytes: usize,
 }

@@ -6,7 +6,7 @@ use dashmap::{DashMap, SharedValue};
 
 use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
-use crate::shard_order::ShardOrder;
+use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 
 /// At least so many shards, whatever the machine: a shard that grows holds its lock while it moves its
 /// entries, so small shards keep that pause short.
@@ -56,7 +56,13 @@ impl Table {
         hashes: &[u64],
         mut found: impl FnMut(usize, Option<PackedSlot>),
     ) {
-        let mut order = ShardOrder::new(self.shards.shards().len());
+        if hashes.len() < SORT_LEN_MIN {
+            for (index, &hash) in hashes.iter().enumerate() {
+                found(index, self.get(hash));
+            }
+            return;
+        }
+        let mut order = self.new_order();
         for (chunk, first) in ShardOrder::chunks(hashes) {
             order.sort(chunk.iter().map(|hash| self.mix(*hash)), |mixed| self.shard_of(mixed));
             for run in order.runs() {
@@ -142,8 +148,8 @@ impl Table {
     pub(crate) fn reserve(&self, additional: usize) {
         let shards = self.shards.shards();
         let mean = additional / shards.len() + 1;
-        // The fill of a shard deviates by about the root of its mean; four of them leave few to grow later.
-        let share = if additional == 0 { 0 } else { mean + 4 * mean.isqrt() };
+        // The fill of a shard deviates by about the root of its mean: six of them leave none to grow later.
+        let share = if additional == 0 { 0 } else { mean + 6 * mean.isqrt() };
         for shard in shards {
             shard.write().reserve(share, |(hash, _)| self.mix(*hash));
         }
@@ -171,12 +177,13 @@ mod tests {
             ("multiples of 64", (1..=n).map(|i| i << 6).collect()),
             ("low half empty", (1..=n).map(|i| i << 32).collect()),
             ("high bits only", (1..=n).map(|i| i << (64 - n.ilog2() - 1)).collect()),
-            ("just below the top", (1..=n).map(|i| i.wrapping_neg()).collect()),
+            ("just below the top", (1..=n).map(u64::wrapping_neg).collect()),
             ("a byte each", (1..=n).map(|i| (i & 0xFF) << 40 | (i >> 8)).collect()),
         ]
     }
 
-    /// How far counts deviate from an even spread: about 1 for random ones, 0 for perfectly even ones.
+    /// How far counts deviate from an even spread: about 1 for random ones, 0 for perfectly even ones. The
+    /// secrets are random, so the bounds leave room: 1.8 was the most of 20,000 tries.
     fn chi_square_per_slot(counts: &[usize]) -> f64 {
         let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
         let deviation = |count: &usize| (*count as f64 - mean).powi(2) / mean;
@@ -194,7 +201,7 @@ mod tests {
                 table.shards.shards().iter().map(|shard| shard.read().len()).collect();
             assert_eq!(table.len(), hashes.len(), "{name}");
             let spread = chi_square_per_slot(&counts);
-            assert!(spread < 4.0, "{name}: {spread} over {} shards", counts.len());
+            assert!(spread < 2.5, "{name}: {spread} over {} shards", counts.len());
         }
     }
 
@@ -211,9 +218,9 @@ mod tests {
                 control_bytes[(mixed >> 57) as usize] += 1;
             }
             let spread = chi_square_per_slot(&buckets);
-            assert!(spread < 4.0, "{name}: {spread} over buckets");
+            assert!(spread < 2.5, "{name}: {spread} over buckets");
             let spread = chi_square_per_slot(&control_bytes);
-            assert!(spread < 4.0, "{name}: {spread} over control bytes");
+            assert!(spread < 2.5, "{name}: {spread} over control bytes");
         }
     }
 

@@ -13,9 +13,14 @@ fn index_with_mask(mask: u64) -> KeyIndexer {
     KeyIndexer { table: Table::new(), groups: Groups::new(Fingerprints::with_mask(mask)) }
 }
 
+/// A fingerprint of no bits, of one, of two, or whole.
+fn mask() -> impl Strategy<Value = u64> {
+    prop::sample::select(vec![0, 1, 3, u64::MAX])
+}
+
 proptest! {
     #[test]
-    fn keys_of_equal_fingerprint_stay_apart(steps in history::steps(), mask in 0_u64..4) {
+    fn keys_of_equal_fingerprint_stay_apart(steps in history::steps(), mask in mask()) {
         history::check(&steps, || index_with_mask(mask));
     }
 }

@@ -69,6 +69,23 @@ fn a_bare_entry_answers_for_every_key_of_its_hash() {
 }
 
 #[test]
+fn live_keyed_lines_are_counted_without_the_bare_one() {
+    // No store leaves a hash like this, but within a commit it may be on the way.
+    let mut store = Store::new(KeyIndexer::new());
+    for key in [Some(&b"key"[..]), None] {
+        store.stage_over(HASH, key, false, 0);
+    }
+    store.commit().unwrap();
+
+    let Store { log, index, .. } = &store;
+    let current = index.current(HASH, Identity::Bare, log).unwrap();
+    assert_eq!(current.live_keyed, LiveKeyed::One(Log::end_of(0)));
+    assert_eq!(current.bare, Some(Version { end: Log::end_of(1), is_tombstone: false }));
+    assert_eq!(index.find(HASH, b"key", log.tail(), log), Ok(Some(Log::end_of(0))));
+    assert_eq!(index.find(HASH, b"other", log.tail(), log), Ok(Some(Log::end_of(1))));
+}
+
+#[test]
 fn a_location_taken_before_a_commit_answers_for_the_tail_before_it() {
     let mut store = Store::new(KeyIndexer::new());
     store.put(HASH, b"key");
@@ -131,6 +148,29 @@ fn an_error_of_the_log_reaches_the_caller_and_leaves_no_trace() {
     store.put(HASH, b"other key");
     store.commit().unwrap();
     assert_eq!(store.index.live_lines(HASH), [tail, store.log.tail()]);
+}
+
+#[test]
+fn a_large_batch_that_fails_at_its_last_item_leaves_no_trace() {
+    let mut store = Store::new(KeyIndexer::new());
+    store.put(HASH, b"key");
+    store.commit().unwrap();
+    let before = store.index.stats();
+
+    store.log.fail_after(0);
+    for hash in HASH + 1..HASH + 3_000 {
+        store.stage_over(hash, Some(b"key"), false, 0);
+    }
+    store.stage_over(HASH, Some(b"other key"), false, 0);
+    assert_eq!(store.commit(), Err(Fault));
+    store.log.heal();
+
+    assert_eq!(store.index.stats().hashes, before.hashes);
+    assert_eq!(store.index.stats().lines, before.lines);
+    assert_eq!(
+        store.index.find(HASH, b"key", store.log.tail(), &store.log),
+        Ok(Some(store.log.tail()))
+    );
 }
 
 #[test]

@@ -53,6 +53,11 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
+    /// A cursor of a file that is no longer the store's.
+    #[error(
+        "the store has been compacted since the cursor was taken; start again from the beginning"
+    )]
+    CursorExpired,
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -69,6 +74,7 @@ impl StoreError {
             | Self::LengthMismatch { .. }
             | Self::AmbiguousHash { .. }
             | Self::BadOptions(_) => io::ErrorKind::InvalidInput,
+            Self::CursorExpired => io::ErrorKind::NotFound,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
         }
     }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use simd_r_drive_entry_handle::{
     EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_slot,
@@ -10,6 +9,8 @@ use simd_r_drive_entry_handle::{
 use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer, SlotRef, SlotSource};
 use simd_r_drive_writer::StoreFile;
 
+use crate::counts::Counts;
+pub(crate) use crate::counts::Totals;
 use crate::publication::Publication;
 
 /// A file with its index and its maps. Handles, iterators and snapshots keep it alive.
@@ -25,31 +26,18 @@ pub(crate) struct Generation {
     pub(crate) verify_reads: bool,
 }
 
-/// How much of the log is live. Stored before the tail of the commit that changes it.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) live_keys: AtomicU64,
-    /// Slots that hold no live value: older versions and tombstones.
-    pub(crate) dead_slots: AtomicU64,
-    /// Bytes of slots that hold no live value.
-    pub(crate) dead_bytes: AtomicU64,
-}
-
-impl Counts {
-    pub(crate) fn live_keys(&self) -> u64 {
-        self.live_keys.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn dead_slots(&self) -> u64 {
-        self.dead_slots.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn dead_bytes(&self) -> u64 {
-        self.dead_bytes.load(Ordering::Acquire)
-    }
-}
-
 impl Generation {
+    /// The published tail, with the totals that belong to it.
+    pub(crate) fn totals(&self) -> Totals {
+        loop {
+            if let Some(totals) = self.counts.at(self.publication.tail()) {
+                return totals;
+            }
+            // Two commits were published between the two loads; the next try finds newer ones.
+            std::hint::spin_loop();
+        }
+    }
+
     /// The slot that ends at `end`.
     #[inline]
     pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{EntryHandle, Kind, verify_slot};
 
-use crate::generation::{Generation, line_identity};
+use crate::generation::{Generation, Totals, line_identity};
 use crate::open::line_of;
 use crate::store::DataStore;
 
@@ -29,10 +29,13 @@ pub struct EntryIterator {
 
 impl EntryIterator {
     pub(crate) fn new(generation: Arc<Generation>) -> Self {
-        // The tail first: what is not dead afterwards was not dead at the tail.
-        let tail = generation.publication.tail();
-        let is_all_live = generation.counts.dead_slots() == 0;
-        Self { generation, tail, position: tail, is_all_live, error: None }
+        let totals = generation.totals();
+        Self::at(generation, totals)
+    }
+
+    pub(crate) fn at(generation: Arc<Generation>, totals: Totals) -> Self {
+        let Totals { tail, dead_slots, .. } = totals;
+        Self { generation, tail, position: tail, is_all_live: dead_slots == 0, error: None }
     }
 
     /// The next older live entry; `None` at the end of the log.

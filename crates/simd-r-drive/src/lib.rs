@@ -26,10 +26,17 @@
 //! `docs/reliability.md`; what a memory map means for safety in `docs/safety.md`.
 
 mod async_store;
+mod background;
+mod conditional;
+mod counts;
+mod durability;
 mod entry_stream;
 mod error;
+mod flush;
 mod generation;
+mod history;
 mod iter;
+mod lookup;
 mod maps;
 mod open;
 mod options;
@@ -38,11 +45,14 @@ mod par_iter;
 mod plan;
 mod publication;
 mod read;
+mod shared;
+mod snapshot;
 mod spool;
 mod stats;
 mod store;
 mod sync;
 pub mod utils;
+mod view;
 mod write;
 mod writer;
 
@@ -57,14 +67,18 @@ pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
 
 pub use async_store::AsyncDataStore;
+pub use durability::Durability;
 pub use entry_stream::EntryStream;
 pub use error::StoreError;
+pub use history::{Changes, Cursor, History, Version};
 pub use iter::EntryIterator;
 pub use open::RecoveryReport;
 pub use options::OpenOptions;
+pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
 pub use stats::StoreStats;
 pub use store::DataStore;
+pub use view::View;
 
 /// The reader and writer traits, synchronous and asynchronous.
 pub mod traits {

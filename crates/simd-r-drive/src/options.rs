@@ -7,6 +7,7 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::constants::PAYLOAD_ALIGNMENT;
 use simd_r_drive_writer::{FileSystem, OsFileSystem};
 
+use crate::durability::Durability;
 use crate::store::DataStore;
 
 /// Options for opening a store, in the manner of [`std::fs::OpenOptions`].
@@ -30,6 +31,7 @@ pub struct OpenOptions {
     pub(crate) read_only: bool,
     pub(crate) alignment: u64,
     pub(crate) verify_reads: bool,
+    pub(crate) durability: Durability,
     pub(crate) allow_network_file_system: bool,
     pub(crate) file_system: Arc<dyn FileSystem>,
 }
@@ -43,6 +45,7 @@ impl OpenOptions {
             read_only: false,
             alignment: PAYLOAD_ALIGNMENT,
             verify_reads: false,
+            durability: Durability::default(),
             allow_network_file_system: false,
             file_system: Arc::new(OsFileSystem),
         }
@@ -85,6 +88,13 @@ impl OpenOptions {
     #[must_use]
     pub fn verify_reads(mut self, verify_reads: bool) -> Self {
         self.verify_reads = verify_reads;
+        self
+    }
+
+    /// What an acknowledged write survives. Default: [`Durability::Process`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 

@@ -1,15 +1,14 @@
-//! Reading.
+//! Reading the newest state.
 
 use std::io::{self, Result};
-use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{EntryHandle, EntryMetadata, compute_hash, compute_hash_batch};
+use simd_r_drive_entry_handle::{EntryHandle, EntryMetadata};
 use simd_r_drive_traits::DataStoreReader;
 
-use crate::error::StoreError;
-use crate::generation::Generation;
 use crate::iter::EntryIterator;
+use crate::snapshot::Snapshot;
 use crate::store::DataStore;
+use crate::view::View;
 
 impl DataStore {
     /// All live entries, newest first, as of now. Later writes do not show, and do not disturb it.
@@ -17,18 +16,34 @@ impl DataStore {
     /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the store is
     /// dead.
     pub fn iter_entries(&self) -> EntryIterator {
-        EntryIterator::new(self.current.load_full())
+        EntryIterator::new(self.shared.current.load_full())
     }
 
-    /// All live entries, in no particular order, for parallel work on them. Takes 8 bytes of memory a slot.
+    /// All live entries, in no particular order, for parallel work on them. Takes 16 bytes of memory an
+    /// entry.
     #[cfg(feature = "parallel")]
     pub fn par_iter_entries(&self) -> impl rayon::iter::ParallelIterator<Item = EntryHandle> {
-        crate::par_iter::par_iter_entries(self.current.load_full())
+        crate::par_iter::par_iter_entries(self.shared.current.load_full())
+    }
+
+    /// The store as of now, to be read for as long as it is held, whatever is written meanwhile.
+    ///
+    /// Costs a reference count; what it keeps from being reused is disk space, once a compaction has run.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.shared.current.load_full())
+    }
+
+    /// The store as of now, for many reads in a row: values are borrowed, and nothing that threads share is
+    /// written, not even a reference count.
+    ///
+    /// Meant to be held briefly.
+    pub fn view(&self) -> View {
+        View::new(self.generation())
     }
 
     /// How many bytes a compaction would free: those of slots that hold no live value.
     pub fn estimate_compaction_savings(&self) -> u64 {
-        self.current.load().counts.dead_bytes()
+        self.generation().totals().dead_bytes
     }
 }
 
@@ -37,35 +52,23 @@ impl DataStoreReader for DataStore {
     type EntryHandleType = EntryHandle;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
-        let generation = self.current.load();
-        let tail = generation.publication.tail();
-        let end = generation.index.find(compute_hash(key), key, tail, &**generation)?;
-        Ok(end.is_some())
+        let generation = self.generation();
+        generation.exists(key, generation.publication.tail())
     }
 
     fn exists_with_key_hash(&self, prehashed_key: u64) -> Result<bool> {
-        let generation = self.current.load();
-        let tail = generation.publication.tail();
-        Ok(generation.index.find_by_hash(prehashed_key, tail, &**generation)?.is_some())
+        let generation = self.generation();
+        generation.exists_hash(prehashed_key, generation.publication.tail())
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<EntryHandle>> {
-        let generation = self.current.load();
-        let tail = generation.publication.tail();
-        let hash = compute_hash(key);
-        match generation.index.find(hash, key, tail, &**generation)? {
-            Some(end) => generation.handle(end, hash).map(Some),
-            None => Ok(None),
-        }
+        let generation = self.generation();
+        generation.read(key, generation.publication.tail())
     }
 
     fn read_with_key_hash(&self, prehashed_key: u64) -> Result<Option<EntryHandle>> {
-        let generation = self.current.load();
-        let tail = generation.publication.tail();
-        match generation.index.find_by_hash(prehashed_key, tail, &**generation)? {
-            Some(end) => generation.handle(end, prehashed_key).map(Some),
-            None => Ok(None),
-        }
+        let generation = self.generation();
+        generation.read_hash(prehashed_key, generation.publication.tail())
     }
 
     /// Costs a step for each dead slot at the end of the log.
@@ -74,7 +77,8 @@ impl DataStoreReader for DataStore {
     }
 
     fn batch_read(&self, keys: &[&[u8]]) -> Result<Vec<Option<EntryHandle>>> {
-        batch_read(&self.current.load(), &compute_hash_batch(keys), Some(keys))
+        let generation = self.generation();
+        generation.batch_read(keys, generation.publication.tail())
     }
 
     fn batch_read_hashed_keys(
@@ -82,13 +86,9 @@ impl DataStoreReader for DataStore {
         prehashed_keys: &[u64],
         non_hashed_keys: Option<&[&[u8]]>,
     ) -> Result<Vec<Option<EntryHandle>>> {
-        if let Some(keys) = non_hashed_keys
-            && keys.len() != prehashed_keys.len()
-        {
-            let (hashes, keys) = (prehashed_keys.len(), keys.len());
-            return Err(StoreError::LengthMismatch { hashes, keys }.into());
-        }
-        batch_read(&self.current.load(), prehashed_keys, non_hashed_keys)
+        let generation = self.generation();
+        let tail = generation.publication.tail();
+        generation.batch_read_hashed(prehashed_keys, non_hashed_keys, tail)
     }
 
     fn read_metadata(&self, key: &[u8]) -> Result<Option<EntryMetadata>> {
@@ -96,45 +96,15 @@ impl DataStoreReader for DataStore {
     }
 
     fn len(&self) -> Result<usize> {
-        usize::try_from(self.current.load().counts.live_keys())
+        usize::try_from(self.generation().totals().live_keys)
             .map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn is_empty(&self) -> Result<bool> {
-        Ok(self.current.load().counts.live_keys() == 0)
+        Ok(self.generation().totals().live_keys == 0)
     }
 
     fn file_size(&self) -> Result<u64> {
-        Ok(self.current.load().publication.tail())
+        Ok(self.generation().publication.tail())
     }
-}
-
-/// Looks all hashes up first, so that the cache misses of the entries overlap.
-fn batch_read(
-    generation: &Arc<Generation>,
-    hashes: &[u64],
-    keys: Option<&[&[u8]]>,
-) -> Result<Vec<Option<EntryHandle>>> {
-    let tail = generation.publication.tail();
-    let mut locations = Vec::with_capacity(hashes.len());
-    generation.index.locate_batch(hashes, &mut locations);
-    for location in locations.iter().flatten() {
-        if let Some(end) = location.prefetch_end() {
-            generation.prefetch(end);
-        }
-    }
-    let mut entries = Vec::with_capacity(hashes.len());
-    for (number, (hash, location)) in hashes.iter().zip(&locations).enumerate() {
-        let end = match (location, keys) {
-            (None, _) => None,
-            (Some(location), None) => {
-                generation.index.resolve_by_hash(*location, *hash, tail, &**generation)?
-            }
-            (Some(location), Some(keys)) => {
-                generation.index.resolve(*location, *hash, keys[number], tail, &**generation)?
-            }
-        };
-        entries.push(end.map(|end| generation.handle(end, *hash)).transpose()?);
-    }
-    Ok(entries)
 }

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use tempfile::SpooledTempFile;
 
+use crate::plan::Plan;
+use crate::writer::Writer;
+
 /// Up to here a stream is kept in memory, in bytes; beyond, in an unnamed temporary file beside the store.
 const MEMORY_LEN: usize = 1 << 20;
 
@@ -50,17 +53,11 @@ impl Spool {
         Ok(Self { bytes, len, crc: hasher.finalize() })
     }
 
-    pub(crate) fn len(&self) -> u64 {
-        self.len
-    }
-
-    pub(crate) fn crc(&self) -> u32 {
-        self.crc
-    }
-}
-
-impl Read for Spool {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer)
+    /// Commits a plan whose last entry is to get this payload.
+    ///
+    /// # Errors
+    /// See [`Writer::commit_from`].
+    pub(crate) fn commit(&mut self, writer: &mut Writer, plan: &Plan<'_>) -> io::Result<u64> {
+        writer.commit_from(plan, &mut self.bytes, self.len, self.crc)
     }
 }

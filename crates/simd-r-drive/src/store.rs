@@ -3,15 +3,17 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::WriteError;
 
-use crate::error::StoreError;
+use crate::flush::Flush;
 use crate::generation::Generation;
 use crate::open::{self, RecoveryReport};
 use crate::options::OpenOptions;
+use crate::shared::Shared;
 use crate::stats::StoreStats;
 use crate::writer::Writer;
 
@@ -40,9 +42,7 @@ use crate::writer::Writer;
 /// Dropping a store closes it; [`DataStore::close`] does the same and reports errors. A store that is not
 /// closed, because its process was killed, loses nothing that was acknowledged.
 pub struct DataStore {
-    pub(crate) path: PathBuf,
-    pub(crate) current: ArcSwap<Generation>,
-    writer: Option<Mutex<Writer>>,
+    pub(crate) shared: Arc<Shared>,
     report: RecoveryReport,
 }
 
@@ -66,26 +66,37 @@ impl DataStore {
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
         let opened = open::open(path, options)?;
+        let generation = Arc::new(opened.generation);
         let writer = match opened.writable {
-            Some(resume) => Some(Mutex::new(Writer::new(&opened.generation, resume)?)),
+            Some(resume) => Some(Mutex::new(Writer::new(Arc::clone(&generation), resume)?)),
             None => None,
         };
-        Ok(Self {
+        let shared = Shared {
             path: path.to_owned(),
-            current: ArcSwap::from_pointee(opened.generation),
+            options: options.clone(),
+            current: ArcSwap::new(generation),
             writer,
-            report: opened.report,
-        })
+            flush: Flush::default(),
+            background: Arc::default(),
+            owner: process::id(),
+        };
+        Ok(Self { shared: Arc::new(shared), report: opened.report })
+    }
+
+    /// The generation that readers use now.
+    #[inline]
+    pub(crate) fn generation(&self) -> arc_swap::Guard<Arc<Generation>> {
+        self.shared.current.load()
     }
 
     /// The path that the store was opened with.
     pub fn get_path(&self) -> PathBuf {
-        self.path.clone()
+        self.shared.path.clone()
     }
 
     /// Whether the store takes writes.
     pub fn is_read_only(&self) -> bool {
-        self.writer.is_none()
+        self.shared.writer.is_none()
     }
 
     /// What opening the store found and did.
@@ -93,11 +104,11 @@ impl DataStore {
         &self.report
     }
 
-    /// How large the store is, and how much of it is live. Costs a few loads.
+    /// How large the store is, and how much of it is live. Waits for the writer's lock, if it is a writable
+    /// store.
     pub fn stats(&self) -> StoreStats {
-        let generation = self.current.load();
-        let allocated = self.writer.as_ref().map(|writer| lock(writer).allocated());
-        StoreStats::of(&generation, allocated)
+        let allocated = self.shared.lock_writer().ok().map(|writer| writer.allocated());
+        StoreStats::of(&self.generation(), allocated, self.shared.flush.counts())
     }
 
     /// Flushes everything that was acknowledged before this call to the medium: when it returns, that
@@ -108,12 +119,10 @@ impl DataStore {
     /// to write until it is opened again, and goes on reading.
     ///
     /// # Locking
-    /// Other threads read and write while the flush runs.
+    /// Other threads read and write while the flush runs. Threads that call this at the same time share a
+    /// flush.
     pub fn sync(&self) -> io::Result<()> {
-        match &self.writer {
-            Some(writer) => Writer::sync(writer, &self.current.load_full()),
-            None => Ok(()),
-        }
+        if self.is_read_only() { Ok(()) } else { self.shared.sync() }
     }
 
     /// Flushes and closes the store: the file ends at its last entry, and the next open has nothing to
@@ -122,42 +131,8 @@ impl DataStore {
     /// # Errors
     /// The operating system's. What was acknowledged is in the file all the same; the next open recovers it.
     pub fn close(&self) -> io::Result<()> {
-        match &self.writer {
-            Some(writer) => lock(writer).close(&self.current.load()),
-            None => Ok(()),
-        }
+        self.shared.close()
     }
-
-    /// What every commit does at its end, when its writer gives the lock back.
-    pub(crate) fn after_commit(
-        &self,
-        guard: MutexGuard<'_, Writer>,
-        generation: &Arc<Generation>,
-    ) -> io::Result<()> {
-        let is_due = guard.is_barrier_due();
-        drop(guard);
-        match &self.writer {
-            // The commit stands whatever becomes of the barrier, and a failed flush refuses the next write.
-            Some(writer) if is_due => drop(Writer::sync(writer, generation)),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The writer's lock, if this process may write.
-    pub(crate) fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
-        let Some(writer) = &self.writer else {
-            return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
-        };
-        let writer = lock(writer);
-        writer.check()?;
-        Ok(writer)
-    }
-}
-
-/// A panic of another thread leaves the writer in a state that it repairs itself.
-pub(crate) fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
-    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<PathBuf> for DataStore {
@@ -178,7 +153,7 @@ impl Drop for DataStore {
         match self.close() {
             Ok(()) => {}
             Err(error) if is_forked_child(&error) => {}
-            Err(error) => log::error!("closing the store {}: {error}", self.path.display()),
+            Err(error) => log::error!("closing the store {}: {error}", self.shared.path.display()),
         }
     }
 }
@@ -191,7 +166,7 @@ fn is_forked_child(error: &io::Error) -> bool {
 impl fmt::Debug for DataStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataStore")
-            .field("path", &self.path)
+            .field("path", &self.shared.path)
             .field("is_read_only", &self.is_read_only())
             .field("stats", &self.stats())
             .finish_non_exhaustive()

@@ -1,13 +1,11 @@
 //! Writing.
 
 use std::io::{Read, Result};
-use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
 use simd_r_drive_traits::{DataStoreReader, DataStoreWriter};
 
 use crate::error::StoreError;
-use crate::generation::Generation;
 use crate::plan::{Plan, superseded_in_batch};
 use crate::spool::Spool;
 use crate::store::DataStore;
@@ -15,26 +13,36 @@ use crate::store::DataStore;
 /// Commits of the engine. Each takes the writer's lock; readers go on meanwhile.
 impl DataStoreWriter for DataStore {
     fn write_stream<R: Read>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
-        let spool = Spool::fill(reader, &self.path)?;
-        let generation = self.current.load_full();
-        self.commit_spool(&generation, spool, |plan| plan.put(compute_hash(key), key, &[]))
+        let mut spool = Spool::fill(reader, &self.shared.path)?;
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
+        let mut plan = Plan::new(&generation, 1);
+        plan.put(compute_hash(key), key, &[])?;
+        let tail = spool.commit(&mut writer, &plan)?;
+        self.shared.after_commit(writer)?;
+        Ok(tail)
     }
 
     fn write_stream_with_key_hash<R: Read>(&self, key_hash: u64, reader: &mut R) -> Result<u64> {
-        let spool = Spool::fill(reader, &self.path)?;
+        let mut spool = Spool::fill(reader, &self.shared.path)?;
         let hash_bytes = key_hash.to_le_bytes();
-        let generation = self.current.load_full();
-        self.commit_spool(&generation, spool, |plan| plan.put_bare(key_hash, &hash_bytes, &[]))
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
+        let mut plan = Plan::new(&generation, 1);
+        plan.put_bare(key_hash, &hash_bytes, &[])?;
+        let tail = spool.commit(&mut writer, &plan)?;
+        self.shared.after_commit(writer)?;
+        Ok(tail)
     }
 
     fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64> {
         let hash = compute_hash(key);
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let mut plan = Plan::new(&generation, 1);
         plan.put(hash, key, payload)?;
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
@@ -46,16 +54,16 @@ impl DataStoreWriter for DataStore {
         // Hashing is the caller's work, not the lock's.
         let hashes: Vec<u64> = entries.iter().map(|(key, _)| compute_hash(key)).collect();
         let superseded = superseded_in_batch(&hashes, |number| Some(entries[number].0));
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let mut plan = Plan::new(&generation, entries.len());
         for (number, (key, payload)) in entries.iter().enumerate() {
             if !superseded.as_ref().is_some_and(|superseded| superseded[number]) {
                 plan.put(hashes[number], key, payload)?;
             }
         }
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
@@ -67,16 +75,16 @@ impl DataStoreWriter for DataStore {
         let hashes: Vec<u64> = prehashed_keys.iter().map(|(hash, _)| *hash).collect();
         let bytes: Vec<[u8; 8]> = hashes.iter().map(|hash| hash.to_le_bytes()).collect();
         let superseded = superseded_in_batch(&hashes, |_| None);
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let mut plan = Plan::new(&generation, hashes.len());
         for (number, (hash, payload)) in prehashed_keys.iter().enumerate() {
             if !superseded.as_ref().is_some_and(|superseded| superseded[number]) {
                 plan.put_bare(*hash, &bytes[number], payload)?;
             }
         }
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
@@ -85,8 +93,8 @@ impl DataStoreWriter for DataStore {
             return Err(StoreError::SameKey.into());
         }
         let (old_hash, new_hash) = (compute_hash(old_key), compute_hash(new_key));
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let tail = generation.publication.tail();
         let Some(end) = generation.index.find(old_hash, old_key, tail, &*generation)? else {
             return Err(StoreError::NoSuchKey.into());
@@ -97,8 +105,8 @@ impl DataStoreWriter for DataStore {
         let mut plan = Plan::new(&generation, 2);
         plan.remove(old_hash, old_key)?;
         plan.put(new_hash, new_key, &entry)?;
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
@@ -111,8 +119,8 @@ impl DataStoreWriter for DataStore {
         let (entry, _) = self.copy_entry(key, target)?;
         // The two locks are taken one after the other, never together: opposite transfers cannot deadlock.
         let hash = compute_hash(key);
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let tail = generation.publication.tail();
         if generation.index.find(hash, key, tail, &*generation)? != Some(entry.slot_end()) {
             // A newer version has been written meanwhile; it stays.
@@ -120,8 +128,8 @@ impl DataStoreWriter for DataStore {
         }
         let mut plan = Plan::new(&generation, 1);
         plan.remove(hash, key)?;
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
@@ -131,54 +139,39 @@ impl DataStoreWriter for DataStore {
 
     fn batch_delete(&self, keys: &[&[u8]]) -> Result<u64> {
         let hashes = compute_hash_batch(keys);
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let mut plan = Plan::new(&generation, keys.len());
         for (hash, key) in hashes.iter().zip(keys) {
             plan.remove(*hash, key)?;
         }
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
     fn batch_delete_key_hashes(&self, prehashed_keys: &[u64]) -> Result<u64> {
-        let mut writer = self.writer()?;
-        let generation = self.current.load_full();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
         let mut plan = Plan::new(&generation, prehashed_keys.len());
         for hash in prehashed_keys {
             plan.remove_hash(*hash)?;
         }
-        let tail = writer.commit(&generation, &plan)?;
-        self.after_commit(writer, &generation)?;
+        let tail = writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
         Ok(tail)
     }
 }
 
 impl DataStore {
-    fn commit_spool<'g>(
-        &self,
-        generation: &'g Arc<Generation>,
-        mut spool: Spool,
-        put: impl FnOnce(&mut Plan<'g>) -> Result<()>,
-    ) -> Result<u64> {
-        let mut writer = self.writer()?;
-        let mut plan = Plan::new(generation, 1);
-        put(&mut plan)?;
-        let (len, crc) = (spool.len(), spool.crc());
-        let tail = writer.commit_from(generation, &plan, &mut spool, len, crc)?;
-        self.after_commit(writer, generation)?;
-        Ok(tail)
-    }
-
     fn copy_entry(&self, key: &[u8], target: &Self) -> Result<(EntryHandle, u64)> {
-        if self.current.load().identity.store_id == target.current.load().identity.store_id {
+        if self.generation().identity.store_id == target.generation().identity.store_id {
             return Err(StoreError::SameStore.into());
         }
         let Some(entry) = self.read(key)? else {
             return Err(StoreError::NoSuchKey.into());
         };
-        entry.verify(&self.current.load().layout)?;
+        entry.verify(&self.generation().layout)?;
         let tail = target.write(key, &entry)?;
         Ok((entry, tail))
     }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_indexer::{Identity, KeyIndexer};
 
-use super::naive;
+use super::naive::Lines;
 use super::store::Store;
 
 pub const HASHES: [u64; 3] = [0, 1, u64::MAX];
@@ -96,14 +96,12 @@ pub fn check(steps: &[Step], new_index: impl Fn() -> KeyIndexer) {
 fn check_writer_view(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
-        assert_eq!(index.live_lines(hash), naive::live_lines(log, hash), "live lines of {hash}");
+        let lines = Lines::newest(log, hash);
+        assert_eq!(index.live_lines(hash), lines.live_ends(), "live lines of {hash}");
         let keyed = KEYS.map(Identity::Keyed);
         for identity in keyed.into_iter().chain([Identity::Bare]) {
-            assert_eq!(
-                index.current(hash, identity, log).unwrap(),
-                naive::current(log, hash, identity),
-                "current {identity:?} of {hash}"
-            );
+            let current = index.current(hash, identity, log).unwrap();
+            assert_eq!(current, lines.current(identity), "current {identity:?} of {hash}");
         }
     }
 }
@@ -113,28 +111,27 @@ fn check_all_tails(store: &Store) {
     let Store { log, index, .. } = store;
     let mut locations = Vec::new();
     index.locate_batch(&HASHES, &mut locations);
-    for tail in [0].into_iter().chain(log.iter().map(|(end, _)| end)) {
-        for (hash, location) in HASHES.into_iter().zip(&locations) {
-            assert_eq!(*location, index.locate(hash));
-            assert_eq!(
-                index.find_by_hash(hash, tail, log).unwrap(),
-                naive::find_by_hash(log, hash, tail),
-                "newest of {hash} at {tail}"
-            );
-            for key in KEYS {
-                assert_eq!(
-                    index.find(hash, key, tail, log).unwrap(),
-                    naive::find(log, hash, key, tail),
-                    "{key:?} of {hash} at {tail}"
-                );
-            }
+    for (hash, location) in HASHES.into_iter().zip(locations) {
+        assert_eq!(location, index.locate(hash));
+        for tail in [0].into_iter().chain(log.iter().map(|(end, _)| end)) {
+            check_tail(store, hash, tail);
         }
-        for (end, slot) in log.iter() {
-            assert_eq!(
-                index.is_current(slot.hash, end, slot.identity(), tail, log).unwrap(),
-                naive::is_current(log, end, tail),
-                "slot {end} at {tail}"
-            );
-        }
+    }
+}
+
+fn check_tail(store: &Store, hash: u64, tail: u64) {
+    let Store { log, index, .. } = store;
+    let lines = Lines::at(log, hash, tail);
+
+    let found = index.find_by_hash(hash, tail, log).unwrap();
+    assert_eq!(found, lines.live_ends().last().copied(), "newest of {hash} at {tail}");
+    for key in KEYS {
+        let found = index.find(hash, key, tail, log).unwrap();
+        assert_eq!(found, lines.find(key), "{key:?} of {hash} at {tail}");
+    }
+    for (end, slot) in log.iter().filter(|(_, slot)| slot.hash == hash) {
+        let is_current = index.is_current(hash, end, slot.identity(), tail, log).unwrap();
+        let live_end = lines.live_end(slot.key.as_deref());
+        assert_eq!(is_current, live_end == Some(end), "slot {end} at {tail}");
     }
 }

@@ -3,7 +3,7 @@
 use simd_r_drive_indexer::{Insertion, KeyIndexer};
 
 use super::log::{Fault, Log, LogSlot};
-use super::naive;
+use super::naive::Lines;
 
 pub struct Store {
     pub log: Log,
@@ -18,7 +18,8 @@ impl Store {
     }
 
     fn stage(&mut self, hash: u64, key: Option<&[u8]>, is_tombstone: bool) {
-        let previous_end = naive::newest(&self.log, hash, key).map_or(0, |version| version.end);
+        let newest = Lines::newest(&self.log, hash).line(key);
+        let previous_end = newest.map_or(0, |version| version.end);
         self.stage_over(hash, key, is_tombstone, previous_end);
     }
 
@@ -37,7 +38,7 @@ impl Store {
     }
 
     fn is_live(&self, hash: u64, key: Option<&[u8]>) -> bool {
-        naive::newest(&self.log, hash, key).is_some_and(|version| !version.is_tombstone)
+        Lines::newest(&self.log, hash).live_end(key).is_some()
     }
 
     pub fn put(&mut self, hash: u64, key: &[u8]) {
@@ -48,7 +49,7 @@ impl Store {
     }
 
     pub fn put_bare(&mut self, hash: u64) {
-        for end in naive::live_lines(&self.log, hash) {
+        for end in Lines::newest(&self.log, hash).live_ends() {
             if let Some(key) = self.log.at(end).key.clone() {
                 self.stage(hash, Some(&key), true);
             }
@@ -65,7 +66,7 @@ impl Store {
     }
 
     pub fn delete_hash(&mut self, hash: u64) {
-        for end in naive::live_lines(&self.log, hash) {
+        for end in Lines::newest(&self.log, hash).live_ends() {
             let key = self.log.at(end).key.clone();
             self.stage(hash, key.as_deref(), true);
         }
@@ -86,12 +87,11 @@ impl Store {
     pub fn reopen(&mut self, index: KeyIndexer) {
         let tail = self.log.tail();
         for (end, slot) in self.log.iter().rev() {
-            let is_newest = naive::newest(&self.log, slot.hash, slot.key.as_deref())
-                .is_some_and(|version| version.end == end);
+            let newest = Lines::newest(&self.log, slot.hash).line(slot.key.as_deref());
             let inserted = index
                 .insert_older(slot.hash, end, slot.identity(), slot.is_tombstone, &self.log)
                 .unwrap();
-            assert_eq!(inserted, is_newest, "slot {end} of a log up to {tail}");
+            assert_eq!(inserted, newest.unwrap().end == end, "slot {end} of a log up to {tail}");
         }
         self.index = index;
     }

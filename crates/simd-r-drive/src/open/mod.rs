@@ -11,7 +11,6 @@ mod window_reader;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError};
@@ -20,8 +19,9 @@ use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 
 use self::identify::{Found, Header, identify};
 use self::tail::{Tail, find_tail};
+use crate::counts::Counts;
 use crate::error::StoreError;
-use crate::generation::{Counts, Generation};
+use crate::generation::{Generation, Totals};
 use crate::maps;
 use crate::options::OpenOptions;
 use crate::publication::Publication;
@@ -184,14 +184,13 @@ fn load(
     let generation = build_generation(Arc::clone(&file), &header, &found, access, options)?;
     let replayed = replay::replay(&generation, found.tail)?;
     report.slots_replayed = replayed.slots;
-    let generation = Generation {
-        counts: Counts {
-            live_keys: AtomicU64::new(replayed.live_keys),
-            dead_slots: AtomicU64::new(replayed.dead_slots),
-            dead_bytes: AtomicU64::new(replayed.dead_bytes),
-        },
-        ..generation
+    let totals = Totals {
+        tail: found.tail.end,
+        live_keys: replayed.live_keys,
+        dead_slots: replayed.dead_slots,
+        dead_bytes: replayed.dead_bytes,
     };
+    let generation = Generation { counts: Counts::new(totals), ..generation };
     // Only now, when all else has been read without an error, is anything changed.
     if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
         let saved =

@@ -1,0 +1,63 @@
+//! Writes that depend on what is there, each one commit.
+
+use std::io::Result;
+
+use simd_r_drive_entry_handle::{EntryHandle, compute_hash};
+
+use crate::plan::Plan;
+use crate::store::DataStore;
+
+impl DataStore {
+    /// Writes `payload` under `key` if the key does not exist. Returns whether it did.
+    ///
+    /// # Errors
+    /// As [`write`](crate::traits::DataStoreWriter::write).
+    pub fn write_if_absent(&self, key: &[u8], payload: &[u8]) -> Result<bool> {
+        self.write_if(key, payload, |found| found.is_none())
+    }
+
+    /// Writes `payload` under `key` if the key still has the version that `expected` was read at; with `None`,
+    /// if it does not exist. Returns whether it did.
+    ///
+    /// Versions are compared, not bytes: a value that was replaced by an equal one counts as changed. After a
+    /// compaction, handles read before it count as outdated.
+    ///
+    /// # Errors
+    /// As [`write`](crate::traits::DataStoreWriter::write).
+    pub fn compare_and_write(
+        &self,
+        key: &[u8],
+        expected: Option<&EntryHandle>,
+        payload: &[u8],
+    ) -> Result<bool> {
+        self.write_if(key, payload, |found| match (found, expected) {
+            (None, None) => true,
+            // The same bytes of the same map, and so the same version of the same file.
+            (Some(found), Some(expected)) => {
+                found.slot_end() == expected.slot_end()
+                    && found.address_range() == expected.address_range()
+            }
+            _ => false,
+        })
+    }
+
+    fn write_if(
+        &self,
+        key: &[u8],
+        payload: &[u8],
+        condition: impl FnOnce(Option<&EntryHandle>) -> bool,
+    ) -> Result<bool> {
+        let hash = compute_hash(key);
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
+        let found = generation.read(key, generation.publication.tail())?;
+        if !condition(found.as_ref()) {
+            return Ok(false);
+        }
+        let mut plan = Plan::new(&generation, 1);
+        plan.put(hash, key, payload)?;
+        writer.commit(&plan)?;
+        self.shared.after_commit(writer)?;
+        Ok(true)
+    }
+}

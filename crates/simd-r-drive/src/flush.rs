@@ -1,0 +1,164 @@
+//! Group commit: who wants to be on the medium shares a flush with everybody else who does.
+
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use simd_r_drive_writer::{PoisonCause, WriteError};
+
+/// Which commits are on the medium. Commits are counted, since compaction changes offsets.
+#[derive(Debug, Default)]
+pub(crate) struct Flush {
+    state: Mutex<State>,
+    done: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Every commit up to this one is on the medium.
+    flushed: u64,
+    is_running: bool,
+    has_failed: bool,
+    flushes: u64,
+    /// Calls that found their commits flushed by somebody else's flush.
+    shared: u64,
+}
+
+impl Flush {
+    /// Returns when every commit up to number `commit` is on the medium: runs `flush` itself, or waits for
+    /// whoever does. `flush` flushes all commits that are acknowledged when it starts and returns the number
+    /// of the last one.
+    ///
+    /// # Errors
+    /// Those of `flush`, for the call that ran it; [`WriteError::Poisoned`] for those that waited, and for
+    /// ever after: a failed flush is not tried again.
+    ///
+    /// # Locking
+    /// No lock is held while `flush` runs.
+    pub(crate) fn reach(
+        &self,
+        commit: u64,
+        flush: impl FnOnce() -> io::Result<u64>,
+    ) -> io::Result<()> {
+        let mut state = self.lock();
+        let mut has_waited = false;
+        loop {
+            if state.flushed >= commit {
+                state.shared += u64::from(has_waited);
+                return Ok(());
+            }
+            if state.has_failed {
+                return Err(WriteError::Poisoned { cause: PoisonCause::SyncFailed }.into());
+            }
+            if !state.is_running {
+                break;
+            }
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            has_waited = true;
+        }
+        state.is_running = true;
+        state.flushes += 1;
+        drop(state);
+        let running = Running { flush: self, result: None };
+        running.finish(flush())
+    }
+
+    /// Notes that every commit up to number `commit` is on the medium, in another way than by a flush here.
+    pub(crate) fn advance(&self, commit: u64) {
+        let mut state = self.lock();
+        state.flushed = state.flushed.max(commit);
+        drop(state);
+        self.done.notify_all();
+    }
+
+    /// How many flushes ran, and how many calls were served by the flush of another.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.flushes, state.shared)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flush that is under way. Should it panic, those who wait are told that it failed.
+struct Running<'a> {
+    flush: &'a Flush,
+    result: Option<u64>,
+}
+
+impl Running<'_> {
+    fn finish(mut self, result: io::Result<u64>) -> io::Result<()> {
+        self.result = result.as_ref().ok().copied();
+        result.map(drop)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut state = self.flush.lock();
+        state.is_running = false;
+        match self.result {
+            Some(commit) => state.flushed = state.flushed.max(commit),
+            None => state.has_failed = true,
+        }
+        drop(state);
+        self.flush.done.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn many_committers_share_few_flushes() {
+        let flush = Arc::new(Flush::default());
+        let commits = Arc::new(AtomicU64::new(0));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (flush, commits) = (Arc::clone(&flush), Arc::clone(&commits));
+                thread::spawn(move || {
+                    for _ in 0..50 {
+                        let mine = commits.fetch_add(1, Ordering::SeqCst) + 1;
+                        let flush_all = || {
+                            let last = commits.load(Ordering::SeqCst);
+                            thread::sleep(std::time::Duration::from_micros(200));
+                            Ok(last)
+                        };
+                        flush.reach(mine, flush_all).unwrap();
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let (flushes, shared) = flush.counts();
+        assert!(flushes < 400, "400 commits took {flushes} flushes");
+        assert!(shared > 0);
+    }
+
+    #[test]
+    fn a_failed_flush_fails_everybody_for_ever() {
+        let flush = Flush::default();
+        assert!(flush.reach(1, || Err(io::ErrorKind::StorageFull.into())).is_err());
+        assert!(flush.reach(1, || Ok(1)).is_err());
+        flush.advance(1);
+        assert!(flush.reach(1, || Ok(1)).is_ok(), "commit 1 came to the medium in another way");
+        assert!(flush.reach(2, || Ok(2)).is_err());
+    }
+
+    #[test]
+    fn a_panic_in_a_flush_wakes_those_who_wait() {
+        let flush = Arc::new(Flush::default());
+        let other = Arc::clone(&flush);
+        let panicked = thread::spawn(move || other.reach(1, || panic!("on purpose"))).join();
+        assert!(panicked.is_err());
+        assert!(flush.reach(1, || Ok(1)).is_err());
+    }
+}

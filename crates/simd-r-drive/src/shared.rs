@@ -1,0 +1,140 @@
+//! What a store's handle, its background thread and its snapshots share.
+
+use std::io;
+use std::path::PathBuf;
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use simd_r_drive_writer::WriteError;
+
+use crate::background::Background;
+use crate::durability::Durability;
+use crate::error::StoreError;
+use crate::flush::Flush;
+use crate::generation::Generation;
+use crate::options::OpenOptions;
+use crate::writer::Writer;
+
+/// When so many bytes follow the last barrier, the background thread is woken to flush and add one.
+const URGENT_DISTANCE: u64 = 32 << 20;
+
+/// When so many bytes follow the last barrier, writers flush themselves: recovery stays bounded even if the
+/// medium is slower than they are.
+const HARD_DISTANCE: u64 = 64 << 20;
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) path: PathBuf,
+    pub(crate) options: OpenOptions,
+    pub(crate) current: ArcSwap<Generation>,
+    /// `None` if the store is open read-only.
+    pub(crate) writer: Option<Mutex<Writer>>,
+    pub(crate) flush: Flush,
+    pub(crate) background: Arc<Background>,
+    /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they
+    /// were, and shares the file's lock: it must not use any of that.
+    pub(crate) owner: u32,
+}
+
+impl Shared {
+    /// The writer's lock, if this process may write.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], [`WriteError::ForeignProcess`], [`WriteError::Poisoned`].
+    pub(crate) fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+        let writer = self.lock_writer()?;
+        writer.check()?;
+        Ok(writer)
+    }
+
+    /// The writer's lock, even if it takes no more writes.
+    pub(crate) fn lock_writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+        let Some(writer) = &self.writer else {
+            return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
+        };
+        self.check_process()?;
+        // A panic of another thread leaves the writer in a state that it repairs itself.
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn check_process(&self) -> Result<(), WriteError> {
+        if self.owner == process::id() {
+            Ok(())
+        } else {
+            Err(WriteError::ForeignProcess { owner: self.owner })
+        }
+    }
+
+    /// What every commit does at its end: gives the writer's lock back and makes the commit as durable as the
+    /// store promises.
+    ///
+    /// # Errors
+    /// Those of the flush, at [`Durability::Sync`].
+    pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
+        let commit = writer.commits();
+        let distance = writer.barrier_distance();
+        drop(writer);
+        self.background.note(self, distance >= URGENT_DISTANCE);
+        if self.options.durability == Durability::Sync {
+            return self.flush_to(commit);
+        }
+        if distance >= HARD_DISTANCE {
+            // The commit stands whatever becomes of this; a failed flush refuses the next write.
+            let _ = self.flush_to(commit).and_then(|()| self.barrier(false));
+        }
+        Ok(())
+    }
+
+    /// Flushes every commit that is acknowledged by now.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let commit = self.lock_writer()?.commits();
+        self.flush_to(commit)
+    }
+
+    /// Flushes every commit up to number `commit`, or waits for whoever does.
+    pub(crate) fn flush_to(&self, commit: u64) -> io::Result<()> {
+        self.flush.reach(commit, || {
+            let start = self.writer()?.flush_start();
+            // The lock is free while this takes its time.
+            let result = start.run();
+            self.lock_writer()?.flushed(&start, result)?;
+            Ok(start.commits)
+        })
+    }
+
+    /// Appends a barrier if many bytes follow the last one, or if any do and `is_due`. Returns whether it did.
+    pub(crate) fn barrier(&self, is_due: bool) -> io::Result<bool> {
+        let mut writer = self.writer()?;
+        let least = if is_due { 1 } else { URGENT_DISTANCE };
+        if writer.barrier_distance() < least {
+            return Ok(false);
+        }
+        writer.append_barrier()?;
+        writer.write_hints(false)?;
+        Ok(true)
+    }
+
+    /// How often the background thread flushes, if the store promises it.
+    pub(crate) fn flush_interval(&self) -> Option<Duration> {
+        match self.options.durability {
+            Durability::Interval(interval) => Some(interval),
+            Durability::Process | Durability::Sync => None,
+        }
+    }
+
+    /// Flushes, marks the file clean and gives its lock back. The second time nothing happens.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        if self.writer.is_none() {
+            return Ok(());
+        }
+        self.check_process()?;
+        self.background.stop();
+        let mut writer = self.lock_writer()?;
+        writer.close()?;
+        self.flush.advance(writer.commits());
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Borrowed reads, for the hottest paths.
+
+use std::fmt;
+use std::io::Result;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::{compute_hash, verify_slot};
+
+use crate::generation::Generation;
+
+/// A store as of one instant, whose values are borrowed rather than counted. Made by
+/// [`DataStore::view`](crate::DataStore::view).
+///
+/// ```
+/// use simd_r_drive::DataStore;
+/// use simd_r_drive::traits::DataStoreWriter;
+///
+/// # let directory = tempfile::tempdir()?;
+/// let store = DataStore::open(&directory.path().join("example.srd"))?;
+/// store.write(b"key", b"value")?;
+/// let view = store.view();
+/// assert_eq!(view.get(b"key")?, Some(b"value".as_slice()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct View {
+    generation: arc_swap::Guard<Arc<Generation>>,
+    tail: u64,
+}
+
+impl View {
+    pub(crate) fn new(generation: arc_swap::Guard<Arc<Generation>>) -> Self {
+        let tail = generation.publication.tail();
+        Self { generation, tail }
+    }
+
+    /// The value of `key`, in place; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// When the entry cannot be read.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
+        let generation = &**self.generation;
+        match generation.index.find(compute_hash(key), key, self.tail, generation)? {
+            Some(end) => self.payload(end).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest value under this key hash, in place. No key bytes are compared.
+    ///
+    /// # Errors
+    /// When the entry cannot be read.
+    #[inline]
+    pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
+        let generation = &**self.generation;
+        match generation.index.find_by_hash(prehashed_key, self.tail, generation)? {
+            Some(end) => self.payload(end).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn payload(&self, end: u64) -> Result<&[u8]> {
+        let (_, slot) = self.generation.mapped_slot(end)?;
+        if self.generation.verify_reads {
+            verify_slot(&slot, &self.generation.layout)?;
+        }
+        Ok(slot.payload())
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("tail", &self.tail).finish_non_exhaustive()
+    }
+}
