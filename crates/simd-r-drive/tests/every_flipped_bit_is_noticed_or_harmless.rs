@@ -120,7 +120,11 @@ fn flip_each(original: &[u8], expected: &Contents, part: Range<usize>, all: bool
             }
         }
         // Whatever opening did, it is not worse: the flip undone, everything is there again.
-        file.write_all_at(&[original[at]], at as u64).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at as u64).unwrap();
+        if byte == [flipped] {
+            file.write_all_at(&[original[at]], at as u64).unwrap();
+        }
         if fs::read(&path).unwrap() != original {
             let store = writable.open(&path).unwrap();
             assert_eq!(check(&store, expected, &what), 0, "{what}: made worse");
