@@ -133,11 +133,14 @@ const OLD_ENTRIES_CHECKED: usize = 8;
 /// Largest payload whose CRC is computed for the recognition, so that it stays immediate.
 const OLD_PAYLOAD_CHECKED: u64 = 1 << 20;
 
+/// The same for the only payload of a store.
+const OLD_ONLY_PAYLOAD_CHECKED: u64 = 64 << 20;
+
 /// Whether a file of `len` bytes is a store of the published 0.15 to 0.17 crates.
 ///
 /// Follows the chain of previous tails from the end of the file for a few entries and compares the CRC-32
-/// of payloads of moderate size. `read` returns the bytes at an offset; its errors count as "no".
-/// Reads at most a few MiB.
+/// of payloads of moderate size; at least one must match. `read` returns the bytes at an offset; its errors
+/// count as "no". Reads at most some 70 MiB, in pieces of at most a MiB.
 pub fn is_older_format(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<u8>>) -> bool {
     let mut end = len;
     let mut matching_payloads = 0;
@@ -156,23 +159,42 @@ pub fn is_older_format(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<
             Some(aligned) if aligned < trailer_at => aligned,
             _ => return false,
         };
-        let payload_len = trailer_at.saturating_sub(start);
-        if payload_len <= OLD_PAYLOAD_CHECKED {
-            let Ok(payload_len) = usize::try_from(payload_len) else { return false };
-            match read(start, payload_len) {
-                Some(payload) if crc32fast::hash(&payload).to_le_bytes() == crc => {
-                    matching_payloads = usize::saturating_add(matching_payloads, 1);
-                }
-                _ => return false,
+        let is_last = previous == 0;
+        // A file that merely ends with zeros looks like a single large entry: its payload must be checked.
+        let limit = if is_last && matching_payloads == 0 {
+            OLD_ONLY_PAYLOAD_CHECKED
+        } else {
+            OLD_PAYLOAD_CHECKED
+        };
+        if trailer_at.saturating_sub(start) <= limit {
+            if old_crc(start, trailer_at, &mut read) != Some(crc) {
+                return false;
             }
+            matching_payloads = usize::saturating_add(matching_payloads, 1);
         }
-        if previous == 0 {
+        if is_last {
             // The chain ends exactly at the start of the file: no other format does that by accident.
-            return true;
+            return matching_payloads > 0;
         }
         end = previous;
     }
     matching_payloads > 1
+}
+
+/// CRC-32 of `[start, end)`, as the older format stores it.
+fn old_crc(
+    start: u64,
+    end: u64,
+    read: &mut impl FnMut(u64, usize) -> Option<Vec<u8>>,
+) -> Option<[u8; 4]> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut at = start;
+    while at < end {
+        let len = end.saturating_sub(at).min(OLD_PAYLOAD_CHECKED);
+        hasher.update(&read(at, usize::try_from(len).ok()?)?);
+        at = at.saturating_add(len);
+    }
+    Some(hasher.finalize().to_le_bytes())
 }
 
 const _: () = assert!(PAYLOAD_ALIGN_LOG2 == 6, "the older format padded payloads to 64 bytes");
@@ -213,5 +235,22 @@ mod tests {
         assert!(!is_older_format(file.len() as u64, reader(&file)));
         assert!(!is_older_format(4096, reader(&[0; 4096])));
         assert!(!is_older_format(10, reader(&[0; 10])));
+    }
+
+    #[test]
+    fn a_large_entry_alone_is_recognised_and_a_file_that_ends_with_zeros_is_not() {
+        let reader = |bytes: Vec<u8>| {
+            move |at: u64, len: usize| bytes.get(at as usize..at as usize + len).map(<[u8]>::to_vec)
+        };
+        let mut file = vec![7; 3 << 20];
+        let crc = crc32fast::hash(&file);
+        file.extend([1; 8]);
+        file.extend([0; 8]);
+        file.extend(crc.to_le_bytes());
+        let len = file.len() as u64;
+        assert!(is_older_format(len, reader(file.clone())));
+        file[0] ^= 1;
+        assert!(!is_older_format(len, reader(file)));
+        assert!(!is_older_format(2 << 20, reader(vec![0; 2 << 20])));
     }
 }

@@ -80,7 +80,8 @@ impl Map {
             reserved,
             first,
             alignment,
-            readable: AtomicU64::new(first),
+            // A map shorter than the header must not lend an empty slice beyond its end.
+            readable: AtomicU64::new(first.min(reserved)),
         })
     }
 

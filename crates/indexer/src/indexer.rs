@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::fingerprint::Fingerprints;
 use crate::groups::Groups;
-use crate::key_hash::hash_of_key;
 use crate::packed_slot;
 use crate::stats::IndexStats;
 use crate::table::Table;
+use simd_r_drive_entry_handle::compute_hash;
 
 /// Maps the hash of a key to the newest slot of every line of that hash.
 ///
@@ -67,7 +67,7 @@ impl KeyIndexer {
     /// The tag of a key: [`tag_from_hash`](Self::tag_from_hash) of its XXH3-64.
     #[inline]
     pub fn tag_from_key(key: &[u8]) -> u16 {
-        packed_slot::tag_from_hash(hash_of_key(key))
+        packed_slot::tag_from_hash(compute_hash(key))
     }
 
     /// Puts a 16-bit tag above a 48-bit value. Bits of `offset` above the 48th are dropped.

@@ -86,7 +86,6 @@ mod group;
 mod groups;
 mod indexer;
 mod insert;
-mod key_hash;
 mod location;
 mod mix;
 mod packed_slot;

@@ -123,10 +123,13 @@ fn run(store: &Weak<Shared>) {
         match flush(&shared, is_barrier_due) {
             Ok(has_barrier) if has_barrier => last_barrier = Instant::now(),
             Ok(_) => {}
-            // Writes are refused from now on; there is nothing left to flush.
             Err(error) => {
                 log::error!("flushing the store {}: {error}", shared.path.display());
-                return;
+                if shared.writer().is_err() {
+                    // Writes are refused from now on; there is nothing left to flush.
+                    return;
+                }
+                // A barrier that found no space, say: what comes later must be flushed all the same.
             }
         }
     }

@@ -27,6 +27,7 @@
 
 mod async_store;
 mod background;
+mod compact;
 mod conditional;
 mod counts;
 mod durability;
@@ -67,6 +68,7 @@ pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
 
 pub use async_store::AsyncDataStore;
+pub use compact::{CompactionProgress, CompactionReport};
 pub use durability::Durability;
 pub use entry_stream::EntryStream;
 pub use error::StoreError;

@@ -21,6 +21,8 @@ pub(crate) struct Plan<'a> {
     /// Ends of slots that this commit already supersedes by a tombstone of its own.
     buried: HashSet<u64>,
     pub(crate) delta: Delta,
+    /// When the next entries were written; `None` is now.
+    written_at: Option<u64>,
 }
 
 /// How a commit changes the store's counts.
@@ -39,7 +41,13 @@ impl<'a> Plan<'a> {
             hashes: Vec::with_capacity(capacity),
             buried: HashSet::new(),
             delta: Delta::default(),
+            written_at: None,
         }
+    }
+
+    /// Gives the entries that follow another time than now.
+    pub(crate) fn stamp(&mut self, written_at: u64) {
+        self.written_at = Some(written_at);
     }
 
     pub(crate) fn entries(&self) -> &[NewEntry<'a>] {
@@ -120,6 +128,15 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
+    /// The deletion of a bare entry, if it is live.
+    pub(crate) fn remove_bare(&mut self, hash: u64) -> io::Result<()> {
+        let current = self.generation.index.current(hash, LineIdentity::Bare, self.generation)?;
+        match current.bare.and_then(Version::live_end) {
+            Some(end) => self.bury(hash, end),
+            None => Ok(()),
+        }
+    }
+
     /// The deletion of everything that is live under a hash.
     pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
         for end in self.generation.index.live_lines(hash) {
@@ -141,6 +158,7 @@ impl<'a> Plan<'a> {
             payload: &[],
             previous_end: end,
             replaces_live: true,
+            written_at: self.written_at,
         };
         let tombstone_len = self.generation.layout.slot_len(0, tombstone.key.len())?;
         self.entries.push(tombstone);
@@ -175,6 +193,7 @@ impl<'a> Plan<'a> {
             payload,
             previous_end: previous.map_or(0, |version| version.end),
             replaces_live: replaced.is_some(),
+            written_at: self.written_at,
         });
         self.hashes.push(hash);
         Ok(())

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) current: ArcSwap<Generation>,
     /// `None` if the store is open read-only.
     pub(crate) writer: Option<Mutex<Writer>>,
+    /// Held by the compaction that runs.
+    pub(crate) compaction: Mutex<()>,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
     /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they

@@ -76,6 +76,7 @@ impl DataStore {
             options: options.clone(),
             current: ArcSwap::new(generation),
             writer,
+            compaction: Mutex::default(),
             flush: Flush::default(),
             background: Arc::default(),
             owner: process::id(),

@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
+    /// Whether the log has grown since it was opened.
+    has_grown: bool,
     is_closed: bool,
 }
 
@@ -66,6 +68,7 @@ impl Writer {
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
             checkpoint_sequence,
+            has_grown: false,
             is_closed: false,
             generation,
         })
@@ -171,6 +174,7 @@ impl Writer {
         delta: Delta,
         index: impl FnOnce(&Generation) -> Result<(), FormatError>,
     ) -> io::Result<u64> {
+        self.has_grown = true;
         let totals = self.totals.after(end, delta);
         let generation = &*self.generation;
         let result = generation.publication.publish(end, || {
@@ -264,7 +268,8 @@ impl Writer {
 
     fn write_clean_end(&mut self) -> io::Result<()> {
         self.check()?;
-        if self.durable.end == self.tail() && self.allocated() == self.tail() {
+        let is_trimmed = self.allocated() == self.tail();
+        if !self.has_grown && self.durable.end == self.tail() && is_trimmed {
             return Ok(());
         }
         self.flush()?;
@@ -274,8 +279,29 @@ impl Writer {
         self.write_hints(true)
     }
 
+    /// How many bytes follow the durable point.
+    pub(crate) fn unflushed(&self) -> u64 {
+        self.tail() - self.durable.end
+    }
+
+    /// Makes everything durable, and the log says so. For a new file that is about to be shown.
+    pub(crate) fn append_barrier_after_flush(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.append_barrier()?;
+        self.write_hints(false)
+    }
+
+    /// Goes on in the file of `target`, which holds the same; the old one is no longer under its path.
+    pub(crate) fn move_to(&mut self, target: Self) {
+        let old = Arc::clone(&self.generation);
+        *self = Self { commits: self.commits, ..target };
+        // For readers in other processes. A hint: they also notice that the path names another file.
+        let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
+        let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);
+    }
+
     /// A flush under the lock.
-    fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let start = self.flush_start();
         let result = start.run();
         self.flushed(&start, result)

@@ -1,5 +1,7 @@
 //! Every single-bit flip of a small closed store.
 
+#![cfg(unix)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Bytes after the last commit that are no part of the store.
 
+#![cfg(unix)]
+
 mod support;
 
 use std::fs;

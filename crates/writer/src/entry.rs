@@ -17,10 +17,12 @@ pub struct NewEntry<'a> {
     pub previous_end: u64,
     /// Whether that previous version is live.
     pub replaces_live: bool,
+    /// When the entry was written, in units of 10 ms since 1970; `None` is now.
+    pub written_at: Option<u64>,
 }
 
 impl NewEntry<'_> {
-    pub(crate) fn trailer(&self, payload_crc: u32, is_commit: bool, written_at: u64) -> Trailer {
+    pub(crate) fn trailer(&self, payload_crc: u32, is_commit: bool, now: u64) -> Trailer {
         Trailer {
             payload_len: self.payload.len() as u64,
             // `Layout::slot_len` has refused longer ones.
@@ -31,7 +33,7 @@ impl NewEntry<'_> {
                 .with_if(Flags::COMMIT, is_commit)
                 .with_if(Flags::BARE_HASH, self.is_bare)
                 .with_if(Flags::REPLACES_LIVE, self.replaces_live),
-            written_at,
+            written_at: self.written_at.unwrap_or(now),
             payload_crc,
         }
     }

@@ -27,6 +27,15 @@ pub enum WriteError {
     /// Somebody else writes to the store.
     #[error("the store is open for writing elsewhere; close it there, or open it read-only here")]
     Locked,
+    /// The file has several names, and compaction would leave the others with the old one.
+    #[error(
+        "the store's file has {links} hard links, and compaction would give only one of them the new file; \
+         remove the others first"
+    )]
+    HardLinked {
+        /// How many names the file has.
+        links: u64,
+    },
     /// The store lies on a network file system.
     #[error(
         "the store lies on a network file system, where locks and memory maps are not reliable; move it \
@@ -59,6 +68,7 @@ impl WriteError {
         match self {
             Self::Poisoned { .. } => io::ErrorKind::Other,
             Self::ForeignProcess { .. } => io::ErrorKind::PermissionDenied,
+            Self::HardLinked { .. } => io::ErrorKind::InvalidInput,
             Self::Locked => io::ErrorKind::ResourceBusy,
             Self::NetworkFileSystem => io::ErrorKind::Unsupported,
         }

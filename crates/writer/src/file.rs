@@ -102,12 +102,35 @@ pub trait FileSystem: Debug + Send + Sync {
         fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
     ) -> io::Result<Arc<dyn StoreFile>>;
 
+    /// Creates a file that can take the place of the one at `path`, with its permissions, under an
+    /// unpredictable temporary name in the same directory. Symbolic links on the way to the file are resolved,
+    /// not replaced.
+    ///
+    /// # Errors
+    /// [`WriteError::HardLinked`](crate::WriteError::HardLinked) if the file has other names, which would go
+    /// on naming the old one; `Unsupported` if the file system cannot.
+    fn create_replacement(&self, _path: &Path) -> io::Result<Box<dyn Replacement>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// What `path` names at the moment.
     fn key_of(&self, path: &Path) -> io::Result<FileKey>;
 
     /// Creates a file that only its owner can read, with an unpredictable name that begins with the name of
     /// `beside` and lies in the same directory, to save bytes that are about to be cut off.
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)>;
+}
+
+/// A file on its way to take the place of another. Dropped, it vanishes.
+pub trait Replacement: Debug + Send {
+    /// The file.
+    fn file(&self) -> Arc<dyn StoreFile>;
+
+    /// Puts the file in the place of the other one, at once, and flushes the directory.
+    ///
+    /// # Errors
+    /// The operating system's; the other file is then still in its place, but for an error of the flush.
+    fn replace(self: Box<Self>) -> io::Result<()>;
 }
 
 /// Reads until `buffer` is full or the file ends; returns how many bytes were read. Retries `Interrupted`.

@@ -18,5 +18,7 @@ pub use appender::Appender;
 pub use clock::now_10ms;
 pub use entry::NewEntry;
 pub use error::{PoisonCause, WriteError};
-pub use file::{Access, FileKey, FileSystem, StoreFile, read_exact_at, read_full_at, write_all_at};
+pub use file::{
+    Access, FileKey, FileSystem, Replacement, StoreFile, read_exact_at, read_full_at, write_all_at,
+};
 pub use os_file::{OsFile, OsFileSystem};

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Map};
 
-use crate::file::{Access, FileKey, FileSystem, StoreFile};
+use crate::error::WriteError;
+use crate::file::{Access, FileKey, FileSystem, Replacement, StoreFile};
 use crate::platform;
+use tempfile::NamedTempFile;
 
 /// A file of the operating system.
 #[derive(Debug)]
@@ -95,17 +97,26 @@ impl FileSystem for OsFileSystem {
         path: &Path,
         fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
     ) -> io::Result<Arc<dyn StoreFile>> {
-        let directory = directory_of(path);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".simd-r-drive-");
-        platform::ordinary_permissions(&mut builder);
-        let temporary = builder.tempfile_in(directory)?;
+        let temporary = temporary_beside(path)?;
         let file = OsFile(temporary.as_file().try_clone()?);
         fill(&file)?;
         file.sync()?;
         temporary.persist_noclobber(path).map_err(|error| error.error)?;
-        platform::sync_directory(directory)?;
+        platform::sync_directory(directory_of(path))?;
         Ok(Arc::new(file))
+    }
+
+    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        let path = fs::canonicalize(path)?;
+        let metadata = fs::metadata(&path)?;
+        let links = platform::links(&metadata);
+        if links > 1 {
+            return Err(WriteError::HardLinked { links }.into());
+        }
+        let temporary = temporary_beside(&path)?;
+        platform::copy_owner_and_mode(temporary.as_file(), &metadata)?;
+        let file = Arc::new(OsFile(temporary.as_file().try_clone()?));
+        Ok(Box::new(OsReplacement { file, temporary, path }))
     }
 
     fn key_of(&self, path: &Path) -> io::Result<FileKey> {
@@ -113,15 +124,41 @@ impl FileSystem for OsFileSystem {
     }
 
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
+        let directory = directory_of(beside);
         let mut prefix = beside.file_name().unwrap_or_default().to_os_string();
         prefix.push(".cut-");
-        let (file, path) = tempfile::Builder::new()
-            .prefix(&prefix)
-            .tempfile_in(directory_of(beside))?
-            .keep()
-            .map_err(|error| error.error)?;
+        let temporary = tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)?;
+        // Its name must be on the medium before anything is cut off.
+        platform::sync_directory(directory)?;
+        let (file, path) = temporary.keep().map_err(|error| error.error)?;
         Ok((path, Arc::new(OsFile(file))))
     }
+}
+
+/// A file that is about to take another one's place.
+#[derive(Debug)]
+struct OsReplacement {
+    file: Arc<OsFile>,
+    temporary: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Replacement for OsReplacement {
+    fn file(&self) -> Arc<dyn StoreFile> {
+        Arc::clone(&self.file) as Arc<dyn StoreFile>
+    }
+
+    fn replace(self: Box<Self>) -> io::Result<()> {
+        self.temporary.persist(&self.path).map_err(|error| error.error)?;
+        platform::sync_directory(directory_of(&self.path))
+    }
+}
+
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".simd-r-drive-");
+    platform::ordinary_permissions(&mut builder);
+    builder.tempfile_in(directory_of(path))
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -37,6 +37,20 @@ mod unix {
         Ok(FileKey { device: metadata.dev(), inode: metadata.ino() })
     }
 
+    pub(crate) fn links(metadata: &Metadata) -> u64 {
+        metadata.nlink()
+    }
+
+    /// Gives `file` the mode, and if the process may, the owner of another.
+    pub(crate) fn copy_owner_and_mode(file: &File, other: &Metadata) -> io::Result<()> {
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (other.uid(), other.gid()) {
+            // Only root may; a file of another owner with the same mode is the best that is left.
+            let _ = std::os::unix::fs::fchown(file, Some(other.uid()), Some(other.gid()));
+        }
+        file.set_permissions(other.permissions())
+    }
+
     pub(crate) fn special_kind(file_type: FileType) -> Option<Foreign> {
         if file_type.is_fifo() {
             Some(Foreign::Fifo)
@@ -151,6 +165,14 @@ mod other {
     pub(crate) fn key(metadata: &Metadata) -> io::Result<FileKey> {
         let created = metadata.created()?.duration_since(std::time::UNIX_EPOCH);
         Ok(FileKey { device: 0, inode: created.map_or(0, |time| time.as_nanos() as u64) })
+    }
+
+    pub(crate) fn links(_: &Metadata) -> u64 {
+        1
+    }
+
+    pub(crate) fn copy_owner_and_mode(_: &File, _: &Metadata) -> io::Result<()> {
+        Ok(())
     }
 
     pub(crate) fn special_kind(file_type: FileType) -> Option<Foreign> {

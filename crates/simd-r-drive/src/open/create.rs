@@ -19,6 +19,21 @@ pub(crate) fn new_identity(alignment: Alignment) -> io::Result<Identity> {
     Ok(Identity::new(IdentitySeeds { store_id, file_id, seal_key }, alignment, 0, now_10ms()))
 }
 
+/// The identity of the file that takes the place of another one in compaction: the same store, a new file
+/// with a new secret.
+///
+/// # Errors
+/// When the operating system has no random numbers to give.
+pub(crate) fn next_identity(identity: &Identity) -> io::Result<Identity> {
+    let mut random = [[0; 16]; 2];
+    for bytes in &mut random {
+        getrandom::fill(bytes)?;
+    }
+    let [file_id, seal_key] = random;
+    let seeds = IdentitySeeds { store_id: identity.store_id, file_id, seal_key };
+    Ok(Identity::new(seeds, identity.alignment, identity.generation + 1, identity.created_at))
+}
+
 /// Writes the header of an empty store into an empty file, and flushes it.
 ///
 /// The file is made as long as the header before anything is written, and page 0 comes last, after a flush:

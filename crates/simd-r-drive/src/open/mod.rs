@@ -13,11 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError};
+use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, Seal};
 use simd_r_drive_indexer::KeyIndexer;
 use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 
-use self::identify::{Found, Header, identify};
+use self::identify::{Found, identify};
 use self::tail::{Tail, find_tail};
 use crate::counts::Counts;
 use crate::error::StoreError;
@@ -67,7 +67,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
             Ok((_, _)) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound && can_create => {
-                match create_file(file_system, path, alignment) {
+                match create_file(file_system, path, alignment, options) {
                     // Somebody else was faster: open theirs.
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
@@ -84,9 +84,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
             }
             Err(error) => return Err(error),
         };
-        if !options.allow_network_file_system && file.is_on_network()? {
-            return Err(WriteError::NetworkFileSystem.into());
-        }
+        refuse_network(&*file, options)?;
         if access == Access::ReadWrite {
             // Before the lock, so that a file that is no store is called that even if it is locked.
             identify(&*file, file.len()?)?;
@@ -130,14 +128,23 @@ fn open_file(
     }
 }
 
+fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
+    if !options.allow_network_file_system && file.is_on_network()? {
+        return Err(WriteError::NetworkFileSystem.into());
+    }
+    Ok(())
+}
+
 /// Creates a store that appears under `path` complete and locked.
 fn create_file(
     file_system: &dyn FileSystem,
     path: &Path,
     alignment: Alignment,
+    options: &OpenOptions,
 ) -> io::Result<Arc<dyn StoreFile>> {
     let identity = create::new_identity(alignment)?;
     file_system.create(path, &mut |file| {
+        refuse_network(file, options)?;
         create::write_header(file, &identity)?;
         if file.try_lock()? { Ok(()) } else { Err(WriteError::Locked.into()) }
     })
@@ -181,7 +188,8 @@ fn load(
         is_identity_damaged: !header.is_identity_sound,
         duration: std::time::Duration::ZERO,
     };
-    let generation = build_generation(Arc::clone(&file), &header, &found, access, options)?;
+    let generation =
+        build_generation(Arc::clone(&file), &header.identity, &found, access, options)?;
     let replayed = replay::replay(&generation, found.tail)?;
     report.slots_replayed = replayed.slots;
     let totals = Totals {
@@ -208,14 +216,34 @@ fn load(
     Ok(Opened { generation, report, writable })
 }
 
+/// Turns a new, empty file into the successor of another file of the store, locked.
+pub(crate) fn new_file(
+    file: Arc<dyn StoreFile>,
+    predecessor: &Identity,
+    options: &OpenOptions,
+) -> io::Result<(Generation, Resume)> {
+    let identity = create::next_identity(predecessor)?;
+    create::write_header(&*file, &identity)?;
+    if !file.try_lock()? {
+        return Err(WriteError::Locked.into());
+    }
+    let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
+    let found = Tail { durable: root, tail: root, data_end: root.end };
+    let generation = build_generation(file, &identity, &found, Access::ReadWrite, options)?;
+    let totals = Totals { tail: root.end, ..Totals::default() };
+    let generation = Generation { counts: Counts::new(totals), ..generation };
+    let resume = Resume { durable: root, tail: root, checkpoint_sequence: 1, must_rewrite: false };
+    Ok((generation, resume))
+}
+
 fn build_generation(
     file: Arc<dyn StoreFile>,
-    header: &Header,
+    identity: &Identity,
     found: &Tail,
     access: Access,
     options: &OpenOptions,
 ) -> io::Result<Generation> {
-    let layout = header.identity.layout();
+    let layout = identity.layout();
     let can_grow = access == Access::ReadWrite;
     let map = maps::map(&*file, layout.alignment(), found.tail.end, can_grow)?;
     // A rough guess saves growing the index many times; it is not needed to be right.
@@ -223,7 +251,7 @@ fn build_generation(
     let index = KeyIndexer::with_capacity(usize::try_from(entries.min(1 << 24)).unwrap_or(0));
     Ok(Generation {
         publication: Publication::new(map, found.tail.end),
-        identity: header.identity.clone(),
+        identity: identity.clone(),
         layout,
         index,
         counts: Counts::default(),

@@ -67,7 +67,7 @@ pub(crate) fn find_tail(
         check_point(file, &layout, root, point, len)?;
         durable = point;
     }
-    let tail = walk(file, &layout, durable, &scan)?;
+    let tail = walk(file, &layout, durable, &scan.candidates, len)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
 }
 
@@ -103,7 +103,8 @@ fn check_point(
 /// What a search for trailers found.
 #[derive(Debug)]
 struct Scan {
-    /// Places that look like the end of a slot, with its start: by start, longest first.
+    /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
+    /// newest barrier's durable point, from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
     /// The largest durable point that a genuine barrier names.
     newest_barrier: Option<Point>,
@@ -124,7 +125,8 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
     let mut at = from;
     while at < len {
         at = match file.next_data(at)? {
-            // A slot's last bytes are not zero, so none ends in a hole.
+            // A trailer's kind is not zero and stands in the same block as its last byte: no slot ends in a
+            // hole.
             Some(data) if data < len => layout.alignment().round_down(data).max(at),
             _ => break,
         };
@@ -166,18 +168,27 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
+        found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
     }
 }
 
-/// Goes forward from `from` as far as genuine, whole slots follow each other; returns the last commit.
-fn walk(file: &dyn StoreFile, layout: &Layout, from: Point, scan: &Scan) -> io::Result<Point> {
-    let mut source = WindowReader::new(file, scan.data_end, Direction::Forward);
+/// Goes forward from `from` as far as genuine, whole slots follow each other in a file of `len` bytes;
+/// returns the last commit.
+fn walk(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: Point,
+    candidates: &[Candidate],
+    len: u64,
+) -> io::Result<Point> {
+    // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
+    let mut source = WindowReader::new(file, len, Direction::Forward);
     let mut tail = from;
     let mut at = from;
     loop {
-        let first = scan.candidates.partition_point(|candidate| candidate.start < at.end);
+        let first = candidates.partition_point(|candidate| candidate.start < at.end);
         let starting_here =
-            scan.candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
+            candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
         let mut next = None;
         for candidate in starting_here {
             if let Some(slot) = follows(&mut source, layout, at, candidate.end)? {
@@ -226,3 +237,6 @@ fn follows(
 pub(crate) fn is_format_error(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
 }
+
+#[cfg(test)]
+mod tests;

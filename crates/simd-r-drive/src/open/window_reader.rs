@@ -41,12 +41,13 @@ impl<'a> WindowReader<'a> {
 
     fn refill(&mut self, offset: u64, len: usize) -> io::Result<()> {
         let window = WINDOW_LEN.max(len) as u64;
-        let (start, end) = match self.direction {
-            Direction::Forward => (offset, offset.saturating_add(window).min(self.end)),
-            Direction::Backward => {
-                let end = offset + len as u64;
-                (end.saturating_sub(window), end)
-            }
+        // A forward walk goes back too, through the places where a slot may end, the furthest first.
+        let is_going_back = !self.buffer.is_empty() && offset < self.start;
+        let (start, end) = if self.direction == Direction::Backward || is_going_back {
+            let end = offset + len as u64;
+            (end.saturating_sub(window), end)
+        } else {
+            (offset, offset.saturating_add(window).min(self.end))
         };
         self.buffer.resize((end - start) as usize, 0);
         self.start = start;

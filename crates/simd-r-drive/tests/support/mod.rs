@@ -4,6 +4,7 @@
 
 pub(crate) mod child;
 pub(crate) mod hooks;
+pub(crate) mod odd;
 
 use std::error::Error;
 use std::io;

@@ -1,0 +1,159 @@
+//! What finding the tail costs, and that nothing but a genuine slot moves it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use simd_r_drive_entry_handle::{Alignment, IdentitySeeds, Map, Trailer};
+use simd_r_drive_writer::FileKey;
+
+use super::*;
+
+/// A file in memory that counts what is read of it.
+#[derive(Debug, Default)]
+struct MemoryFile {
+    bytes: Vec<u8>,
+    bytes_read: AtomicU64,
+}
+
+impl StoreFile for MemoryFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.bytes.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = self.bytes.get(offset as usize..).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        self.bytes_read.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn map(&self, _: Alignment, _: u64, _: u64) -> io::Result<Map> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn key(&self) -> io::Result<FileKey> {
+        Ok(FileKey { device: 0, inode: 0 })
+    }
+}
+
+/// A log that is built in memory.
+struct Log {
+    identity: Identity,
+    layout: Layout,
+    file: MemoryFile,
+    tail: Point,
+}
+
+impl Log {
+    fn new() -> Self {
+        let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };
+        let identity = Identity::new(seeds, Alignment::DEFAULT, 0, 0);
+        let layout = identity.layout();
+        let mut file = MemoryFile::default();
+        file.bytes.extend(identity.encode());
+        file.bytes.resize(layout.header_len() as usize, 0);
+        let tail = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
+        Self { identity, layout, file, tail }
+    }
+
+    fn push(&mut self, kind: Kind, payload: &[u8]) {
+        let end = self.tail.end + self.layout.slot_len(payload.len(), 0).unwrap();
+        let fields = Trailer {
+            payload_len: payload.len() as u64,
+            key_len: 0,
+            previous_end: 0,
+            kind,
+            flags: Flags::COMMIT,
+            written_at: 0,
+            payload_crc: crc32fast::hash(payload),
+        };
+        self.file.bytes.extend(payload);
+        self.file.bytes.resize(end as usize, 0);
+        let at = end as usize - METADATA_SIZE;
+        let predecessor = self.tail.seal.self_half();
+        let out = &mut self.file.bytes[at..];
+        let seal = self.layout.seal_into(out, b"", fields, end, predecessor).unwrap();
+        self.tail = Point { end, seal };
+    }
+
+    fn push_barrier(&mut self) {
+        let Point { end, seal } = self.tail;
+        let barrier =
+            Barrier { durable_tail: end, durable_seal: seal.0, live_keys: 0, dead_bytes: 0 };
+        self.push(Kind::Barrier, &barrier.encode());
+    }
+
+    fn find_tail(&self) -> Tail {
+        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64).unwrap()
+    }
+}
+
+/// Each block claims to end a slot with a long key that starts where the log ends. A reader that read a window
+/// anew for each claim read thousands of times what is there.
+#[test]
+fn false_claims_are_rejected_at_the_price_of_one_pass() {
+    const KEY_LEN: u16 = 256;
+    let mut log = Log::new();
+    log.push(Kind::Value, b"value");
+    let region = 3 << 20;
+    let start = log.tail.end;
+    for block in 1..=region / 64 {
+        let end = start + block * 64;
+        let fields = Trailer {
+            payload_len: (end - start).saturating_sub(u64::from(KEY_LEN) + 32),
+            key_len: KEY_LEN,
+            previous_end: 0,
+            kind: Kind::Value,
+            flags: Flags::COMMIT,
+            written_at: 0,
+            payload_crc: 0,
+        };
+        log.file.bytes.extend([b'.'; 32]);
+        let trailer = SealedTrailer { fields, self_half: 1, link: u32::MAX };
+        log.file.bytes.extend(trailer.encode());
+    }
+    let found = log.find_tail();
+    assert_eq!(found.tail, log.tail);
+    assert_eq!(found.data_end, start + region);
+    let bytes_read = log.file.bytes_read.into_inner();
+    assert!(bytes_read < 8 * region, "{bytes_read} bytes were read to search {region}");
+}
+
+#[test]
+fn what_lies_before_the_newest_barrier_takes_no_memory() {
+    let mut log = Log::new();
+    for _ in 0..20 {
+        for _ in 0..50 {
+            log.push(Kind::Value, b"value");
+        }
+        log.push_barrier();
+    }
+    let len = log.file.bytes.len() as u64;
+    let found = scan(&log.file, &log.layout, log.layout.header_len(), len).unwrap();
+    assert_eq!(found.candidates.len(), 1, "the barrier alone stands beyond its durable point");
+    assert_eq!(log.find_tail().tail, log.tail);
+}
