@@ -41,9 +41,14 @@ fn step(number: u64) -> Step {
             let batch = (0..len).map(|n| (key("batch", n), random.below(5000) as usize)).collect();
             Step::Write(batch)
         }
-        5 => Step::Write(vec![(key("large", random.below(3)), 200_000 + random.below(800_000) as usize)]),
+        5 => Step::Write(vec![(
+            key("large", random.below(3)),
+            200_000 + random.below(800_000) as usize,
+        )]),
         6 => Step::Stream(key("stream", random.below(3)), random.below(1_500_000) as usize),
-        _ => Step::Delete((0..1 + random.below(5)).map(|_| key("small", random.below(50))).collect()),
+        _ => {
+            Step::Delete((0..1 + random.below(5)).map(|_| key("small", random.below(50))).collect())
+        }
     }
 }
 
@@ -59,8 +64,8 @@ fn apply(contents: &mut Contents, number: u64) {
         Step::Write(entries) => {
             contents.extend(entries.into_iter().map(|(key, _)| (key, number)));
         }
-        Step::Stream(key, _) => drop(contents.insert(key, number)),
-        Step::Delete(keys) => keys.iter().for_each(|key| drop(contents.remove(key))),
+        Step::Stream(key, _) => contents.extend([(key, number)]),
+        Step::Delete(keys) => contents.retain(|key, _| !keys.contains(key)),
     }
 }
 
@@ -82,7 +87,7 @@ fn contents(store: &DataStore) -> Contents {
 #[ignore = "a process that another test starts"]
 fn writer_process() {
     let Some((path, first)) = child::orders() else { return };
-    let mut say = |what: String| std::io::stderr().write_all(what.as_bytes()).unwrap();
+    let say = |what: String| std::io::stderr().write_all(what.as_bytes()).unwrap();
     say("o\n".into());
     let store = DataStore::open(&path).unwrap();
     say("O\n".into());
@@ -93,13 +98,13 @@ fn writer_process() {
                 let entries: Vec<(Vec<u8>, Vec<u8>)> =
                     entries.into_iter().map(|(key, len)| (key, value(number, len))).collect();
                 match &*entries {
-                    [(key, value)] => drop(store.write(key, value).unwrap()),
+                    [(key, value)] => store.write(key, value).unwrap(),
                     many => {
                         let batch: Vec<(&[u8], &[u8])> =
                             many.iter().map(|(key, value)| (&key[..], &value[..])).collect();
-                        store.batch_write(&batch).unwrap();
+                        store.batch_write(&batch).unwrap()
                     }
-                }
+                };
             }
             Step::Stream(key, len) => {
                 store.write_stream(&key, &mut &value(number, len)[..]).unwrap();

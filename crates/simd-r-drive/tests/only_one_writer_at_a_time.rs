@@ -41,9 +41,7 @@ fn a_second_writer_is_refused_until_the_first_one_closes() {
     child::run("second_process", &path, "");
     // The same file under another name is the same store.
     let (_other_directory, link) = new_path();
-    std::fs::hard_link(&path, &link)
-        .or_else(|_| std::fs::copy(&path, &link).map(drop))
-        .unwrap();
+    std::fs::hard_link(&path, &link).or_else(|_| std::fs::copy(&path, &link).map(drop)).unwrap();
     if std::fs::metadata(&link).unwrap().len() == std::fs::metadata(&path).unwrap().len() {
         #[cfg(unix)]
         if std::os::unix::fs::MetadataExt::nlink(&std::fs::metadata(&link).unwrap()) == 2 {

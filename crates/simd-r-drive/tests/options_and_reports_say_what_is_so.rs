@@ -6,7 +6,9 @@ use std::fs;
 use std::io::ErrorKind;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{Damage, DataStore, FormatError, OpenOptions, PoisonCause, StoreError, WriteError};
+use simd_r_drive::{
+    Damage, DataStore, FormatError, OpenOptions, PoisonCause, StoreError, WriteError,
+};
 use support::hooks::Hooked;
 use support::{names_in, new_path, state_of, typed};
 
@@ -225,7 +227,10 @@ fn a_closed_store_reads_on_and_refuses_writes() {
     store.close().unwrap();
     assert_eq!(store.read(b"key").unwrap().unwrap(), b"value".as_slice());
     let error = store.write(b"key", b"late").unwrap_err();
-    assert!(matches!(typed(&error), WriteError::Poisoned { cause: PoisonCause::Closed }), "{error}");
+    assert!(
+        matches!(typed(&error), WriteError::Poisoned { cause: PoisonCause::Closed }),
+        "{error}"
+    );
     drop(store);
     assert!(fs::read(&path).unwrap() == bytes, "closing twice, or dropping, changes nothing");
 }

@@ -116,10 +116,10 @@ fn readers_in_threads_see_whole_commits_in_order() {
                 // Noise of other kinds, so that iteration has to look things up.
                 let noise = format!("noise {}", random.below(40)).into_bytes();
                 match random.below(3) {
-                    0 => drop(store.delete(&noise).unwrap()),
-                    1 => drop(store.write(&noise, &random.bytes(3000)).unwrap()),
-                    _ => drop(store.write_stream(&noise, &mut &random.bytes(900)[..]).unwrap()),
-                }
+                    0 => store.delete(&noise).unwrap(),
+                    1 => store.write(&noise, &random.bytes(3000)).unwrap(),
+                    _ => store.write_stream(&noise, &mut &random.bytes(900)[..]).unwrap(),
+                };
             }
         });
         for reader in 0..3_u64 {
@@ -136,7 +136,8 @@ fn readers_in_threads_see_whole_commits_in_order() {
                     assert!(version(&one) >= newest, "a read went back");
                     newest = version(&one);
                     let number = random.below(SETTLED);
-                    let entry = store.read(&settled(number)).unwrap().expect("a settled key is missing");
+                    let entry =
+                        store.read(&settled(number)).unwrap().expect("a settled key is missing");
                     assert_eq!(entry, number.to_le_bytes().as_slice());
                     assert!(store.exists(&settled(random.below(SETTLED))).unwrap());
                     assert!(store.len().unwrap() as u64 >= SETTLED + MEMBERS);

@@ -13,7 +13,8 @@ use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, StoreFile};
 pub(crate) enum Call {
     Open(Access),
     Len,
-    ReadAt,
+    /// Of so many bytes.
+    ReadAt(usize),
     WriteAt,
     Sync,
 }
@@ -100,7 +101,7 @@ impl StoreFile for HookedFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        (self.hook)(Call::ReadAt)?;
+        (self.hook)(Call::ReadAt(buffer.len()))?;
         self.inner.read_at(buffer, offset)
     }
 
