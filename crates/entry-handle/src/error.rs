@@ -117,6 +117,11 @@ pub enum Damage {
     /// No durable point can be found: all checkpoints and barriers are unreadable.
     #[error("no valid durable point")]
     DurablePoint,
+    /// What is known of a key may be outdated: a slot that may hold something newer cannot be read.
+    #[error(
+        "a slot that may hold a newer version cannot be read; open with salvage to read what is left"
+    )]
+    Unconfirmed,
     /// A previous-version link names a slot that is not an older version of the same key.
     #[error("previous-version link is wrong")]
     Version,

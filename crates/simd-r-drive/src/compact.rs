@@ -208,34 +208,8 @@ impl Compaction<'_> {
         Ok(())
     }
 
-    /// Writes the slots that end at `ends` to the new file, as one commit, after checking them.
     fn commit(&mut self, source: &Generation, ends: &[u64]) -> io::Result<()> {
-        let generation = self.target.generation();
-        let mut plan = Plan::new(&generation, ends.len());
-        let mut slots = Vec::with_capacity(ends.len());
-        for end in ends {
-            let (_, slot) = source.mapped_slot(*end)?;
-            verify_slot(&slot, &source.layout)?;
-            if slot.trailer.fields.kind.is_keyed() {
-                slots.push(slot);
-            }
-        }
-        for slot in &slots {
-            let fields = &slot.trailer.fields;
-            let key = slot.key();
-            plan.stamp(fields.written_at);
-            match (fields.kind, key.first_chunk::<8>()) {
-                (Kind::Value, Some(hash_bytes)) if fields.is_bare() => {
-                    plan.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
-                }
-                (Kind::Value, _) => plan.put(compute_hash(key), key, slot.payload())?,
-                (_, Some(hash_bytes)) if fields.is_bare() => {
-                    plan.remove_bare(u64::from_le_bytes(*hash_bytes))?;
-                }
-                _ => plan.remove(compute_hash(key), key)?,
-            }
-        }
-        self.target.commit(&plan)?;
+        copy_slots(source, ends, &mut self.target)?;
         if self.target.unflushed() >= FLUSH_DISTANCE {
             self.target.flush()?;
         }
@@ -280,4 +254,38 @@ fn for_each_slot_backward(
         end = slot.start;
     }
     Ok(())
+}
+
+/// Writes the slots that end at `ends` to another file, as one commit, after checking them. Values keep the
+/// time at which they were written.
+///
+/// # Errors
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was written.
+pub(crate) fn copy_slots(source: &Generation, ends: &[u64], target: &mut Writer) -> io::Result<()> {
+    let generation = target.generation();
+    let mut plan = Plan::new(&generation, ends.len());
+    let mut slots = Vec::with_capacity(ends.len());
+    for end in ends {
+        let (_, slot) = source.mapped_slot(*end)?;
+        verify_slot(&slot, &source.layout)?;
+        if slot.trailer.fields.kind.is_keyed() {
+            slots.push(slot);
+        }
+    }
+    for slot in &slots {
+        let fields = &slot.trailer.fields;
+        let key = slot.key();
+        plan.stamp(fields.written_at);
+        match (fields.kind, key.first_chunk::<8>()) {
+            (Kind::Value, Some(hash_bytes)) if fields.is_bare() => {
+                plan.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
+            }
+            (Kind::Value, _) => plan.put(compute_hash(key), key, slot.payload())?,
+            (_, Some(hash_bytes)) if fields.is_bare() => {
+                plan.remove_bare(u64::from_le_bytes(*hash_bytes))?;
+            }
+            _ => plan.remove(compute_hash(key), key)?,
+        }
+    }
+    target.commit(&plan).map(drop)
 }

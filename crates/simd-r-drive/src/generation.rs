@@ -11,6 +11,7 @@ use simd_r_drive_writer::StoreFile;
 
 use crate::counts::Counts;
 pub(crate) use crate::counts::Totals;
+use crate::damage::DamageMap;
 use crate::publication::Publication;
 
 /// A file with its index and its maps. Handles, iterators and snapshots keep it alive.
@@ -22,6 +23,8 @@ pub(crate) struct Generation {
     pub(crate) index: KeyIndexer,
     pub(crate) publication: Publication<Arc<Map>>,
     pub(crate) counts: Counts,
+    /// What cannot be read, in a store that was opened read-only.
+    pub(crate) damage: Option<DamageMap>,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
 }
@@ -53,6 +56,17 @@ impl Generation {
             verify_slot(&slot, &self.layout)?;
         }
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
+    }
+
+    /// Where the next slot below `end` ends, if not there.
+    #[inline]
+    pub(crate) fn skip_damage(&self, end: u64) -> u64 {
+        self.damage.as_ref().map_or(end, |damage| damage.skip(end))
+    }
+
+    /// Refuses what cannot be told of a damaged store.
+    pub(crate) fn refuse_damage(&self) -> Result<(), FormatError> {
+        self.damage.as_ref().map_or(Ok(()), |damage| damage.confirm(0))
     }
 
     /// Asks the processor for the trailer of a slot that will be read soon.

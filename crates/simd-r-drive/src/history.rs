@@ -70,6 +70,7 @@ impl History {
     fn new(generation: Arc<Generation>, key: &[u8]) -> io::Result<Self> {
         let tail = generation.publication.tail();
         let hash = compute_hash(key);
+        generation.refuse_damage()?;
         let identity = LineIdentity::Keyed(key);
         let current = generation.index.current(hash, identity, &*generation)?;
         let mut history = Self { lines: [None, None], generation };
@@ -200,6 +201,7 @@ impl DataStore {
         let generation = self.shared.current.load_full();
         let file_id = generation.identity.file_id;
         let tail = generation.publication.tail();
+        generation.refuse_damage()?;
         let from = match cursor {
             None => generation.layout.header_len(),
             Some(cursor) if cursor.file_id == file_id => cursor.tail,

@@ -45,7 +45,11 @@ impl EntryIterator {
     /// reached by iteration: the next call repeats the error.
     pub fn next_entry(&mut self) -> io::Result<Option<EntryHandle>> {
         while self.position > self.generation.layout.header_len() {
-            let end = self.position;
+            let end = self.generation.skip_damage(self.position);
+            if end != self.position {
+                self.position = end;
+                continue;
+            }
             let (map, slot) = self.generation.mapped_slot(end)?;
             if slot.trailer.fields.kind == Kind::Value {
                 let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
@@ -58,6 +62,9 @@ impl EntryIterator {
                         &*self.generation,
                     )?;
                 if is_live {
+                    if let Some(damage) = &self.generation.damage {
+                        damage.confirm(end)?;
+                    }
                     if self.generation.verify_reads {
                         verify_slot(&slot, &self.generation.layout)?;
                     }
@@ -67,6 +74,10 @@ impl EntryIterator {
                 }
             }
             self.position = slot.start;
+        }
+        // With a part of the log lost, nobody can say that this was all.
+        if let Some(damage) = &self.generation.damage {
+            damage.confirm(0)?;
         }
         Ok(None)
     }

@@ -2,26 +2,50 @@
 
 use std::io::Result;
 
-use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
+use simd_r_drive_entry_handle::{EntryHandle, FormatError, compute_hash, compute_hash_batch};
+use simd_r_drive_indexer::Identity;
 
+use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::generation::Generation;
 
+type FormatResult<T> = std::result::Result<T, FormatError>;
+
 impl Generation {
+    /// Where the slot of `key` ends.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> FormatResult<Option<u64>> {
+        let found = self.index.find(hash, key, tail, self)?;
+        if let Some(damage) = &self.damage {
+            self.confirm(damage, hash, key)?;
+        }
+        Ok(found)
+    }
+
+    /// Where the newest live slot of `hash` ends.
+    #[inline]
+    pub(crate) fn find_hash(&self, hash: u64, tail: u64) -> FormatResult<Option<u64>> {
+        let found = self.index.find_by_hash(hash, tail, self)?;
+        if let Some(damage) = &self.damage {
+            damage.confirm(found.unwrap_or(0))?;
+        }
+        Ok(found)
+    }
+
     #[inline]
     pub(crate) fn exists(&self, key: &[u8], tail: u64) -> Result<bool> {
-        Ok(self.index.find(compute_hash(key), key, tail, self)?.is_some())
+        Ok(self.find(compute_hash(key), key, tail)?.is_some())
     }
 
     #[inline]
     pub(crate) fn exists_hash(&self, hash: u64, tail: u64) -> Result<bool> {
-        Ok(self.index.find_by_hash(hash, tail, self)?.is_some())
+        Ok(self.find_hash(hash, tail)?.is_some())
     }
 
     #[inline]
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
-        match self.index.find(hash, key, tail, self)? {
+        match self.find(hash, key, tail)? {
             Some(end) => self.handle(end, hash).map(Some),
             None => Ok(None),
         }
@@ -29,7 +53,7 @@ impl Generation {
 
     #[inline]
     pub(crate) fn read_hash(&self, hash: u64, tail: u64) -> Result<Option<EntryHandle>> {
-        match self.index.find_by_hash(hash, tail, self)? {
+        match self.find_hash(hash, tail)? {
             Some(end) => self.handle(end, hash).map(Some),
             None => Ok(None),
         }
@@ -61,6 +85,9 @@ impl Generation {
         keys: Option<&[&[u8]]>,
         tail: u64,
     ) -> Result<Vec<Option<EntryHandle>>> {
+        if self.damage.is_some() {
+            return self.batch_of_damaged(hashes, keys, tail);
+        }
         let mut locations = Vec::with_capacity(hashes.len());
         self.index.locate_batch(hashes, &mut locations);
         for location in locations.iter().flatten() {
@@ -82,5 +109,30 @@ impl Generation {
             entries.push(end.map(|end| self.handle(end, *hash)).transpose()?);
         }
         Ok(entries)
+    }
+
+    #[cold]
+    fn batch_of_damaged(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+    ) -> Result<Vec<Option<EntryHandle>>> {
+        let read = |(number, hash): (usize, &u64)| {
+            let end = match keys {
+                Some(keys) => self.find(*hash, keys[number], tail)?,
+                None => self.find_hash(*hash, tail)?,
+            };
+            end.map(|end| self.handle(end, *hash)).transpose()
+        };
+        hashes.iter().enumerate().map(read).collect()
+    }
+
+    /// Makes sure that the newest known version of `key`, be it a deletion, is the newest there was.
+    #[cold]
+    fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> FormatResult<()> {
+        let current = self.index.current(hash, Identity::Keyed(key), self)?;
+        let newest = [current.keyed, current.bare].into_iter().flatten().map(|line| line.end).max();
+        damage.confirm(newest.unwrap_or(0))
     }
 }

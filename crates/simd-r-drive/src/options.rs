@@ -32,6 +32,7 @@ pub struct OpenOptions {
     pub(crate) alignment: u64,
     pub(crate) verify_reads: bool,
     pub(crate) durability: Durability,
+    pub(crate) salvage: bool,
     pub(crate) allow_network_file_system: bool,
     pub(crate) file_system: Arc<dyn FileSystem>,
 }
@@ -46,6 +47,7 @@ impl OpenOptions {
             alignment: PAYLOAD_ALIGNMENT,
             verify_reads: false,
             durability: Durability::default(),
+            salvage: false,
             allow_network_file_system: false,
             file_system: Arc::new(OsFileSystem),
         }
@@ -95,6 +97,15 @@ impl OpenOptions {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Of a damaged store that is opened read-only, serves what is left even where it may be outdated. Without
+    /// it, a key whose newest known version is older than a damaged part of the log answers
+    /// [`FormatError::Damaged`](crate::FormatError::Damaged), and so does the absence of a key. Default: no.
+    #[must_use]
+    pub fn salvage(mut self, salvage: bool) -> Self {
+        self.salvage = salvage;
         self
     }
 

@@ -96,12 +96,14 @@ impl DataStoreReader for DataStore {
     }
 
     fn len(&self) -> Result<usize> {
-        usize::try_from(self.generation().totals().live_keys)
+        let generation = self.generation();
+        generation.refuse_damage()?;
+        usize::try_from(generation.totals().live_keys)
             .map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn is_empty(&self) -> Result<bool> {
-        Ok(self.generation().totals().live_keys == 0)
+        Ok(self.len()? == 0)
     }
 
     fn file_size(&self) -> Result<u64> {

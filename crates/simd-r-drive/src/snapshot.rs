@@ -84,11 +84,12 @@ impl DataStoreReader for Snapshot {
     }
 
     fn len(&self) -> Result<usize> {
+        self.generation.refuse_damage()?;
         usize::try_from(self.totals.live_keys).map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn is_empty(&self) -> Result<bool> {
-        Ok(self.totals.live_keys == 0)
+        Ok(self.len()? == 0)
     }
 
     fn file_size(&self) -> Result<u64> {

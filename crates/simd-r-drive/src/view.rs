@@ -40,7 +40,7 @@ impl View {
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
-        match generation.index.find(compute_hash(key), key, self.tail, generation)? {
+        match generation.find(compute_hash(key), key, self.tail)? {
             Some(end) => self.payload(end).map(Some),
             None => Ok(None),
         }
@@ -53,7 +53,7 @@ impl View {
     #[inline]
     pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
-        match generation.index.find_by_hash(prehashed_key, self.tail, generation)? {
+        match generation.find_hash(prehashed_key, self.tail)? {
             Some(end) => self.payload(end).map(Some),
             None => Ok(None),
         }

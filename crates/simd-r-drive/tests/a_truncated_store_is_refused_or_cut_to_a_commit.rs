@@ -4,10 +4,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, Foreign, FormatError, OpenOptions};
+use simd_r_drive::{DataStore, EntryIterator, Foreign, FormatError, OpenOptions};
 use support::hooks::Hooked;
 use support::{assert_names_damage, names_in, new_path, typed};
 
@@ -54,29 +55,60 @@ fn a_closed_store_that_is_cut_anywhere_is_refused_and_left_alone() {
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     for len in (1..whole.len()).rev() {
         file.set_len(len as u64).unwrap();
-        for options in [options(), options().create(false).read_only(true)] {
-            let what = format!("cut to {len} of {} bytes", whole.len());
-            let error = match options.open(&path) {
-                Err(error) => error,
-                Ok(store) => panic!("{what}: opened: {:?}", store.recovery_report()),
-            };
-            match typed(&error) {
-                // Too short to tell what it was.
-                FormatError::NotAStore(Foreign::Unknown | Foreign::Text) => {
-                    assert!(len < 20, "{what}: {error}");
-                }
-                FormatError::Truncated { len: got, expected } => {
-                    assert_eq!(*got, len as u64, "{what}");
-                    assert!(*expected > *got && *expected <= whole.len() as u64, "{what}");
-                }
-                _ => assert_names_damage(&error, &what),
-            }
-            assert_eq!(fs::read(&path).unwrap(), whole[..len], "{what}: the file was changed");
+        let what = format!("cut to {len} of {} bytes", whole.len());
+        match options().open(&path) {
+            Err(error) => judge_refusal(&error, len, whole.len(), &what),
+            Ok(store) => panic!("{what}: opened: {:?}", store.recovery_report()),
         }
+        // A reader gets what is certain, or is refused as well.
+        match options().create(false).read_only(true).open(&path) {
+            Err(error) => judge_refusal(&error, len, whole.len(), &what),
+            Ok(store) => {
+                assert!(!store.recovery_report().damaged.is_empty(), "{what}: nothing is missing?");
+                assert_names_damage(&store.len().unwrap_err(), &what);
+                for key in [&b"a"[..], b"long", b"b", b"c", b"d", b"s", b"never"] {
+                    match store.read(key) {
+                        Ok(entry) => {
+                            let value = entry.map(|entry| entry.to_vec());
+                            assert_eq!(value.as_ref(), expected.get(key), "{what}: outdated");
+                        }
+                        Err(error) => assert_names_damage(&error, &what),
+                    }
+                }
+                assert_names_damage(&store.iter_entries().finish_all(), &what);
+            }
+        }
+        assert!(fs::read(&path).unwrap() == whole[..len], "{what}: the file was changed");
     }
     assert_eq!(names_in(directory.path()), ["store.srd"]);
     fs::write(&path, &whole).unwrap();
     assert_eq!(contents(&options().open(&path).unwrap()), expected, "restored");
+}
+
+/// The error that a walk over all entries ends with.
+trait FinishAll {
+    fn finish_all(self) -> io::Error;
+}
+
+impl FinishAll for EntryIterator {
+    fn finish_all(mut self) -> io::Error {
+        self.by_ref().for_each(drop);
+        self.finish().unwrap_err()
+    }
+}
+
+fn judge_refusal(error: &io::Error, len: usize, whole: usize, what: &str) {
+    match typed(error) {
+        // Too short to tell what it was.
+        FormatError::NotAStore(Foreign::Unknown | Foreign::Text) => {
+            assert!(len < 20, "{what}: {error}");
+        }
+        FormatError::Truncated { len: got, expected } => {
+            assert_eq!(*got, len as u64, "{what}");
+            assert!(*expected > *got && *expected <= whole as u64, "{what}");
+        }
+        _ => assert_names_damage(error, what),
+    }
 }
 
 /// A copy of the store's file, made while the store is open, and without the space allocated ahead.

@@ -43,9 +43,9 @@ fn step(number: u64) -> Step {
         }
         5 => Step::Write(vec![(
             key("large", random.below(3)),
-            200_000 + random.below(800_000) as usize,
+            200_000 + random.below(500_000) as usize,
         )]),
-        6 => Step::Stream(key("stream", random.below(3)), random.below(1_500_000) as usize),
+        6 => Step::Stream(key("stream", random.below(3)), random.below(1_200_000) as usize),
         _ => {
             Step::Delete((0..1 + random.below(5)).map(|_| key("small", random.below(50))).collect())
         }
@@ -179,7 +179,7 @@ fn round(path: &Path, next: u64, random: &mut Random) -> Ledger {
         random.below(1500)
     } else {
         wait_for('s');
-        random.below(20_000)
+        random.below(12_000)
     };
     let until = Instant::now() + Duration::from_micros(delay_us);
     while Instant::now() < until {
@@ -202,7 +202,7 @@ fn kills_at_random_instants_lose_nothing_and_invent_nothing() {
     let (mut directory, mut path) = new_path();
     let (mut expected, mut next) = (Contents::new(), 1);
     for number in 0..ROUNDS {
-        if number % 20 == 0 {
+        if number % 10 == 0 {
             (directory, path) = new_path();
             expected.clear();
         }

@@ -5,6 +5,7 @@ mod create;
 mod identify;
 mod replay;
 mod report;
+mod resync;
 mod tail;
 mod window_reader;
 
@@ -20,6 +21,7 @@ use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 use self::identify::{Found, identify};
 use self::tail::{Tail, find_tail};
 use crate::counts::Counts;
+use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::generation::{Generation, Totals};
 use crate::maps;
@@ -60,6 +62,10 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
     let can_create = options.create || options.create_new;
     if options.read_only && can_create {
         return Err(StoreError::BadOptions("a store cannot be created read-only").into());
+    }
+    if options.salvage && !options.read_only {
+        let advice = "salvage only reads: set read_only too, or repair the store into a new file";
+        return Err(StoreError::BadOptions(advice).into());
     }
     let file_system = &*options.file_system;
     for _ in 0..MAX_ATTEMPTS {
@@ -174,7 +180,11 @@ fn load(
     if access == Access::ReadWrite {
         header.identity.check_writable()?;
     }
-    let found = find_tail(&*file, &header.identity, &header.checkpoints, len)?;
+    // Again, since a writer may have gone on between the first look and the checkpoints that were read.
+    let len = file.len()?;
+    // A store that is damaged is not written to: a repair writes a new one.
+    let tolerate_damage = access == Access::Read;
+    let found = find_tail(&*file, &header.identity, &header.checkpoints, len, tolerate_damage)?;
     let mut report = RecoveryReport {
         is_new: false,
         was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
@@ -186,19 +196,27 @@ fn load(
         uncommitted_bytes: found.data_end - found.tail.end,
         saved_to: None,
         is_identity_damaged: !header.is_identity_sound,
+        damaged: Vec::new(),
         duration: std::time::Duration::ZERO,
     };
     let generation =
         build_generation(Arc::clone(&file), &header.identity, &found, access, options)?;
-    let replayed = replay::replay(&generation, found.tail)?;
+    let mut replayed = replay::replay(&generation, found.tail, tolerate_damage)?;
     report.slots_replayed = replayed.slots;
+    // Of a file that was cut off, the end is missing.
+    let durable_end = header.checkpoints.iter().map(|checkpoint| checkpoint.durable_tail).max();
+    if let Some(missing) = durable_end.filter(|end| *end > found.tail.end) {
+        replayed.damaged.insert(0, found.tail.end..missing);
+    }
+    report.damaged.clone_from(&replayed.damaged);
+    let damage = DamageMap::new(replayed.damaged, options.salvage);
     let totals = Totals {
         tail: found.tail.end,
         live_keys: replayed.live_keys,
         dead_slots: replayed.dead_slots,
         dead_bytes: replayed.dead_bytes,
     };
-    let generation = Generation { counts: Counts::new(totals), ..generation };
+    let generation = Generation { counts: Counts::new(totals), damage, ..generation };
     // Only now, when all else has been read without an error, is anything changed.
     if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
         let saved =
@@ -256,6 +274,7 @@ fn build_generation(
         index,
         counts: Counts::default(),
         verify_reads: options.verify_reads,
+        damage: None,
         file,
     })
 }

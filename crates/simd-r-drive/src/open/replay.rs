@@ -1,49 +1,82 @@
 //! Step 5 of opening: the log, from its newest slot to its oldest, into the index.
 
 use std::io;
+use std::ops::Range;
 
-use simd_r_drive_entry_handle::{Kind, LogCursor, compute_hash};
+use simd_r_drive_entry_handle::{Kind, LogCursor, LogSlot, compute_hash};
 use simd_r_drive_indexer::Identity as LineIdentity;
 
-use super::tail::Point;
+use super::resync::resync;
+use super::tail::{Point, is_format_error};
 use super::window_reader::{Direction, WindowReader};
 use crate::generation::Generation;
 
 /// What the log holds.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Replayed {
     pub(crate) slots: u64,
     pub(crate) live_keys: u64,
     pub(crate) dead_slots: u64,
     pub(crate) dead_bytes: u64,
+    /// What could not be read, newest first.
+    pub(crate) damaged: Vec<Range<u64>>,
 }
 
 /// Fills the generation's index from its log, which ends at `tail`. Every slot's seal and link are checked.
 ///
+/// Where the chain of slots breaks, the log is searched for the next slot that is certain, if
+/// `tolerate_damage`.
+///
 /// # Errors
-/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the chain of slots breaks; and the file's.
-pub(crate) fn replay(generation: &Generation, tail: Point) -> io::Result<Replayed> {
-    let source = WindowReader::new(&*generation.file, tail.end, Direction::Backward);
-    let newest_self = Some(tail.seal.self_half());
-    let mut cursor = LogCursor::new(source, generation.layout, tail.end, newest_self);
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the chain of slots breaks, unless tolerated;
+/// and the file's.
+pub(crate) fn replay(
+    generation: &Generation,
+    tail: Point,
+    tolerate_damage: bool,
+) -> io::Result<Replayed> {
+    let layout = generation.layout;
+    let reader = |end| WindowReader::new(&*generation.file, end, Direction::Backward);
     let mut replayed = Replayed::default();
-    while let Some(slot) = cursor.previous()? {
-        replayed.slots += 1;
+    let mut cursor =
+        LogCursor::new(reader(tail.end), layout, tail.end, Some(tail.seal.self_half()));
+    loop {
+        let end = cursor.position();
+        match cursor.previous() {
+            Ok(Some(slot)) => replayed.take(generation, &slot)?,
+            Ok(None) => return Ok(replayed),
+            Err(error) if tolerate_damage && is_format_error(&error) => {
+                if end == layout.header_len() {
+                    // The oldest slot does not link to this header: nothing more can be below it.
+                    return Ok(replayed);
+                }
+                let found = resync(&mut reader(end), &layout, end)?;
+                replayed.damaged.push(found..end);
+                cursor = LogCursor::new(reader(found), layout, found, None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Replayed {
+    fn take(&mut self, generation: &Generation, slot: &LogSlot<'_>) -> io::Result<()> {
+        self.slots += 1;
         if !slot.trailer.kind.is_keyed() {
-            continue;
+            return Ok(());
         }
         let (hash, line) = line_of(slot.trailer.is_bare(), slot.key);
         let is_tombstone = slot.trailer.kind == Kind::Tombstone;
         let is_newest =
             generation.index.insert_older(hash, slot.end, line, is_tombstone, generation)?;
         if is_newest && !is_tombstone {
-            replayed.live_keys += 1;
+            self.live_keys += 1;
         } else {
-            replayed.dead_slots += 1;
-            replayed.dead_bytes += slot.end - slot.start;
+            self.dead_slots += 1;
+            self.dead_bytes += slot.end - slot.start;
         }
+        Ok(())
     }
-    Ok(replayed)
 }
 
 /// Hash and line of a slot with these key bytes.

@@ -1,5 +1,6 @@
 //! What opening a store found and did.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct RecoveryReport {
     pub saved_to: Option<PathBuf>,
     /// Whether the identity page was damaged and one of its copies was used.
     pub is_identity_damaged: bool,
+    /// Parts of the log that cannot be read, newest first, in bytes: only a read-only open gets this far.
+    pub damaged: Vec<Range<u64>>,
     /// How long opening took.
     pub duration: Duration,
 }

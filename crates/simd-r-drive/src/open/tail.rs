@@ -12,6 +12,7 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::StoreFile;
 
+use super::resync::resync;
 use super::window_reader::{Direction, WindowReader};
 
 /// How many bytes are searched for trailers at a time.
@@ -47,6 +48,7 @@ pub(crate) fn find_tail(
     identity: &Identity,
     checkpoints: &[Checkpoint],
     len: u64,
+    tolerate_damage: bool,
 ) -> io::Result<Tail> {
     let layout = identity.layout();
     let root = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
@@ -56,19 +58,45 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
+    // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
+    // seal the log went on.
     if let Some(point) = hinted {
-        check_point(file, &layout, root, point, len)?;
+        match check_point(file, &layout, root, point, len) {
+            Ok(()) => {}
+            Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
+            Err(_) if point.end > len => return truncated_tail(file, &layout, root, len),
+            Err(_) => {}
+        }
         durable = point;
     }
     let scan = scan(file, &layout, durable.end, len)?;
     if let Some(point) = scan.newest_barrier
         && point.end > durable.end
     {
-        check_point(file, &layout, root, point, len)?;
-        durable = point;
+        match check_point(file, &layout, root, point, len) {
+            Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
+            _ => durable = point,
+        }
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
+}
+
+/// The tail of a log whose end is missing: its newest slot that is certain.
+fn truncated_tail(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    root: Point,
+    len: u64,
+) -> io::Result<Tail> {
+    let mut source = WindowReader::new(file, len, Direction::Backward);
+    let end = resync(&mut source, layout, len.saturating_add(1))?;
+    let tail = if end == root.end {
+        root
+    } else {
+        Point { end, seal: read_slot(&mut source, layout, end)?.seal }
+    };
+    Ok(Tail { durable: tail, tail, data_end: len.max(end) })
 }
 
 /// Makes sure that the slot stands where a durable point says.

@@ -108,7 +108,7 @@ impl Log {
     }
 
     fn find_tail(&self) -> Tail {
-        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64).unwrap()
+        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64, false).unwrap()
     }
 }
 
