@@ -41,6 +41,9 @@ pub struct Map {
 
 enum Backing {
     File(#[expect(dead_code, reason = "unmaps on drop")] MmapRaw),
+    /// A file mapped into a part of a larger reservation.
+    #[cfg(unix)]
+    Aligned(#[expect(dead_code, reason = "unmaps on drop")] MmapMut),
     Anonymous(#[expect(dead_code, reason = "unmaps on drop")] Mmap),
 }
 
@@ -62,27 +65,18 @@ impl Map {
         loop {
             let mapped = usize::try_from(len)
                 .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
-                .and_then(|len| MmapOptions::new().len(len).map_raw_read_only(file));
+                .and_then(|len| map_file(file, len, alignment));
             match mapped {
-                Ok(raw) => return Self::from_raw(raw, alignment, len),
+                Ok((backing, base)) => {
+                    let first = alignment.header_len();
+                    // A map shorter than the header must not lend an empty slice beyond its end.
+                    let readable = AtomicU64::new(first.min(len));
+                    return Ok(Self { backing, base, reserved: len, first, alignment, readable });
+                }
                 Err(error) if len <= need => return Err(error),
                 Err(_) => len = (len / 2).max(need),
             }
         }
-    }
-
-    fn from_raw(raw: MmapRaw, alignment: Alignment, reserved: u64) -> io::Result<Self> {
-        let base = NonNull::new(raw.as_mut_ptr()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let first = alignment.header_len();
-        Ok(Self {
-            backing: Backing::File(raw),
-            base,
-            reserved,
-            first,
-            alignment,
-            // A map shorter than the header must not lend an empty slice beyond its end.
-            readable: AtomicU64::new(first.min(reserved)),
-        })
     }
 
     /// A private, page-aligned copy of `bytes`, readable as a whole.
@@ -192,13 +186,59 @@ impl Map {
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_file = matches!(self.backing, Backing::File(_));
+        let is_file = !matches!(self.backing, Backing::Anonymous(_));
         f.debug_struct("Map")
             .field("is_file", &is_file)
             .field("reserved", &self.reserved)
             .field("readable", &self.readable())
             .finish_non_exhaustive()
     }
+}
+
+/// Maps `len` bytes of `file` so that they start at a multiple of the alignment.
+fn map_file(file: &File, len: usize, alignment: Alignment) -> io::Result<(Backing, NonNull<u8>)> {
+    // Systems align maps to pages; Windows to 64 KiB, the largest alignment there is.
+    #[cfg(unix)]
+    if alignment.bytes() > SMALLEST_PAGE {
+        return map_aligned(file, len, alignment);
+    }
+    let _ = alignment;
+    let raw = MmapOptions::new().len(len).map_raw_read_only(file)?;
+    let base = NonNull::new(raw.as_mut_ptr()).ok_or(io::ErrorKind::OutOfMemory)?;
+    Ok((Backing::File(raw), base))
+}
+
+/// Size in bytes that pages have at least, on every system.
+#[cfg(unix)]
+const SMALLEST_PAGE: u64 = 4096;
+
+/// Reserves address space for the file and the alignment, and maps the file into it where it is aligned.
+#[cfg(unix)]
+fn map_aligned(
+    file: &File,
+    len: usize,
+    alignment: Alignment,
+) -> io::Result<(Backing, NonNull<u8>)> {
+    let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
+    let align = usize::try_from(alignment.bytes()).map_err(|_| out_of_memory())?;
+    let reserved_len = len.checked_add(align).ok_or_else(out_of_memory)?;
+    let mut region = MmapOptions::new().len(reserved_len).no_reserve_swap().map_anon()?;
+    let start = region.as_mut_ptr();
+    let padding = start.align_offset(align);
+    let base = NonNull::new(start.wrapping_add(padding)).ok_or_else(out_of_memory)?;
+    // SAFETY: the padding is less than the alignment, so the new mapping replaces only pages of `region`, which
+    // nothing refers to yet and which unmaps all of its range, whatever is mapped there, when it is dropped.
+    unsafe {
+        rustix::mm::mmap(
+            base.as_ptr().cast(),
+            len,
+            rustix::mm::ProtFlags::READ,
+            rustix::mm::MapFlags::SHARED | rustix::mm::MapFlags::FIXED,
+            file,
+            0,
+        )
+    }?;
+    Ok((Backing::Aligned(region), base))
 }
 
 /// A slot in mapped memory.

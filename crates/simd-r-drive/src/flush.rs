@@ -62,6 +62,22 @@ impl Flush {
         running.finish(flush())
     }
 
+    /// Runs `flush` while no other flush runs. Of two at the same time, each might be told of an error that the
+    /// other should know of.
+    ///
+    /// # Errors
+    /// Those of `flush`.
+    pub(crate) fn run_alone(&self, flush: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
+        let mut state = self.lock();
+        while state.is_running {
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_running = true;
+        drop(state);
+        let running = Running { flush: self, result: None };
+        running.finish(flush())
+    }
+
     /// Notes that every commit up to number `commit` is on the medium, in another way than by a flush here.
     pub(crate) fn advance(&self, commit: u64) {
         let mut state = self.lock();

@@ -84,6 +84,11 @@ impl SlotSource for Generation {
     #[inline]
     fn slot(&self, end: u64) -> Result<SlotRef<'_>, FormatError> {
         let (_, slot) = self.mapped_slot(end)?;
+        if self.verify_reads {
+            // A key that has changed since the store was opened must not look like another key, and its entry
+            // like none.
+            self.layout.check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)?;
+        }
         let fields = &slot.trailer.fields;
         Ok(SlotRef {
             identity: line_identity(&slot),

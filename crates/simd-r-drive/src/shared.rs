@@ -137,9 +137,10 @@ impl Shared {
         }
         self.check_process()?;
         self.background.stop();
-        let mut writer = self.lock_writer()?;
-        writer.close()?;
-        self.flush.advance(writer.commits());
-        Ok(())
+        self.flush.run_alone(|| {
+            let mut writer = self.lock_writer()?;
+            writer.close()?;
+            Ok(writer.commits())
+        })
     }
 }

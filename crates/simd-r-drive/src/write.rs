@@ -6,6 +6,7 @@ use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
 use simd_r_drive_traits::{DataStoreReader, DataStoreWriter};
 
 use crate::conditional::is_same_version;
+use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::plan::{Plan, superseded_in_batch};
 use crate::spool::Spool;
@@ -118,6 +119,11 @@ impl DataStoreWriter for DataStore {
 
     fn transfer(&self, key: &[u8], target: &Self) -> Result<u64> {
         let (entry, _) = self.copy_entry(key, target)?;
+        if self.shared.options.durability != Durability::Process {
+            // Before it is gone here, it is as safe there as this store promises. (That it is as safe as the
+            // target promises, the target has seen to.)
+            target.sync()?;
+        }
         // The two locks are taken one after the other, never together: opposite transfers cannot deadlock.
         let hash = compute_hash(key);
         let mut writer = self.shared.writer()?;

@@ -113,6 +113,23 @@ fn a_damaged_payload_concerns_its_key_alone() -> io::Result<()> {
     Ok(())
 }
 
+/// A key that rotted while the store was open compared unequal, and its entry was called absent.
+#[test]
+fn a_key_that_changes_under_an_open_store_is_damage_not_absence() -> io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+
+    let (_directory, path, _) = closed_store()?;
+    let store = OpenOptions::new().verify_reads(true).open(&path)?;
+    let end = store.read(b"b")?.unwrap().slot_end();
+    let file = fs::OpenOptions::new().write(true).open(&path)?;
+    file.write_all_at(b"B", end - 33)?;
+    for error in [store.read(b"b").unwrap_err(), store.exists(b"b").unwrap_err()] {
+        assert_eq!(damaged_offset(&error), Some(end - 32), "{error}");
+    }
+    assert_eq!(store.read(b"a")?.unwrap(), b"new".as_slice());
+    Ok(())
+}
+
 #[test]
 fn several_damaged_places_are_all_skipped() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
