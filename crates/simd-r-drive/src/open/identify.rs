@@ -8,6 +8,8 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::{StoreFile, read_exact_at, read_full_at};
 
+use super::tail::is_boundary;
+
 /// What the header says.
 #[derive(Debug)]
 pub(crate) struct Header {
@@ -50,9 +52,12 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
     if len < header_len {
         return Err(FormatError::Truncated { len, expected: header_len }.into());
     }
+    let layout = identity.layout();
     let mut checkpoints: Vec<_> = [1, 2]
         .into_iter()
         .filter_map(|number| Checkpoint::decode(page(number), &identity))
+        // One that names a place where no slot can end is none that a writer made.
+        .filter(|checkpoint| is_boundary(&layout, checkpoint.durable_tail))
         .collect();
     checkpoints.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.sequence));
     Ok(Found::Store(Box::new(Header { identity, is_identity_sound, checkpoints })))

@@ -74,9 +74,7 @@ pub(crate) fn find_tail(
             Err(_) if point.end > len => return truncated_tail(file, &layout, root, len),
             Err(_) => {}
         }
-        if is_boundary(&layout, point) {
-            durable = point;
-        }
+        durable = point;
     }
     let scan = scan(file, &layout, durable.end, len)?;
     if let Some(point) = scan.newest_barrier
@@ -84,8 +82,7 @@ pub(crate) fn find_tail(
     {
         match check_point(file, &layout, root, point, len) {
             Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
-            _ if is_boundary(&layout, point) && point.end <= len => durable = point,
-            _ => {}
+            _ => durable = point,
         }
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len)?;
@@ -93,8 +90,8 @@ pub(crate) fn find_tail(
 }
 
 /// Whether a slot, or the header, can end there at all.
-fn is_boundary(layout: &Layout, point: Point) -> bool {
-    point.end >= layout.header_len() && layout.alignment().is_aligned(point.end)
+pub(super) fn is_boundary(layout: &Layout, end: u64) -> bool {
+    end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
 /// The tail of a log whose end is missing: its newest slot that is certain.
@@ -224,6 +221,9 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
         && let Some(barrier) = block.get(..Barrier::LEN).and_then(Barrier::decode)
         && crc32fast::hash(&barrier.encode()) == trailer.fields.payload_crc
         && found.newest_barrier.is_none_or(|point| point.end < barrier.durable_tail)
+        // It vouches for what was there before it.
+        && barrier.durable_tail <= start
+        && is_boundary(layout, barrier.durable_tail)
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
