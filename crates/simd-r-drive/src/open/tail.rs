@@ -65,6 +65,9 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
+    if let Some(point) = hinted.filter(|point| !is_possible_end(&layout, point.end)) {
+        return Err(FormatError::damaged(point.end, Damage::DurablePoint).into());
+    }
     // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
     // seal the log went on.
     if let Some(point) = hinted {
@@ -76,21 +79,36 @@ pub(crate) fn find_tail(
         }
         durable = point;
     }
-    let scan = scan(file, &layout, durable.end, len)?;
+    let scan = scan(file, &layout, durable.end, len, WalkFrom::NewestBarrier)?;
     if let Some(point) = scan.newest_barrier
         && point.end > durable.end
     {
         match check_point(file, &layout, root, point, len) {
             Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
-            _ => durable = point,
+            _ if point.end <= len => durable = point,
+            _ => {}
         }
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
 }
 
-/// Whether a slot, or the header, can end there at all.
-pub(super) fn is_boundary(layout: &Layout, end: u64) -> bool {
+/// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn find_tail_from(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: Point,
+    len: u64,
+) -> io::Result<Point> {
+    let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
+    walk(file, layout, from, &found.candidates, len)
+}
+
+/// Whether a slot, or the header, can end at `end`. Only a forged checkpoint or barrier names another place.
+fn is_possible_end(layout: &Layout, end: u64) -> bool {
     end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
@@ -144,7 +162,7 @@ fn check_point(
 #[derive(Debug)]
 struct Scan {
     /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
-    /// newest barrier's durable point, from where the walk begins, so that memory is bounded like the walk.
+    /// place from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
     /// The largest durable point that a genuine barrier names.
     newest_barrier: Option<Point>,
@@ -166,8 +184,23 @@ struct Candidate {
     end: u64,
 }
 
+/// From where the walk will begin, and so which candidates must be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WalkFrom {
+    /// From where the search begins.
+    Start,
+    /// From the durable point of the newest barrier found.
+    NewestBarrier,
+}
+
 /// Looks for trailers in `(from, len]`. Reads everything but holes, once.
-fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Result<Scan> {
+fn scan(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: u64,
+    len: u64,
+    keep: WalkFrom,
+) -> io::Result<Scan> {
     let step = layout.alignment().bytes() as usize;
     let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
     let mut chunk = vec![0; SCAN_LEN];
@@ -180,7 +213,10 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
             Some(data) if data < len => layout.alignment().round_down(data).max(at),
             _ => break,
         };
-        let want = (len - at).min(SCAN_LEN as u64) as usize;
+        // Whole blocks: a slot may end, and a hole begin, within one.
+        let hole = layout.alignment().round_up(file.next_hole(at)?).unwrap_or(len);
+        let data_len = hole.clamp(at, len) - at;
+        let want = data_len.min(SCAN_LEN as u64) as usize;
         let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
         let bytes = &chunk[..read];
         if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
@@ -190,7 +226,7 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
                 consider(layout, block, from, end, &mut found);
             }
         }
-        if found.candidates.len() >= many {
+        if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
             found.forget_durable();
             // Twice as many as are needed: so the passes cost no more than what they pass over.
             many = MANY_CANDIDATES.max(found.candidates.len() * 2);
@@ -200,7 +236,9 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
         }
         at += read as u64;
     }
-    found.forget_durable();
+    if keep == WalkFrom::NewestBarrier {
+        found.forget_durable();
+    }
     found.candidates.sort_unstable_by_key(|c| (c.start, std::cmp::Reverse(c.end)));
     Ok(found)
 }
@@ -219,11 +257,10 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
         && trailer.fields.key_len == 0
         && layout.check_seal(bytes, &trailer, end).is_ok()
         && let Some(barrier) = block.get(..Barrier::LEN).and_then(Barrier::decode)
+        && barrier.durable_tail <= start
+        && is_possible_end(layout, barrier.durable_tail)
         && crc32fast::hash(&barrier.encode()) == trailer.fields.payload_crc
         && found.newest_barrier.is_none_or(|point| point.end < barrier.durable_tail)
-        // It vouches for what was there before it.
-        && barrier.durable_tail <= start
-        && is_boundary(layout, barrier.durable_tail)
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
