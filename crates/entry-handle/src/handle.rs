@@ -78,6 +78,13 @@ impl EntryHandle {
         Ok(Self { payload, slot_end: len, metadata })
     }
 
+    /// Another handle to the same entry, like [`Clone`]: one atomic increment.
+    #[must_use]
+    #[inline]
+    pub fn clone_arc(&self) -> Self {
+        self.clone()
+    }
+
     /// The payload.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {

@@ -52,9 +52,6 @@ impl EntryIterator {
             }
             let (map, slot) = self.generation.mapped_slot(end)?;
             if slot.trailer.fields.kind == Kind::Value {
-                if self.generation.verify_reads {
-                    verify_slot(&slot, &self.generation.layout)?;
-                }
                 let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
                 let is_live = self.is_all_live
                     || self.generation.index.is_current(
@@ -68,12 +65,19 @@ impl EntryIterator {
                     if let Some(damage) = &self.generation.damage {
                         damage.confirm(end)?;
                     }
+                    if self.generation.verify_reads {
+                        verify_slot(&slot, &self.generation.layout)?;
+                    }
                     let handle = EntryHandle::from_slot(map, &slot, hash)?;
                     self.position = slot.start;
                     return Ok(Some(handle));
                 }
             }
             self.position = slot.start;
+        }
+        // With a part of the log lost, nobody can say that this was all.
+        if let Some(damage) = &self.generation.damage {
+            damage.confirm(0)?;
         }
         Ok(None)
     }

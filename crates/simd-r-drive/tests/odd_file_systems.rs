@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{Durability, OpenOptions, PoisonCause, WriteError};
-use support::{Odd, OddFileSystem};
+use support::odd::{Odd, OddFileSystem};
 
 fn options(odd: Odd) -> OpenOptions {
     OpenOptions::new().create(true).file_system(Arc::new(OddFileSystem(odd)))

@@ -183,6 +183,8 @@ fn load(
     if access == Access::ReadWrite {
         header.identity.check_writable()?;
     }
+    // Again, since a writer may have gone on between the first look and the checkpoints that were read.
+    let len = file.len()?;
     // A store that is damaged is not written to: a repair writes a new one.
     let tolerate_damage = access == Access::Read;
     let found = find_tail(&*file, &header.identity, &header.checkpoints, len, tolerate_damage)?;

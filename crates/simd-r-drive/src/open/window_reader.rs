@@ -41,13 +41,17 @@ impl<'a> WindowReader<'a> {
 
     fn refill(&mut self, offset: u64, len: usize) -> io::Result<()> {
         let window = WINDOW_LEN.max(len) as u64;
-        // A forward walk goes back too, through the places where a slot may end, the furthest first.
+        // A forward walk goes back too: from a trailer to its payload, and through the places where a slot may
+        // end, the furthest first. What lies on both sides is then read next.
         let is_going_back = !self.buffer.is_empty() && offset < self.start;
-        let (start, end) = if self.direction == Direction::Backward || is_going_back {
-            let end = offset + len as u64;
-            (end.saturating_sub(window), end)
-        } else {
-            (offset, offset.saturating_add(window).min(self.end))
+        let end = offset + len as u64;
+        let (start, end) = match self.direction {
+            Direction::Backward => (end.saturating_sub(window), end),
+            Direction::Forward if is_going_back => {
+                let start = end.saturating_sub(window / 2).min(offset);
+                (start, (start + window).max(end).min(self.end))
+            }
+            Direction::Forward => (offset, offset.saturating_add(window).min(self.end)),
         };
         self.buffer.resize((end - start) as usize, 0);
         self.start = start;

@@ -1,143 +1,132 @@
-//! A file system that behaves as the machine at hand does not.
+//! What the tests of this folder share.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
+pub(crate) mod child;
+pub(crate) mod hooks;
+pub(crate) mod odd;
+
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
-use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile};
+use simd_r_drive::{DataStore, FormatError};
 
-/// What is odd about a file system.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Odd {
-    /// It is a network file system.
-    pub(crate) is_on_network: bool,
-    /// It cannot allocate space ahead.
-    pub(crate) cannot_allocate: bool,
-    /// It has no space left for what the store's own thread writes.
-    pub(crate) refuses_background_writes: bool,
-    /// It cannot flush a directory.
-    pub(crate) cannot_flush_directories: bool,
+/// A directory that goes away with the test, and the path of a store in it.
+pub(crate) fn new_path() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.srd");
+    (directory, path)
 }
 
-#[derive(Debug)]
-pub(crate) struct OddFileSystem(pub(crate) Odd);
-
-#[derive(Debug)]
-struct OddFile<F> {
-    file: F,
-    odd: Odd,
+/// An open store in a directory of its own.
+pub(crate) fn new_store() -> (tempfile::TempDir, DataStore) {
+    let (directory, path) = new_path();
+    let store = DataStore::open(&path).unwrap();
+    (directory, store)
 }
 
-impl OddFileSystem {
-    fn wrap(&self, file: Arc<dyn StoreFile>) -> Arc<dyn StoreFile> {
-        Arc::new(OddFile { file, odd: self.0 })
-    }
+/// The typed error inside `error`.
+#[track_caller]
+pub(crate) fn typed<E: Error + 'static>(error: &io::Error) -> &E {
+    let inner = error.get_ref().unwrap_or_else(|| panic!("an error without an inner one: {error}"));
+    inner.downcast_ref().unwrap_or_else(|| panic!("another error was expected than: {error:?}"))
 }
 
-impl FileSystem for OddFileSystem {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        OsFileSystem.open(path, access).map(|file| self.wrap(file))
-    }
-
-    fn create(
-        &self,
-        path: &Path,
-        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-    ) -> io::Result<Arc<dyn StoreFile>> {
-        let mut fill = |file: &dyn StoreFile| fill(&OddFile { file, odd: self.0 });
-        OsFileSystem.create(path, &mut fill).map(|file| self.wrap(file))
-    }
-
-    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        let replacement = OsFileSystem.create_replacement(path)?;
-        Ok(Box::new(OddReplacement { replacement, odd: self.0 }))
-    }
-
-    fn key_of(&self, path: &Path) -> io::Result<FileKey> {
-        OsFileSystem.key_of(path)
-    }
-
-    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
-        OsFileSystem.create_aside(beside)
-    }
-}
-
-#[derive(Debug)]
-struct OddReplacement {
-    replacement: Box<dyn Replacement>,
-    odd: Odd,
-}
-
-impl Replacement for OddReplacement {
-    fn file(&self) -> Arc<dyn StoreFile> {
-        Arc::new(OddFile { file: self.replacement.file(), odd: self.odd })
-    }
-
-    fn replace(self: Box<Self>) -> io::Result<()> {
-        self.replacement.replace()?;
-        if self.odd.cannot_flush_directories {
-            return Err(io::ErrorKind::PermissionDenied.into());
+/// Whether `error` comes from the format, and if it speaks of damage, from where.
+#[track_caller]
+pub(crate) fn assert_names_damage(error: &io::Error, what: &str) {
+    match typed::<FormatError>(error) {
+        FormatError::Damaged { offset, .. } => {
+            assert!(error.to_string().contains(&offset.to_string()), "{what}: {error}");
         }
-        Ok(())
+        FormatError::Truncated { len, expected } => assert!(len < expected, "{what}: {error}"),
+        other => panic!("{what}: {other:?}"),
     }
 }
 
-impl<F: std::ops::Deref<Target: StoreFile> + std::fmt::Debug + Send + Sync> StoreFile
-    for OddFile<F>
-{
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
+/// `count` different keys of 32 bytes that all have the same XXH3-64.
+///
+/// For 32 bytes XXH3 multiplies, in each half, the first eight bytes XOR a word of its secret with the last
+/// eight XOR another. First eight bytes that equal the word make the product zero, whatever the last are.
+pub(crate) fn keys_of_one_hash(count: u64) -> Vec<[u8; 32]> {
+    // Bytes 0..8 and 16..24 of XXH3's default secret.
+    const WORDS: [[u8; 8]; 2] = [
+        [0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe],
+        [0xde, 0xd4, 0x6d, 0xe9, 0x83, 0x90, 0x97, 0xdb],
+    ];
+    (0..count)
+        .map(|number| {
+            let mut key = [0; 32];
+            key[0..8].copy_from_slice(&WORDS[0]);
+            key[8..16].copy_from_slice(&number.to_le_bytes());
+            key[16..24].copy_from_slice(&WORDS[1]);
+            key[24..32].copy_from_slice(&(number / 3).to_le_bytes());
+            key
+        })
+        .collect()
+}
+
+/// Splitmix64: small, fast, and the same everywhere.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
     }
 
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let is_background = std::thread::current().name() == Some("simd-r-drive");
-        if self.odd.refuses_background_writes && is_background {
-            return Err(io::ErrorKind::StorageFull.into());
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes: Vec<u8> =
+            (0..len.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).collect();
+        bytes.truncate(len);
+        bytes
+    }
+}
+
+/// Runs `action` on a thread of its own and fails the test if it takes longer than `limit`.
+#[track_caller]
+pub(crate) fn within<T: Send + 'static>(
+    limit: Duration,
+    what: &str,
+    action: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (sender, receiver) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        let _ = sender.send(action());
+    });
+    match receiver.recv_timeout(limit) {
+        Ok(result) => {
+            worker.join().unwrap();
+            result
         }
-        self.file.write_at(bytes, offset)
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what} takes longer than {limit:?}"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("{what} panicked"),
     }
+}
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
+/// A file's bytes and the time of its last change.
+pub(crate) fn state_of(path: &Path) -> (Vec<u8>, SystemTime) {
+    let bytes = std::fs::read(path).unwrap();
+    (bytes, std::fs::metadata(path).unwrap().modified().unwrap())
+}
 
-    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        if self.odd.cannot_allocate {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        self.file.allocate(offset, len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
-
-    fn map(&self, alignment: Alignment, need: u64, wish: u64) -> io::Result<Map> {
-        self.file.map(alignment, need, wish)
-    }
-
-    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
-        self.file.next_data(offset)
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.file.try_lock()
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        self.file.unlock()
-    }
-
-    fn key(&self) -> io::Result<FileKey> {
-        self.file.key()
-    }
-
-    fn is_on_network(&self) -> io::Result<bool> {
-        Ok(self.odd.is_on_network)
-    }
+/// The names of the files in a directory, sorted.
+pub(crate) fn names_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }

@@ -1,0 +1,1 @@
+//! Tests against the published 0.17 crate; see `tests/`.
