@@ -11,6 +11,7 @@ ci:
 fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
+    cargo fmt --manifest-path compat/Cargo.toml
 
 # Formatting, as checked.
 format:
@@ -35,6 +36,10 @@ docs:
 # Each library crate with its own features only.
 alone:
     .ci/run alone
+
+# Tests against the published crate.
+compat:
+    .ci/run compat
 
 # Each published crate from its package. Wants a clean work tree.
 package:

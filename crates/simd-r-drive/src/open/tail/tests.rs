@@ -170,23 +170,24 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
         let len = log.file.bytes.len() as u64;
         let find = |tolerate| find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate);
         assert!(is_format_error(&find(false).unwrap_err()), "{durable_tail}");
-        assert_eq!(find(true).unwrap().tail, log.tail, "{durable_tail}");
+        assert!(is_format_error(&find(true).unwrap_err()), "{durable_tail}");
     }
 }
 
 /// With the secret of its file at hand, somebody may seal what no writer would.
 #[test]
-fn barriers_that_name_every_byte_used_to_take_quadratic_time() {
+fn barriers_that_lag_far_behind_used_to_take_quadratic_time() {
     let mut log = Log::new();
     let root = log.tail.end;
     for number in 0..(4 << 20) / 64 {
-        let durable_tail = root + 1 + number;
+        let durable_tail = root + number / 2 * 64;
         let barrier = Barrier { durable_tail, durable_seal: 0, live_keys: 0, dead_bytes: 0 };
         log.push(Kind::Barrier, &barrier.encode());
     }
     let len = log.file.bytes.len() as u64;
     let found = scan(&log.file, &log.layout, root, len, WalkFrom::NewestBarrier).unwrap();
-    assert_eq!(found.newest_barrier.unwrap().end, root + (4 << 20) / 64);
+    assert_eq!(found.newest_barrier.unwrap().end, root + (2 << 20) - 64);
+    assert_eq!(found.candidates.len(), (2 << 20) / 64 + 1);
 }
 
 /// All of them start where the log ends, follow it, and are sealed; none has the payload that it claims.
