@@ -40,6 +40,7 @@ mod history;
 mod iter;
 mod lookup;
 mod maps;
+mod nested;
 mod open;
 mod options;
 #[cfg(feature = "parallel")]

@@ -134,7 +134,19 @@ fn open_file(
     }
 }
 
-fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
+/// Opens the store that `file` holds for reading, where no path leads to it.
+pub(crate) fn open_without_path(
+    file: Arc<dyn StoreFile>,
+    options: &OpenOptions,
+) -> io::Result<Opened> {
+    let started = Instant::now();
+    let mut opened = load(Path::new(""), file, Access::Read, options)?;
+    opened.report.duration = started.elapsed();
+    Ok(opened)
+}
+
+/// Refuses a file on a network file system, unless the options allow it.
+pub(crate) fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
     if !options.allow_network_file_system && file.is_on_network()? {
         return Err(WriteError::NetworkFileSystem.into());
     }
