@@ -58,6 +58,40 @@ pub enum StoreError {
         "the store has been compacted since the cursor was taken; start again from the beginning"
     )]
     CursorExpired,
+    /// A store was to be backed up onto its own file.
+    #[error("{path} is the file of the store itself; back up to another path")]
+    BackupOntoItself {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What lies at a backup's path is another store.
+    #[error(
+        "{path} is another store, not a backup of this one; it was left as it is: back up to another path"
+    )]
+    BackupOfOtherStore {
+        /// The backup's path.
+        path: PathBuf,
+    },
+    /// A backup is of another file of the store than the present one.
+    #[error(
+        "{path} is a backup of another file of this store, which has been compacted or repaired since; it was \
+         left as it is: back up to a new path, then remove the old backup"
+    )]
+    BackupOutdated {
+        /// The backup's path.
+        path: PathBuf,
+    },
+    /// A backup holds entries that the store does not have.
+    #[error(
+        "the backup {path}, which ends at byte {tail}, holds entries that the store does not have; it was left \
+         as it is: back up to a new path"
+    )]
+    BackupDiverged {
+        /// The backup's path.
+        path: PathBuf,
+        /// Tail of the backup in bytes.
+        tail: u64,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -73,7 +107,11 @@ impl StoreError {
             | Self::SameStore
             | Self::LengthMismatch { .. }
             | Self::AmbiguousHash { .. }
+            | Self::BackupOntoItself { .. }
             | Self::BadOptions(_) => io::ErrorKind::InvalidInput,
+            Self::BackupOfOtherStore { .. }
+            | Self::BackupOutdated { .. }
+            | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
             Self::CursorExpired => io::ErrorKind::NotFound,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
         }

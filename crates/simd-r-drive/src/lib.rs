@@ -27,6 +27,7 @@
 
 mod async_store;
 mod background;
+mod backup;
 mod compact;
 mod conditional;
 mod counts;
@@ -71,6 +72,7 @@ pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
 
 pub use async_store::AsyncDataStore;
+pub use backup::BackupReport;
 pub use compact::{CompactionProgress, CompactionReport};
 pub use durability::Durability;
 pub use entry_stream::EntryStream;

@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     generation: Arc<Generation>,
     appender: Appender,
     totals: Totals,
-    /// Commits since the store was opened.
+    /// Commits since the store was opened, and one for what was recovered.
     commits: u64,
     /// Up to here everything is on the medium.
     durable: Point,
@@ -63,7 +63,8 @@ impl Writer {
         Ok(Self {
             appender,
             totals: generation.totals(),
-            commits: 0,
+            // What was recovered counts as a commit that nobody has flushed yet.
+            commits: u64::from(must_rewrite),
             durable,
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
