@@ -92,6 +92,32 @@ pub enum StoreError {
         /// Tail of the backup in bytes.
         tail: u64,
     },
+    /// A store that was to be migrated is in the present format.
+    #[error("{path} is in the present format already; open it as it is")]
+    AlreadyMigrated {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An entry of an older store is not as it was written.
+    #[error(
+        "the entry at byte {offset} of the older store does not match its CRC-32; restore the file, or leave \
+         out what is damaged with Migration::skip_damaged"
+    )]
+    OldEntryDamaged {
+        /// Where its payload starts in bytes.
+        offset: u64,
+        /// Hash of its key.
+        key_hash: u64,
+    },
+    /// The chain of entries of an older store breaks.
+    #[error(
+        "no entry of a store of simd-r-drive 0.15 to 0.17 ends at byte {offset}; if the file is such a store \
+         and lost its end, or is damaged, save the rest with Migration::skip_damaged"
+    )]
+    OldLogBroken {
+        /// Where an entry should end in bytes.
+        offset: u64,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -108,7 +134,9 @@ impl StoreError {
             | Self::LengthMismatch { .. }
             | Self::AmbiguousHash { .. }
             | Self::BackupOntoItself { .. }
+            | Self::AlreadyMigrated { .. }
             | Self::BadOptions(_) => io::ErrorKind::InvalidInput,
+            Self::OldEntryDamaged { .. } | Self::OldLogBroken { .. } => io::ErrorKind::InvalidData,
             Self::BackupOfOtherStore { .. }
             | Self::BackupOutdated { .. }
             | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,

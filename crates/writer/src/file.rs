@@ -57,8 +57,9 @@ pub trait StoreFile: Debug + Send + Sync {
     /// Names the file itself, whatever path it has.
     fn key(&self) -> io::Result<FileKey>;
 
-    /// Gives the file the mode of the one at `path`, and its owner if the process may. For copies, which must
-    /// not be easier to read than what they are copies of. Where there is no such thing, nothing happens.
+    /// Gives the file the mode of the one at `path`, but that its owner may always write to it, and its owner
+    /// if the process may. For copies, which must not be easier to read than what they are copies of. Where
+    /// there is no such thing, nothing happens.
     ///
     /// # Errors
     /// The operating system's.

@@ -74,7 +74,7 @@ impl StoreFile for OsFile {
     }
 
     fn adopt_permissions(&self, path: &Path) -> io::Result<()> {
-        platform::copy_owner_and_mode(&self.0, &fs::metadata(path)?)
+        platform::adopt_permissions(&self.0, &fs::metadata(path)?)
     }
 
     fn is_on_network(&self) -> io::Result<bool> {

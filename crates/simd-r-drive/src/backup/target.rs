@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::constants::PAGE_SIZE;
-use simd_r_drive_entry_handle::{Checkpoint, Identity, PublishedTail};
+use simd_r_drive_entry_handle::Identity;
 use simd_r_drive_writer::{Access, StoreFile, WriteError, write_all_at};
 
 use super::checked_copy::{CheckedCopy, Cut, Log};
+use crate::clean_hints::write_clean_hints;
 use crate::error::StoreError;
 use crate::open::{
     Found, Header, Point, Tail, find_tail, identify, nothing_in_it, refuse_network, save_aside,
@@ -28,7 +28,7 @@ pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: Point) -> io::Res
         copy.copy_to(cut.point)?;
     }
     for sequence in [0, 1] {
-        write_hints(file, log.identity, sequence, to)?;
+        write_clean_hints(file, log.identity, sequence, to)?;
     }
     write_all_at(file, &log.identity.encode(), 0)?;
     file.sync()?;
@@ -138,7 +138,7 @@ impl Existing {
             copy.copy_to(cut.point)?;
             if cut.is_commit {
                 sequence += 1;
-                write_hints(file, &self.header.identity, sequence, cut.point)?;
+                write_clean_hints(file, &self.header.identity, sequence, cut.point)?;
                 *good_end = cut.point.end.max(*good_end);
             }
         }
@@ -188,24 +188,4 @@ fn allocate(file: &dyn StoreFile, offset: u64, len: u64) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         result => result,
     }
-}
-
-/// A checkpoint at `point`, and the published tail.
-fn write_hints(
-    file: &dyn StoreFile,
-    identity: &Identity,
-    sequence: u64,
-    point: Point,
-) -> io::Result<()> {
-    let checkpoint = Checkpoint {
-        sequence,
-        durable_tail: point.end,
-        durable_seal: point.seal.0,
-        index_end: 0,
-        is_clean: true,
-    };
-    let at = (checkpoint.page() * PAGE_SIZE) as u64;
-    write_all_at(file, &checkpoint.encode(identity), at)?;
-    let published = PublishedTail { tail: point.end, is_moved: false };
-    write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
 }

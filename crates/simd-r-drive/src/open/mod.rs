@@ -27,7 +27,6 @@ use crate::options::OpenOptions;
 use crate::publication::Publication;
 
 pub(crate) use self::aside::save_aside;
-#[expect(unused_imports)]
 pub(crate) use self::create::{new_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify};
 pub(crate) use self::replay::line_of;
