@@ -82,6 +82,9 @@ impl DataStore {
             path: path.to_owned(),
             options: options.clone(),
             current: ArcSwap::new(generation),
+            // A nested store has no path, and never changes.
+            follower: (writer.is_none() && !path.as_os_str().is_empty())
+                .then(|| Mutex::new(opened.tail)),
             writer,
             compaction: Mutex::default(),
             flush: Flush::default(),

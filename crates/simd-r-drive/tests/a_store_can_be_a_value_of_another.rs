@@ -62,6 +62,7 @@ fn every_reader_works_and_payloads_lie_inside_the_outer_map() -> io::Result<()> 
         assert!(range.contains(&entry.as_ptr()), "a payload was copied");
         assert_eq!(entry.as_ptr().addr() % 64, 0);
     }
+    assert!(!inner.refresh()?, "a value never changes");
     let error = inner.write(b"key", b"value").unwrap_err();
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref());
     assert!(matches!(cause, Some(StoreError::ReadOnly { .. })), "{error}");
