@@ -65,6 +65,17 @@ pub enum FormatError {
     /// An alignment that the format does not allow.
     #[error("alignment of {0} bytes is not a power of two from 64 to 65536")]
     BadAlignment(u64),
+    /// A store that is kept as a value asks for more alignment than the store that holds it gives.
+    #[error(
+        "the nested store aligns its payloads to {inner} bytes, the store that holds it only to {outer}; \
+         write it to a file of its own, or keep it in a store of the larger alignment"
+    )]
+    NestedAlignment {
+        /// Alignment of the inner store in bytes.
+        inner: u64,
+        /// Alignment of the outer store in bytes.
+        outer: u64,
+    },
     /// A key longer than the format can hold.
     #[error(
         "key of {len} bytes is longer than the limit of {max} bytes; store a hash or a shorter name"
@@ -132,9 +143,10 @@ impl FormatError {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::NotAStore(_) | Self::Damaged { .. } => io::ErrorKind::InvalidData,
-            Self::OlderFormat | Self::NewerVersion { .. } | Self::UnknownFeatures { .. } => {
-                io::ErrorKind::Unsupported
-            }
+            Self::OlderFormat
+            | Self::NewerVersion { .. }
+            | Self::UnknownFeatures { .. }
+            | Self::NestedAlignment { .. } => io::ErrorKind::Unsupported,
             Self::Truncated { .. } => io::ErrorKind::UnexpectedEof,
             Self::BadAlignment(_) | Self::KeyTooLong { .. } | Self::NoSuchSlot { .. } => {
                 io::ErrorKind::InvalidInput

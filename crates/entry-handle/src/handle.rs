@@ -6,6 +6,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::alignment::Alignment;
 use crate::error::{Damage, FormatError};
 use crate::hash::compute_checksum;
 use crate::layout::Layout;
@@ -162,6 +163,15 @@ impl EntryHandle {
     pub fn verify(&self, layout: &Layout) -> Result<(), FormatError> {
         let slot = self.payload.map().slot(self.slot_end)?;
         verify_slot(&slot, layout)
+    }
+
+    /// The payload as a map of its own, with slots of `alignment`, for a store that is kept as a value: its
+    /// payloads are then read in place. Nothing of it is readable yet.
+    ///
+    /// # Errors
+    /// [`FormatError::NestedAlignment`] if the entry's own store has a smaller alignment.
+    pub fn payload_map(&self, alignment: Alignment) -> Result<Map, FormatError> {
+        Map::within(&self.payload, alignment)
     }
 
     /// A view of the trailer.

@@ -39,16 +39,17 @@ pub struct Map {
     readable: AtomicU64,
 }
 
+#[derive(Clone)]
 enum Backing {
-    File(#[expect(dead_code, reason = "unmaps on drop")] MmapRaw),
+    File(#[expect(dead_code, reason = "unmaps on drop")] Arc<MmapRaw>),
     /// A file mapped into a part of a larger reservation.
     #[cfg(unix)]
-    Aligned(#[expect(dead_code, reason = "unmaps on drop")] MmapMut),
-    Anonymous(#[expect(dead_code, reason = "unmaps on drop")] Mmap),
+    Aligned(#[expect(dead_code, reason = "unmaps on drop")] Arc<MmapMut>),
+    Anonymous(#[expect(dead_code, reason = "unmaps on drop")] Arc<Mmap>),
 }
 
-// SAFETY: the pointer is to a mapping that this value owns and that stays where it is until drop; all
-// access through it is reading, bounded by `readable`, of bytes that do not change.
+// SAFETY: the pointer is into a mapping that this value owns or shares, and that stays where it is until the
+// last owner drops it; all access through it is reading, bounded by `readable`, of bytes that do not change.
 unsafe impl Send for Map {}
 // SAFETY: as above; the only field that changes is atomic.
 unsafe impl Sync for Map {}
@@ -93,12 +94,39 @@ impl Map {
         let base = NonNull::new(map.as_ptr().cast_mut()).ok_or(io::ErrorKind::OutOfMemory)?;
         let len = bytes.len() as u64;
         Ok(Self {
-            backing: Backing::Anonymous(map),
+            backing: Backing::Anonymous(Arc::new(map)),
             base,
             reserved: len,
             first: 0,
             alignment: Alignment::DEFAULT,
             readable: AtomicU64::new(len),
+        })
+    }
+
+    /// `bytes` as a map of its own, for a store that is kept as a value of another. It keeps the memory
+    /// mapping alive, and knows nothing of the map it was cut from: maps within maps do not form a chain. Only
+    /// the part from the header's end of `alignment` on can become readable.
+    ///
+    /// # Errors
+    /// [`FormatError::NestedAlignment`] if `bytes` lie in a map of a smaller alignment, which could not keep
+    /// the inner one's promise.
+    pub fn within(bytes: &MapSlice, alignment: Alignment) -> Result<Self, FormatError> {
+        let outer = &bytes.map;
+        let (inner_bytes, outer_bytes) = (alignment.bytes(), outer.alignment.bytes());
+        if inner_bytes > outer_bytes {
+            return Err(FormatError::NestedAlignment { inner: inner_bytes, outer: outer_bytes });
+        }
+        let reserved = bytes.len as u64;
+        let first = alignment.header_len();
+        Ok(Self {
+            backing: outer.backing.clone(),
+            // The slice's own bounds, which `Map::slice` has checked: `reserved` bytes from here on were
+            // readable in `outer`, so they exist and never change while the mapping lives.
+            base: bytes.first,
+            reserved,
+            first,
+            alignment,
+            readable: AtomicU64::new(first.min(reserved)),
         })
     }
 
@@ -118,7 +146,7 @@ impl Map {
     ///
     /// # Safety
     /// The file must be at least `end` bytes long, and its bytes from the header to `end` must never change
-    /// or be cut off while this map lives.
+    /// or be cut off while this map lives. (A map [within](Map::within) another fulfils that by itself.)
     pub unsafe fn make_readable(&self, end: u64) {
         // Release: whoever reads the new bound sees the bytes that were written before this call.
         self.readable.fetch_max(end.min(self.reserved), Ordering::Release);
@@ -136,7 +164,8 @@ impl Map {
         // SAFETY: start + len <= readable <= reserved, the length of the mapping.
         let first = unsafe { self.base.add(start) };
         // SAFETY: the bytes exist and never change while `self` lives: `make_readable`'s contract, or the
-        // mapping is private and read-only.
+        // mapping is private and read-only, or both held for the map that this one was cut from, whose
+        // mapping `backing` keeps alive.
         Some(unsafe { std::slice::from_raw_parts(first.as_ptr(), len) })
     }
 
@@ -205,7 +234,7 @@ fn map_file(file: &File, len: usize, alignment: Alignment) -> io::Result<(Backin
     let _ = alignment;
     let raw = MmapOptions::new().len(len).map_raw_read_only(file)?;
     let base = NonNull::new(raw.as_mut_ptr()).ok_or(io::ErrorKind::OutOfMemory)?;
-    Ok((Backing::File(raw), base))
+    Ok((Backing::File(Arc::new(raw)), base))
 }
 
 /// Size in bytes that pages have at least, on every system.
@@ -238,7 +267,7 @@ fn map_aligned(
             0,
         )
     }?;
-    Ok((Backing::Aligned(region), base))
+    Ok((Backing::Aligned(Arc::new(region)), base))
 }
 
 /// A slot in mapped memory.

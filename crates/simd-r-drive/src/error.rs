@@ -58,6 +58,66 @@ pub enum StoreError {
         "the store has been compacted since the cursor was taken; start again from the beginning"
     )]
     CursorExpired,
+    /// A store was to be backed up onto its own file.
+    #[error("{path} is the file of the store itself; back up to another path")]
+    BackupOntoItself {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What lies at a backup's path is another store.
+    #[error(
+        "{path} is another store, not a backup of this one; it was left as it is: back up to another path"
+    )]
+    BackupOfOtherStore {
+        /// The backup's path.
+        path: PathBuf,
+    },
+    /// A backup is of another file of the store than the present one.
+    #[error(
+        "{path} is a backup of another file of this store, which has been compacted or repaired since; it was \
+         left as it is: back up to a new path, then remove the old backup"
+    )]
+    BackupOutdated {
+        /// The backup's path.
+        path: PathBuf,
+    },
+    /// A backup holds entries that the store does not have.
+    #[error(
+        "the backup {path}, which ends at byte {tail}, holds entries that the store does not have; it was left \
+         as it is: back up to a new path"
+    )]
+    BackupDiverged {
+        /// The backup's path.
+        path: PathBuf,
+        /// Tail of the backup in bytes.
+        tail: u64,
+    },
+    /// A store that was to be migrated is in the present format.
+    #[error("{path} is in the present format already; open it as it is")]
+    AlreadyMigrated {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An entry of an older store is not as it was written.
+    #[error(
+        "the entry at byte {offset} of the older store does not match its CRC-32; restore the file, or leave \
+         out what is damaged with Migration::skip_damaged"
+    )]
+    OldEntryDamaged {
+        /// Where its payload starts in bytes.
+        offset: u64,
+        /// Hash of its key.
+        key_hash: u64,
+    },
+    /// The chain of entries of an older store breaks.
+    #[error(
+        "no entry of a store of simd-r-drive 0.15 to 0.17 ends at byte {offset}; if the file is such a store \
+         and lost its end, or is damaged, save the rest with Migration::skip_damaged"
+    )]
+    OldLogBroken {
+        /// Where an entry should end in bytes.
+        offset: u64,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -73,7 +133,13 @@ impl StoreError {
             | Self::SameStore
             | Self::LengthMismatch { .. }
             | Self::AmbiguousHash { .. }
+            | Self::BackupOntoItself { .. }
+            | Self::AlreadyMigrated { .. }
             | Self::BadOptions(_) => io::ErrorKind::InvalidInput,
+            Self::OldEntryDamaged { .. } | Self::OldLogBroken { .. } => io::ErrorKind::InvalidData,
+            Self::BackupOfOtherStore { .. }
+            | Self::BackupOutdated { .. }
+            | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
             Self::CursorExpired => io::ErrorKind::NotFound,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
         }

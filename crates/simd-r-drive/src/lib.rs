@@ -27,6 +27,8 @@
 
 mod async_store;
 mod background;
+mod backup;
+mod clean_hints;
 mod compact;
 mod conditional;
 mod counts;
@@ -40,6 +42,8 @@ mod history;
 mod iter;
 mod lookup;
 mod maps;
+mod migrate;
+mod nested;
 mod open;
 mod options;
 #[cfg(feature = "parallel")]
@@ -71,12 +75,14 @@ pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
 
 pub use async_store::AsyncDataStore;
+pub use backup::BackupReport;
 pub use compact::{CompactionProgress, CompactionReport};
 pub use durability::Durability;
 pub use entry_stream::EntryStream;
 pub use error::StoreError;
 pub use history::{Changes, Cursor, History, Version};
 pub use iter::EntryIterator;
+pub use migrate::{DamagedOldEntry, Migration, MigrationReport, migrate};
 pub use open::RecoveryReport;
 pub use options::OpenOptions;
 pub use repair::{DamagedEntry, RepairReport, repair};

@@ -11,7 +11,7 @@ use simd_r_drive_writer::WriteError;
 
 use crate::flush::Flush;
 use crate::generation::Generation;
-use crate::open::{self, RecoveryReport};
+use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
 use crate::shared::Shared;
 use crate::stats::StoreStats;
@@ -65,7 +65,14 @@ impl DataStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
-        let opened = open::open(path, options)?;
+        Self::from_opened(open::open(path, options)?, path, options)
+    }
+
+    pub(crate) fn from_opened(
+        opened: Opened,
+        path: &Path,
+        options: &OpenOptions,
+    ) -> io::Result<Self> {
         let generation = Arc::new(opened.generation);
         let writer = match opened.writable {
             Some(resume) => Some(Mutex::new(Writer::new(Arc::clone(&generation), resume)?)),
@@ -75,7 +82,9 @@ impl DataStore {
             path: path.to_owned(),
             options: options.clone(),
             current: ArcSwap::new(generation),
-            follower: writer.is_none().then(|| Mutex::new(opened.tail)),
+            // A nested store has no path, and never changes.
+            follower: (writer.is_none() && !path.as_os_str().is_empty())
+                .then(|| Mutex::new(opened.tail)),
             writer,
             compaction: Mutex::default(),
             flush: Flush::default(),

@@ -19,11 +19,13 @@ const CACHED_LEN: usize = 16 << 10;
 /// Larger pieces for payloads that are written directly: a system call each.
 const DIRECT_CHUNK_LEN: usize = 256 << 10;
 
-/// Writes consecutive slots, from an offset on.
+/// Writes consecutive slots, from an offset on: for files that nobody else sees yet. A log that is in use is
+/// written through an [`Appender`](crate::Appender), which undoes what fails.
 ///
 /// Each payload is read from memory once: a piece is checksummed and copied (or written) while it is in the
-/// cache.
-pub(crate) struct Encoder<'a> {
+/// cache. Memory is bounded by some 2 MiB, whatever the payloads' length.
+#[derive(Debug)]
+pub struct Encoder<'a> {
     file: &'a dyn StoreFile,
     layout: &'a Layout,
     /// Offset of the first byte in `buffer`.
@@ -33,8 +35,9 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// `len` is how many bytes will be encoded in all, to size the buffer.
-    pub(crate) fn new(
+    /// Slots will follow at `offset`, where a slot with the seal `predecessor` ends (after the header, the
+    /// identity's checksum). `len` is how many bytes will be encoded in all, to size the buffer.
+    pub fn new(
         file: &'a dyn StoreFile,
         layout: &'a Layout,
         offset: u64,
@@ -45,8 +48,12 @@ impl<'a> Encoder<'a> {
         Self { file, layout, offset, buffer: Vec::with_capacity(capacity), predecessor }
     }
 
-    /// Encodes one slot of `slot_len` bytes; `trailer` makes its trailer from the payload's CRC-32.
-    pub(crate) fn push(
+    /// Encodes one slot of `slot_len` bytes, as [`Layout::slot_len`] gives it; `trailer` makes its trailer
+    /// from the payload's CRC-32.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn push(
         &mut self,
         key: &[u8],
         payload: &[u8],
@@ -67,7 +74,10 @@ impl<'a> Encoder<'a> {
     }
 
     /// Encodes one slot whose payload of known length and CRC-32 comes from `reader`.
-    pub(crate) fn push_from(
+    ///
+    /// # Errors
+    /// The file's and the reader's; `UnexpectedEof` if the reader ends early.
+    pub fn push_from(
         &mut self,
         key: &[u8],
         reader: &mut dyn Read,
@@ -92,7 +102,10 @@ impl<'a> Encoder<'a> {
     }
 
     /// Hands what is left to the file and returns the seal of the last slot.
-    pub(crate) fn finish(mut self) -> io::Result<Seal> {
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn finish(mut self) -> io::Result<Seal> {
         self.flush()?;
         Ok(self.predecessor)
     }

@@ -63,6 +63,16 @@ pub trait StoreFile: Debug + Send + Sync {
     /// Names the file itself, whatever path it has.
     fn key(&self) -> io::Result<FileKey>;
 
+    /// Gives the file the mode of the one at `path`, but that its owner may always write to it, and its owner
+    /// if the process may. For copies, which must not be easier to read than what they are copies of. Where
+    /// there is no such thing, nothing happens.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn adopt_permissions(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Whether the file lies on a network file system, where neither locks nor maps can be relied on.
     fn is_on_network(&self) -> io::Result<bool> {
         Ok(false)

@@ -16,6 +16,7 @@ mod platform;
 
 pub use appender::Appender;
 pub use clock::now_10ms;
+pub use encoder::Encoder;
 pub use entry::NewEntry;
 pub use error::{PoisonCause, WriteError};
 pub use file::{

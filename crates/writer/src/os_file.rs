@@ -77,6 +77,10 @@ impl StoreFile for OsFile {
         platform::key(&self.0.metadata()?)
     }
 
+    fn adopt_permissions(&self, path: &Path) -> io::Result<()> {
+        platform::adopt_permissions(&self.0, &fs::metadata(path)?)
+    }
+
     fn is_on_network(&self) -> io::Result<bool> {
         platform::is_on_network(&self.0)
     }

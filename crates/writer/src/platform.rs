@@ -51,6 +51,12 @@ mod unix {
         file.set_permissions(other.permissions())
     }
 
+    /// As [`copy_owner_and_mode`], but the owner may write to the copy even if the other is read-only.
+    pub(crate) fn adopt_permissions(file: &File, other: &Metadata) -> io::Result<()> {
+        copy_owner_and_mode(file, other)?;
+        file.set_permissions(Permissions::from_mode(other.mode() & 0o777 | 0o200))
+    }
+
     pub(crate) fn special_kind(file_type: FileType) -> Option<Foreign> {
         if file_type.is_fifo() {
             Some(Foreign::Fifo)
@@ -182,6 +188,10 @@ mod other {
     }
 
     pub(crate) fn copy_owner_and_mode(_: &File, _: &Metadata) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn adopt_permissions(_: &File, _: &Metadata) -> io::Result<()> {
         Ok(())
     }
 

@@ -19,8 +19,6 @@ use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, Seal}
 use simd_r_drive_indexer::KeyIndexer;
 use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 
-use self::identify::{Found, identify};
-use self::tail::{Tail, find_tail};
 use crate::counts::Counts;
 use crate::damage::DamageMap;
 use crate::error::StoreError;
@@ -30,9 +28,13 @@ use crate::options::OpenOptions;
 use crate::publication::Publication;
 
 pub(crate) use self::advance::advance;
+pub(crate) use self::aside::save_aside;
+pub(crate) use self::create::{new_identity, write_header};
+pub(crate) use self::identify::{Found, Header, identify};
 pub(crate) use self::replay::line_of;
 pub use self::report::RecoveryReport;
-pub(crate) use self::tail::Point;
+pub(crate) use self::tail::{Point, Tail, find_tail};
+pub(crate) use self::window_reader::{Direction, WindowReader};
 
 /// How often a path that changes under our feet is tried again.
 const MAX_ATTEMPTS: usize = 32;
@@ -137,7 +139,19 @@ fn open_file(
     }
 }
 
-fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
+/// Opens the store that `file` holds for reading, where no path leads to it.
+pub(crate) fn open_without_path(
+    file: Arc<dyn StoreFile>,
+    options: &OpenOptions,
+) -> io::Result<Opened> {
+    let started = Instant::now();
+    let mut opened = load(Path::new(""), file, Access::Read, options)?;
+    opened.report.duration = started.elapsed();
+    Ok(opened)
+}
+
+/// Refuses a file on a network file system, unless the options allow it.
+pub(crate) fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
     if !options.allow_network_file_system && file.is_on_network()? {
         return Err(WriteError::NetworkFileSystem.into());
     }
@@ -177,8 +191,7 @@ fn load(
             opened.report.is_new = true;
             return Ok(opened);
         }
-        Found::Nothing if len == 0 => return Err(FormatError::NotAStore(Foreign::Empty).into()),
-        Found::Nothing => return Err(FormatError::NotAStore(Foreign::Zeros).into()),
+        Found::Nothing => return Err(nothing_in_it(len)),
     };
     if access == Access::ReadWrite {
         header.identity.check_writable()?;
@@ -222,7 +235,7 @@ fn load(
     // Only now, when all else has been read without an error, is anything changed.
     if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
         let saved =
-            aside::save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
+            save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
         report.saved_to = Some(saved);
         file.set_len(found.tail.end)?;
         file.sync()?;
@@ -234,6 +247,11 @@ fn load(
         must_rewrite: !report.was_clean,
     });
     Ok(Opened { generation, report, tail: found.tail, writable })
+}
+
+/// The error for a file of `len` bytes that holds nothing, where a store is expected.
+pub(crate) fn nothing_in_it(len: u64) -> io::Error {
+    FormatError::NotAStore(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
 }
 
 /// Turns a new, empty file into the successor of another file of the store, locked.

@@ -1,0 +1,240 @@
+//! Copying a stretch of a log verbatim, with a look at every byte.
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::METADATA_SIZE;
+use simd_r_drive_entry_handle::{
+    Damage, Flags, FormatError, Identity, Kind, Layout, LogCursor, LogSource as _, Seal,
+    SealedTrailer, read_slot,
+};
+use simd_r_drive_writer::{StoreFile, write_all_at};
+
+use crate::open::{Direction, Point, WindowReader};
+
+/// After about this many bytes, and at the next commit, what has been copied is flushed.
+const STRETCH_LEN: u64 = 32 << 20;
+
+/// A larger commit is copied in several stretches, so that memory stays bounded.
+const MAX_STRETCH_LEN: u64 = 64 << 20;
+
+/// How much is read and written at a time.
+const PIECE_LEN: usize = 1 << 20;
+
+/// The log of one file, to be copied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Log<'a> {
+    pub(super) file: &'a dyn StoreFile,
+    pub(super) identity: &'a Identity,
+}
+
+/// Where one stretch of a log ends and the next one begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) point: Point,
+    /// Whether a commit ends here: whether this could be a tail.
+    pub(super) is_commit: bool,
+}
+
+impl Log<'_> {
+    /// Where the log starts.
+    pub(super) fn root(&self) -> Point {
+        Point { end: self.layout().header_len(), seal: Seal(self.identity.checksum()) }
+    }
+
+    fn layout(&self) -> Layout {
+        self.identity.layout()
+    }
+
+    /// The point at the end of a slot.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`]; the file's.
+    pub(super) fn point(&self, end: u64) -> io::Result<Point> {
+        if end == self.root().end {
+            return Ok(self.root());
+        }
+        let mut source = WindowReader::new(self.file, end, Direction::Backward);
+        Ok(Point { end, seal: read_slot(&mut source, &self.layout(), end)?.seal })
+    }
+
+    /// Where `(from, to]`, which ends with a commit, is cut into stretches of moderate length, newest first.
+    /// `None` if the log has no slot that ends at `from` with that seal.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] where the chain of slots breaks; the file's.
+    pub(super) fn cuts(&self, from: Point, to: Point) -> io::Result<Option<Vec<Cut>>> {
+        let mut cursor = self.cursor(to);
+        let mut cuts = vec![Cut { point: to, is_commit: true }];
+        let mut last_cut = to.end;
+        while let Some(slot) = cursor.previous()? {
+            if slot.end <= from.end {
+                return Ok((slot.end == from.end && slot.seal == from.seal).then_some(cuts));
+            }
+            let is_commit = slot.trailer.is_commit();
+            let least = if is_commit { STRETCH_LEN } else { MAX_STRETCH_LEN };
+            if last_cut - slot.end >= least {
+                cuts.push(Cut { point: Point { end: slot.end, seal: slot.seal }, is_commit });
+                last_cut = slot.end;
+            }
+        }
+        Ok((from == self.root()).then_some(cuts))
+    }
+
+    fn cursor(&self, to: Point) -> LogCursor<WindowReader<'_>> {
+        let source = WindowReader::new(self.file, to.end, Direction::Backward);
+        LogCursor::new(source, self.layout(), to.end, Some(to.seal.self_half()))
+    }
+}
+
+/// Copies slots to the same place in another file.
+#[derive(Debug)]
+pub(super) struct CheckedCopy<'a> {
+    log: Log<'a>,
+    layout: Layout,
+    source: WindowReader<'a>,
+    target: &'a dyn StoreFile,
+    /// Up to here everything has been read and checked.
+    at: Point,
+    /// What has been read and not yet written.
+    buffer: Vec<u8>,
+    /// Barriers that have been left out, with their offsets.
+    barriers: Vec<(u64, Box<[u8]>)>,
+    pub(super) copied_slots: u64,
+}
+
+impl<'a> CheckedCopy<'a> {
+    /// Copies from `from` on, and at most up to `end`.
+    pub(super) fn new(log: Log<'a>, target: &'a dyn StoreFile, from: Point, end: u64) -> Self {
+        Self {
+            log,
+            layout: log.layout(),
+            source: WindowReader::new(log.file, end, Direction::Forward),
+            target,
+            at: from,
+            buffer: Vec::new(),
+            barriers: Vec::new(),
+            copied_slots: 0,
+        }
+    }
+
+    /// Copies up to `to`, a slot's end, and flushes the target. Every slot's seal, link, padding and payload
+    /// are checked before its last byte is written. Takes 24 bytes of memory a slot.
+    ///
+    /// A barrier says that everything before it is on the medium, so it is written when that is true of the
+    /// target too: after a flush of all else.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] for a slot that is not as it was written; reading's and writing's.
+    pub(super) fn copy_to(&mut self, to: Point) -> io::Result<()> {
+        let mut slots = Vec::new();
+        let mut cursor = self.log.cursor(to);
+        while cursor.position() > self.at.end
+            && let Some(slot) = cursor.previous()?
+        {
+            slots.push((slot.end, slot.trailer.payload_len, slot.trailer.kind));
+        }
+        for (end, payload_len, kind) in slots.into_iter().rev() {
+            self.copy_slot(end, payload_len, kind)?;
+        }
+        self.write()?;
+        self.target.sync()?;
+        if self.barriers.is_empty() {
+            return Ok(());
+        }
+        for (offset, barrier) in self.barriers.drain(..) {
+            write_all_at(self.target, &barrier, offset)?;
+        }
+        self.target.sync()
+    }
+
+    fn copy_slot(&mut self, end: u64, payload_len: u64, kind: Kind) -> io::Result<()> {
+        let start = self.at.end;
+        let payload_end = self.at.end + payload_len;
+        let mut crc = crc32fast::Hasher::new();
+        let mut at = self.at.end;
+        while at < payload_end {
+            let len = (payload_end - at).min(PIECE_LEN as u64) as usize;
+            let piece = self.source.read(at, len)?;
+            crc.update(piece);
+            self.buffer.extend_from_slice(piece);
+            at += len as u64;
+            if self.buffer.len() >= PIECE_LEN {
+                write(self.target, &mut self.buffer, at)?;
+            }
+        }
+        let rest = self.source.read(payload_end, (end - payload_end) as usize)?;
+        let expected = Slot { before: self.at, end, payload_len };
+        let seal = expected.check(&self.layout, rest, crc.finalize())?;
+        self.buffer.extend_from_slice(rest);
+        if kind == Kind::Barrier {
+            self.leave_out(end, (end - start) as usize);
+        }
+        self.at = Point { end, seal };
+        self.copied_slots += 1;
+        if self.buffer.len() >= PIECE_LEN { self.write() } else { Ok(()) }
+    }
+
+    /// Takes the last `len` bytes, a slot that ends at `end`, and puts zeros in their place.
+    fn leave_out(&mut self, end: u64, len: usize) {
+        let at = self.buffer.len().saturating_sub(len);
+        let slot = &mut self.buffer[at..];
+        self.barriers.push((end - slot.len() as u64, Box::from(&*slot)));
+        slot.fill(0);
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        write(self.target, &mut self.buffer, self.at.end)
+    }
+}
+
+/// Writes what the buffer holds, so that it ends at `end`.
+fn write(target: &dyn StoreFile, buffer: &mut Vec<u8>, end: u64) -> io::Result<()> {
+    write_all_at(target, buffer, end - buffer.len() as u64)?;
+    buffer.clear();
+    Ok(())
+}
+
+/// A slot that has been found by walking backward.
+struct Slot {
+    before: Point,
+    end: u64,
+    payload_len: u64,
+}
+
+impl Slot {
+    /// Checks the slot, whose payload has this CRC-32 and is followed by `rest`.
+    fn check(&self, layout: &Layout, rest: &[u8], payload_crc: u32) -> Result<Seal, FormatError> {
+        let Self { before, end, payload_len } = *self;
+        let damaged = |offset, what| Err(FormatError::damaged(offset, what));
+        let trailer_at = end - METADATA_SIZE as u64;
+        let Some(trailer) = rest.last_chunk() else {
+            return damaged(trailer_at, Damage::Trailer);
+        };
+        let trailer = SealedTrailer::decode_at(trailer, end)?;
+        let fields = &trailer.fields;
+        let key_at = rest.len().checked_sub(METADATA_SIZE + usize::from(fields.key_len));
+        let Some((padding, key_and_trailer)) = key_at.and_then(|at| rest.split_at_checked(at))
+        else {
+            return damaged(trailer_at, Damage::Trailer);
+        };
+        let seal = layout.check_seal(key_and_trailer, &trailer, end)?;
+        if fields.payload_len != payload_len {
+            return damaged(trailer_at, Damage::Trailer);
+        }
+        if seal.predecessor(trailer.link) != before.seal.self_half() {
+            return damaged(before.end, Damage::Link);
+        }
+        if padding.iter().any(|byte| *byte != 0) {
+            return damaged(before.end + payload_len, Damage::Padding);
+        }
+        if fields.flags.has(Flags::OPAQUE) || fields.payload_crc == payload_crc {
+            return Ok(seal);
+        }
+        Err(FormatError::Damaged {
+            offset: before.end,
+            what: Damage::Payload,
+            expected: u64::from(fields.payload_crc),
+            got: u64::from(payload_crc),
+        })
+    }
+}

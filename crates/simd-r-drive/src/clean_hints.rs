@@ -1,0 +1,33 @@
+//! The hints of a file whose log is complete and flushed.
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
+use simd_r_drive_entry_handle::{Checkpoint, Identity, PublishedTail};
+use simd_r_drive_writer::{StoreFile, write_all_at};
+
+use crate::open::Point;
+
+/// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and the
+/// published tail.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn write_clean_hints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    sequence: u64,
+    point: Point,
+) -> io::Result<()> {
+    let checkpoint = Checkpoint {
+        sequence,
+        durable_tail: point.end,
+        durable_seal: point.seal.0,
+        index_end: 0,
+        is_clean: true,
+    };
+    let at = (checkpoint.page() * PAGE_SIZE) as u64;
+    write_all_at(file, &checkpoint.encode(identity), at)?;
+    let published = PublishedTail { tail: point.end, is_moved: false };
+    write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
+}

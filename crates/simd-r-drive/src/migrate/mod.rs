@@ -1,0 +1,264 @@
+//! Converting stores of the published 0.15 to 0.17 crates.
+
+mod old_log;
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
+use simd_r_drive_entry_handle::{
+    Alignment, Barrier, Flags, Foreign, FormatError, Identity, Kind, Seal, Trailer,
+};
+use simd_r_drive_writer::{Access, Encoder, StoreFile, WriteError, now_10ms, read_full_at};
+
+use self::old_log::{Broken, OldEntry, OldLog};
+use crate::clean_hints::write_clean_hints;
+use crate::error::StoreError;
+use crate::open::{Point, new_identity, refuse_network, write_header};
+use crate::options::OpenOptions;
+
+/// How much of a file is looked at to say what it is instead of a store.
+const HEAD_LEN: usize = 16 << 10;
+
+/// What a migration did. See [`Migration::run`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MigrationReport {
+    /// Values that were copied: the newest of each key that exists.
+    pub entries: u64,
+    /// Keys that are deleted, and therefore not in the new store.
+    pub deleted_keys: u64,
+    /// Older versions and deletions, which were left out.
+    pub superseded: u64,
+    /// Length of the old file in bytes.
+    pub old_bytes: u64,
+    /// Length of the new file in bytes.
+    pub new_bytes: u64,
+    /// Newest values that are not as they were written, oldest first. Their keys were left out.
+    pub damaged: Vec<DamagedOldEntry>,
+    /// Parts of the old file that could not be made sense of, newest first, in bytes. What is older than one
+    /// of them may be outdated.
+    pub unreadable: Vec<Range<u64>>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// A value of an older store that is not as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedOldEntry {
+    /// Where its payload starts in the old file, in bytes.
+    pub offset: u64,
+    /// Length of its payload in bytes.
+    pub len: u64,
+    /// Hash of its key.
+    pub key_hash: u64,
+}
+
+/// Converts a store of the published 0.15 to 0.17 crates at `old` into a new one at `new`:
+/// [`Migration::run`] with the default options.
+///
+/// # Errors
+/// See [`Migration::run`].
+pub fn migrate(old: &Path, new: &Path) -> io::Result<MigrationReport> {
+    Migration::new().run(old, new)
+}
+
+/// How a store of the published 0.15 to 0.17 crates is converted.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use simd_r_drive::{DataStore, Migration};
+/// use simd_r_drive::traits::DataStoreReader;
+///
+/// let report = Migration::new().run(Path::new("old.bin"), Path::new("new.srd"))?;
+/// println!("{} entries", report.entries);
+/// let store = DataStore::open_existing(Path::new("new.srd"))?;
+/// let value = store.read(b"a key of the old store")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Migration {
+    skip_damaged: bool,
+    options: OpenOptions,
+}
+
+impl Migration {
+    /// Fails at damage; the new store has an alignment of 64 bytes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Leaves out what is damaged and reports it, instead of failing. Default: no.
+    ///
+    /// Of a key whose newest value is damaged, an older one is not taken in its place. Where the chain of
+    /// entries breaks, or the file has lost its end, the next whole entry below is searched; whether
+    /// something newer was lost there, nobody knows.
+    #[must_use]
+    pub fn skip_damaged(mut self, skip_damaged: bool) -> Self {
+        self.skip_damaged = skip_damaged;
+        self
+    }
+
+    /// Alignment, file system and network permission of the new store. The other options have no effect.
+    #[must_use]
+    pub fn options(mut self, options: OpenOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Converts the store at `old` into a new one at `new`.
+    ///
+    /// The old file is only read; nobody may write to it meanwhile. The new one appears complete or not at
+    /// all, and replaces nothing. The old format knows keys by their hash alone, so the new entries are bare:
+    /// `read(key)` finds them by the hash of the key, and the first write by key gives an entry its key.
+    /// Of each hash the newest value is taken, if it is not deleted; their order is kept; their CRC-32 is
+    /// checked. The old format has no times: entries are stamped with the time of the migration.
+    ///
+    /// Takes some 50 bytes of memory a key; values are streamed. Costs two passes over the live values.
+    ///
+    /// # Errors
+    /// - [`StoreError::OldEntryDamaged`] and [`StoreError::OldLogBroken`] with the offset, unless damage is to
+    ///   be skipped;
+    /// - [`StoreError::AlreadyMigrated`] for a store of the present format, [`FormatError::NotAStore`] for
+    ///   anything else;
+    /// - `AlreadyExists` if there is something at `new`;
+    /// - the operating system's.
+    pub fn run(&self, old: &Path, new: &Path) -> io::Result<MigrationReport> {
+        let started = Instant::now();
+        let file_system = &*self.options.file_system;
+        let source = file_system.open(old, Access::Read)?;
+        let (log, old_bytes) = self.read_old(&*source, old)?;
+        let identity = new_identity(Alignment::new(self.options.alignment)?)?;
+        let mut report = MigrationReport {
+            entries: 0,
+            deleted_keys: log.deleted_keys,
+            superseded: log.superseded,
+            old_bytes,
+            new_bytes: 0,
+            damaged: Vec::new(),
+            unreadable: log.unreadable,
+            duration: Duration::ZERO,
+        };
+        let file = file_system.create(new, &mut |file| {
+            refuse_network(file, &self.options)?;
+            if !file.try_lock()? {
+                return Err(WriteError::Locked.into());
+            }
+            file.adopt_permissions(old)?;
+            self.write_new(file, &identity, &*source, &log.live, &mut report)
+        })?;
+        file.unlock()?;
+        report.duration = started.elapsed();
+        Ok(report)
+    }
+
+    fn read_old(&self, source: &dyn StoreFile, path: &Path) -> io::Result<(OldLog, u64)> {
+        let len = source.len()?;
+        let mut head = vec![0; HEAD_LEN];
+        let read = read_full_at(source, &mut head, 0)?;
+        head.truncate(read);
+        if Identity::claimed_version(&head).is_some() {
+            return Err(StoreError::AlreadyMigrated { path: path.to_owned() }.into());
+        }
+        let foreign = Foreign::guess(&head);
+        let not_a_store = || Err(FormatError::NotAStore(foreign).into());
+        if foreign == Foreign::Zeros {
+            return not_a_store();
+        }
+        match OldLog::read(source, len, self.skip_damaged) {
+            // Nothing in it looks like an entry.
+            Ok(log) if len > 0 && log.unreadable.first() == Some(&(0..len)) => not_a_store(),
+            Ok(log) => Ok((log, len)),
+            Err(Broken::At(offset)) if offset == len && foreign != Foreign::Unknown => {
+                not_a_store()
+            }
+            Err(Broken::At(offset)) => Err(StoreError::OldLogBroken { offset }.into()),
+            Err(Broken::Io(error)) => Err(error),
+        }
+    }
+
+    /// Writes header and log of the new store.
+    fn write_new(
+        &self,
+        file: &dyn StoreFile,
+        identity: &Identity,
+        source: &dyn StoreFile,
+        live: &[OldEntry],
+        report: &mut MigrationReport,
+    ) -> io::Result<()> {
+        write_header(file, identity)?;
+        let layout = identity.layout();
+        let mut end = layout.header_len();
+        let mut encoder =
+            Encoder::new(file, &layout, end, Seal(identity.checksum()), report.old_bytes);
+        let written_at = now_10ms();
+        for entry in live.iter().rev() {
+            if !entry.is_sound(source)? {
+                self.note_damage(entry, report)?;
+                continue;
+            }
+            let key = entry.key_hash.to_le_bytes();
+            let too_large = FormatError::StoreFull { max: MAX_FILE_LEN };
+            let slot_len = layout.alignment().slot_len(entry.len, 8).ok_or(too_large)?;
+            end += slot_len;
+            let trailer = Trailer {
+                payload_len: entry.len,
+                key_len: 8,
+                previous_end: 0,
+                kind: Kind::Value,
+                flags: Flags::BARE_HASH.with(Flags::COMMIT),
+                written_at,
+                payload_crc: entry.crc,
+            };
+            encoder.push_from(&key, &mut entry.reader(source), slot_len, trailer)?;
+            report.entries += 1;
+        }
+        let seal = encoder.finish()?;
+        file.sync()?;
+        let tail = write_barrier(file, identity, Point { end, seal }, report.entries)?;
+        report.new_bytes = tail.end;
+        file.sync()?;
+        // The header has the checkpoints 0 and 1.
+        write_clean_hints(file, identity, 2, tail)
+    }
+
+    fn note_damage(&self, entry: &OldEntry, report: &mut MigrationReport) -> io::Result<()> {
+        let OldEntry { start: offset, len, key_hash, .. } = *entry;
+        if !self.skip_damaged {
+            return Err(StoreError::OldEntryDamaged { offset, key_hash }.into());
+        }
+        report.damaged.push(DamagedOldEntry { offset, len, key_hash });
+        Ok(())
+    }
+}
+
+/// Writes a barrier that says that everything up to `durable` is on the medium. Returns where it ends.
+fn write_barrier(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    durable: Point,
+    live_keys: u64,
+) -> io::Result<Point> {
+    let layout = identity.layout();
+    let barrier = Barrier {
+        durable_tail: durable.end,
+        durable_seal: durable.seal.0,
+        live_keys,
+        dead_bytes: 0,
+    };
+    let len = layout.slot_len(Barrier::LEN, 0)?;
+    let mut encoder = Encoder::new(file, &layout, durable.end, durable.seal, len);
+    encoder.push(&[], &barrier.encode(), len, |payload_crc| Trailer {
+        payload_len: Barrier::LEN as u64,
+        key_len: 0,
+        previous_end: 0,
+        kind: Kind::Barrier,
+        flags: Flags::COMMIT,
+        written_at: now_10ms(),
+        payload_crc,
+    })?;
+    Ok(Point { end: durable.end + len, seal: encoder.finish()? })
+}
