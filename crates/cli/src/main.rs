@@ -1,3 +1,36 @@
-//! The `simd-r-drive` command.
+//! The `simd-r-drive` command: `simd-r-drive STORE COMMAND`.
+//!
+//! `args` says what can be asked, `commands` has one file for each command, `outcome` says how a run ends.
 
-fn main() {}
+mod args;
+mod commands;
+mod console;
+mod export;
+mod import;
+mod key;
+mod open;
+mod outcome;
+mod progress;
+mod timestamp;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Args;
+use crate::console::Console;
+use crate::outcome::{FAILED, Outcome};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let console = Console::new(args.json, args.quiet);
+    match commands::run(&args, &console) {
+        Ok(outcome) => outcome.into(),
+        // Whoever reads our output has seen enough: `list | head`.
+        Err(error) if console::is_output_closed(&error) => Outcome::Complete.into(),
+        Err(error) => {
+            console.tell(&format!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}

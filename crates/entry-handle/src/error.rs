@@ -51,7 +51,7 @@ pub enum FormatError {
         expected: u64,
     },
     /// Bytes that were written correctly have changed.
-    #[error("store is damaged at byte {offset}: {what} (expected {expected:#x}, got {got:#x})")]
+    #[error("store is damaged at byte {offset}: {what}{}", figures(*.expected, *.got))]
     Damaged {
         /// Offset of the damaged structure in bytes.
         offset: u64,
@@ -149,8 +149,30 @@ impl FormatError {
     }
 }
 
+/// Nothing if there are no figures to compare.
+fn figures(expected: u64, got: u64) -> String {
+    if expected == got {
+        return String::new();
+    }
+    format!(" (expected {expected:#x}, got {got:#x})")
+}
+
 impl From<FormatError> for io::Error {
     fn from(error: FormatError) -> Self {
         Self::new(error.kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_stand_in_the_message_only_if_they_tell_something() {
+        let error = FormatError::damaged(64, Damage::Link);
+        let text = "store is damaged at byte 64: slot does not link to its predecessor";
+        assert_eq!(error.to_string(), text);
+        let error = FormatError::Damaged { offset: 64, what: Damage::Payload, expected: 1, got: 2 };
+        assert!(error.to_string().ends_with("(expected 0x1, got 0x2)"));
     }
 }

@@ -30,6 +30,7 @@ const KNOWN_READ_ONLY_COMPATIBLE: u64 = 0;
 const AT_MAJOR: usize = 16;
 const AT_MINOR: usize = 18;
 const AT_ALIGN_LOG2: usize = 20;
+const AT_RESERVED: usize = 21;
 const AT_INCOMPATIBLE: usize = 24;
 const AT_READ_ONLY_COMPATIBLE: usize = 32;
 const AT_COMPATIBLE: usize = 40;
@@ -65,6 +66,8 @@ pub struct Identity {
     pub generation: u64,
     /// Creation time in units of 10 ms since 1970-01-01 UTC.
     pub created_at: u64,
+    /// Zero as yet. What a later minor version puts there must survive in the copies that are written.
+    reserved: [u8; 3],
     seal_key: [u8; 16],
     check: u64,
 }
@@ -98,6 +101,7 @@ impl Identity {
             file_id: seeds.file_id,
             generation,
             created_at,
+            reserved: [0; 3],
             seal_key: seeds.seal_key,
             check: 0,
         };
@@ -144,6 +148,7 @@ impl Identity {
             file_id: array(page, AT_FILE_ID)?,
             generation: u64_at(page, AT_GENERATION)?,
             created_at: u64_at(page, AT_CREATED)?,
+            reserved: array(page, AT_RESERVED)?,
             seal_key: array(page, AT_SEAL_KEY)?,
             check: u64_at(page, AT_CHECK)?,
         }))
@@ -165,6 +170,7 @@ impl Identity {
         put(&mut page, AT_MAJOR, &FORMAT_MAJOR.to_le_bytes());
         put(&mut page, AT_MINOR, &self.minor_version.to_le_bytes());
         put(&mut page, AT_ALIGN_LOG2, &[self.alignment.log2()]);
+        put(&mut page, AT_RESERVED, &self.reserved);
         put(&mut page, AT_INCOMPATIBLE, &self.incompatible_features.to_le_bytes());
         put(&mut page, AT_READ_ONLY_COMPATIBLE, &self.read_only_compatible_features.to_le_bytes());
         put(&mut page, AT_COMPATIBLE, &self.compatible_features.to_le_bytes());
@@ -240,6 +246,17 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Identity::decode(&flipped), Ok(None), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_copy_of_an_identity_with_reserved_bytes_used_to_be_another_identity() {
+        let mut page = sample().encode();
+        page[AT_RESERVED..AT_RESERVED + 3].copy_from_slice(&[1, 2, 3]);
+        let check = checksum(&page);
+        put(&mut page, AT_CHECK, &check.to_le_bytes());
+        let identity = Identity::decode(&page).unwrap().unwrap();
+        assert_eq!(identity.encode(), page);
+        assert_eq!(Identity::decode(&identity.encode()), Ok(Some(identity)));
     }
 
     #[test]

@@ -66,3 +66,8 @@ pub use metadata::EntryMetadata;
 pub use seal::{Seal, Sealer};
 pub use special::Barrier;
 pub use trailer::{Flags, Kind, SEALED_LEN, SealedTrailer, Trailer};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

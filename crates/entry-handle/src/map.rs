@@ -286,3 +286,20 @@ impl fmt::Debug for MapSlice {
         f.debug_struct("MapSlice").field("len", &self.len).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A map shorter than the header once lent the empty slice at the header's end, which lies outside it.
+    #[test]
+    fn a_map_shorter_than_the_header_lends_nothing() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let file = File::open(manifest).unwrap();
+        let map = Map::reserve(&file, Alignment::DEFAULT, 1, 1).unwrap();
+        let header_len = Alignment::DEFAULT.header_len();
+        assert_eq!(map.bytes(header_len..header_len), None);
+        assert_eq!(map.bytes(0..1), None);
+        assert!(map.readable() <= map.reserved());
+    }
+}

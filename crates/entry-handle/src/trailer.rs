@@ -127,6 +127,12 @@ impl Trailer {
         self.flags.has(Flags::BARE_HASH)
     }
 
+    /// Whether the previous version of the key was live.
+    #[inline]
+    pub const fn replaces_live(&self) -> bool {
+        self.flags.has(Flags::REPLACES_LIVE)
+    }
+
     /// The bytes that the seal covers. Lengths, offsets and times are cut to the width of their field;
     /// callers check the limits before.
     #[inline]
@@ -145,8 +151,8 @@ impl Trailer {
 }
 
 impl SealedTrailer {
-    /// Reads a trailer. Only its form is checked: kind and flags must be known, special slots and opaque
-    /// ones must look as writers make them. Whether it is genuine, only its seal can tell.
+    /// Reads a trailer. Only its form is checked: kind and flags must be known, and the key of a bare entry
+    /// must have a hash's length. Whether it is genuine, only its seal can tell.
     #[inline]
     pub fn decode(bytes: &[u8; METADATA_SIZE]) -> Option<Self> {
         let [

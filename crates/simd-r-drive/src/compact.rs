@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use simd_r_drive_entry_handle::{Kind, compute_hash, verify_slot};
-use simd_r_drive_writer::Replacement;
+use simd_r_drive_writer::{PoisonCause, Replacement};
 
 use crate::generation::{Generation, line_identity};
 use crate::open::{line_of, new_file};
@@ -71,7 +71,8 @@ impl DataStore {
     /// # Errors
     /// [`FormatError::Damaged`](crate::FormatError::Damaged) if an entry is not as it was written: damage is
     /// not copied. `InvalidInput` if the file has other hard links, which would go on naming the old file.
-    /// After an error the store is as it was.
+    /// After an error the store is as it was; only if the new file is in place and its directory cannot be
+    /// flushed, the store goes on there and takes no more writes until it is opened again.
     ///
     /// # Locking
     /// Writers wait while the last few commits are copied and flushed, which does not take longer for a
@@ -80,7 +81,8 @@ impl DataStore {
         self.compact_with(|_| ControlFlow::Continue(())).map(drop)
     }
 
-    /// [`DataStore::compact`] with a callback that is told how far it is, and can end it.
+    /// [`DataStore::compact`] with a callback that is told how far it is, and can end it. The callback may use
+    /// the store, but not compact it.
     ///
     /// # Errors
     /// As [`DataStore::compact`]; and `Interrupted` if the callback breaks.
@@ -94,7 +96,7 @@ impl DataStore {
         let source = shared.writer()?.generation();
         let bytes_before = source.publication.tail();
         let (target, replacement) = create_target(shared, &source)?;
-        let mut compaction = Compaction { source, target, progress: &mut progress };
+        let mut compaction = Compaction { source, target, progress: Some(&mut progress) };
 
         let mut done = compaction.copy_live()?;
         for _ in 0..MAX_ROUNDS {
@@ -107,14 +109,25 @@ impl DataStore {
         }
         compaction.target.flush()?;
 
+        compaction.progress = None;
         let mut writer = shared.writer()?;
         compaction.catch_up(done, writer.tail())?;
         compaction.target.append_barrier_after_flush()?;
-        // From here on the path names the new file.
-        replacement.replace()?;
+        let old_key = compaction.source.file.key()?;
+        let result = replacement.replace();
+        if result.is_err() && shared.options.file_system.key_of(&shared.path).ok() == Some(old_key)
+        {
+            return result.map(|()| CompactionReport { bytes_before, bytes_after: bytes_before });
+        }
+        // The path names the new file: what is written to the old one from here on would be lost.
         let bytes_after = compaction.target.tail();
         shared.current.store(compaction.target.generation());
         writer.move_to(compaction.target);
+        if let Err(error) = result {
+            // Whether it still does after a loss of power is unknown.
+            writer.poison(PoisonCause::SyncFailed);
+            return Err(error);
+        }
         shared.flush.advance(writer.commits());
         Ok(CompactionReport { bytes_before, bytes_after })
     }
@@ -151,7 +164,8 @@ fn create_target(
 struct Compaction<'a> {
     source: Arc<Generation>,
     target: Writer,
-    progress: &'a mut dyn FnMut(CompactionProgress) -> ControlFlow<()>,
+    /// `None` under the writer's lock, where no code of others may run.
+    progress: Option<&'a mut dyn FnMut(CompactionProgress) -> ControlFlow<()>>,
 }
 
 impl Compaction<'_> {
@@ -217,7 +231,8 @@ impl Compaction<'_> {
     }
 
     fn report(&mut self, done_bytes: u64, total_bytes: u64) -> io::Result<()> {
-        match (self.progress)(CompactionProgress { done_bytes, total_bytes }) {
+        let Some(progress) = &mut self.progress else { return Ok(()) };
+        match progress(CompactionProgress { done_bytes, total_bytes }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(io::ErrorKind::Interrupted.into()),
         }

@@ -32,11 +32,7 @@ impl DataStore {
     ) -> Result<bool> {
         self.write_if(key, payload, |found| match (found, expected) {
             (None, None) => true,
-            // The same bytes of the same map, and so the same version of the same file.
-            (Some(found), Some(expected)) => {
-                found.slot_end() == expected.slot_end()
-                    && found.address_range() == expected.address_range()
-            }
+            (Some(found), Some(expected)) => is_same_version(found, expected),
             _ => false,
         })
     }
@@ -60,4 +56,9 @@ impl DataStore {
         self.shared.after_commit(writer)?;
         Ok(true)
     }
+}
+
+/// Whether two handles are to the same version: the same bytes of the same map, and so of the same file.
+pub(crate) fn is_same_version(a: &EntryHandle, b: &EntryHandle) -> bool {
+    a.slot_end() == b.slot_end() && a.address_range() == b.address_range()
 }

@@ -38,6 +38,10 @@ impl DamageMap {
 
     /// Where the next readable slot below `end` ends.
     pub(crate) fn skip(&self, end: u64) -> u64 {
-        self.extents.iter().find(|extent| extent.end == end).map_or(end, |extent| extent.start)
+        let number = self.extents.partition_point(|extent| extent.end > end);
+        match self.extents.get(number) {
+            Some(extent) if extent.end == end => extent.start,
+            _ => end,
+        }
     }
 }

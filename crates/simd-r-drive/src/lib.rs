@@ -47,6 +47,7 @@ mod par_iter;
 mod plan;
 mod publication;
 mod read;
+mod refresh;
 mod repair;
 mod shared;
 mod snapshot;
@@ -119,3 +120,13 @@ pub mod storage_engine {
         constants, digest, traits,
     };
 }
+
+/// The example of the repository's `README.md`, so that it compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadMe;
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

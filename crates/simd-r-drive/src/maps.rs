@@ -20,24 +20,23 @@ const GROWTH: u64 = 4;
 ///
 /// # Errors
 /// The file's.
-pub(crate) fn map(
-    file: &dyn StoreFile,
-    alignment: Alignment,
-    end: u64,
-    can_grow: bool,
-) -> io::Result<Arc<Map>> {
-    let (need, wish) = if can_grow {
-        // Even where address space is short, each map is at least an eighth larger than the one before.
-        let need = end.saturating_add((end / 8).max(1 << 20));
-        (need, end.saturating_mul(GROWTH).max(MIN_RESERVATION))
-    } else {
-        (end, end)
-    };
-    match file.map(alignment, need, wish) {
-        Err(error) if need > end => file.map(alignment, end, end).map_err(|_| error),
-        result => result,
-    }
-    .map(Arc::new)
+pub(crate) fn map(file: &dyn StoreFile, alignment: Alignment, end: u64) -> io::Result<Arc<Map>> {
+    // Even where address space is short, each map is at least an eighth larger than the one before.
+    let need = end.saturating_add((end / 8).max(1 << 20));
+    let wish = end.saturating_mul(GROWTH).max(MIN_RESERVATION);
+    let map = file.map(alignment, need, wish).or_else(|error| {
+        // Some systems cannot map beyond the end of a file that is open for reading only.
+        file.map(alignment, end, end).map_err(|_| error)
+    })?;
+    Ok(Arc::new(map))
+}
+
+/// That a store has grown more often than it can be mapped again.
+pub(crate) fn too_many() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::OutOfMemory,
+        "address space is too short to map the growing store; reopen it, or raise the limit",
+    )
 }
 
 impl Window for Arc<Map> {

@@ -68,7 +68,8 @@ impl OpenOptions {
     }
 
     /// Opens for reading only: takes no lock, changes no byte, and may stand beside a writer in this process
-    /// or another. It shows the store as it was when it was opened. Default: no.
+    /// or another. It shows the store as it was when it was opened,
+    /// until [`DataStore::refresh`] is called. Default: no.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;

@@ -79,6 +79,13 @@ impl<W: Window> Publication<W> {
         self.maps.iter().find(|cell| cell.get().is_none()).is_some_and(|cell| cell.set(map).is_ok())
     }
 
+    /// Makes the slots up to `end`, whose bytes are written, readable. Look-ups do not find them yet.
+    pub(crate) fn reveal(&self, end: u64) {
+        for map in self.maps.iter().map_while(|cell| cell.get()) {
+            map.reveal(end);
+        }
+    }
+
     /// Makes the commit that ends at `end`, whose bytes are written, visible at once. `index` inserts its
     /// entries.
     ///
@@ -89,9 +96,7 @@ impl<W: Window> Publication<W> {
         end: u64,
         index: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
-        for map in self.maps.iter().map_while(|cell| cell.get()) {
-            map.reveal(end);
-        }
+        self.reveal(end);
         index()?;
         self.tail.store(end, Ordering::Release);
         Ok(())

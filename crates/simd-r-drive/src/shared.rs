@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::flush::Flush;
 use crate::generation::Generation;
 use crate::options::OpenOptions;
+use crate::refresh::Follower;
 use crate::writer::Writer;
 
 /// When so many bytes follow the last barrier, the background thread is woken to flush and add one.
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) current: ArcSwap<Generation>,
     /// `None` if the store is open read-only.
     pub(crate) writer: Option<Mutex<Writer>>,
+    /// Where a read-only store is in the log that it follows; `None` if the store is open for writing.
+    pub(crate) follower: Option<Follower>,
     /// Held by the compaction that runs.
     pub(crate) compaction: Mutex<()>,
     pub(crate) flush: Flush,

@@ -75,6 +75,7 @@ impl DataStore {
             path: path.to_owned(),
             options: options.clone(),
             current: ArcSwap::new(generation),
+            follower: writer.is_none().then(|| Mutex::new(opened.tail)),
             writer,
             compaction: Mutex::default(),
             flush: Flush::default(),

@@ -5,6 +5,7 @@ use std::io::{Read, Result};
 use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
 use simd_r_drive_traits::{DataStoreReader, DataStoreWriter};
 
+use crate::conditional::is_same_version;
 use crate::error::StoreError;
 use crate::plan::{Plan, superseded_in_batch};
 use crate::spool::Spool;
@@ -122,8 +123,9 @@ impl DataStoreWriter for DataStore {
         let mut writer = self.shared.writer()?;
         let generation = writer.generation();
         let tail = generation.publication.tail();
-        if generation.index.find(hash, key, tail, &*generation)? != Some(entry.slot_end()) {
-            // A newer version has been written meanwhile; it stays.
+        let found = generation.read(key, tail)?;
+        if !found.is_some_and(|found| is_same_version(&found, &entry)) {
+            // A newer version has been written meanwhile, or the store was compacted; it stays.
             return Ok(tail);
         }
         let mut plan = Plan::new(&generation, 1);

@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     generation: Arc<Generation>,
     appender: Appender,
     totals: Totals,
-    /// Commits since the store was opened.
+    /// Commits since the store was opened, and one for what recovery found beyond the durable point.
     commits: u64,
     /// Up to here everything is on the medium.
     durable: Point,
@@ -63,7 +63,8 @@ impl Writer {
         Ok(Self {
             appender,
             totals: generation.totals(),
-            commits: 0,
+            // What recovery found counts as a commit that is not flushed yet.
+            commits: u64::from(must_rewrite),
             durable,
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
@@ -80,6 +81,11 @@ impl Writer {
     /// [`WriteError::Poisoned`].
     pub(crate) fn check(&self) -> Result<(), WriteError> {
         self.appender.check()
+    }
+
+    /// Refuses all further writes.
+    pub(crate) fn poison(&mut self, cause: PoisonCause) {
+        self.appender.poison(cause);
     }
 
     /// The generation that is written to.
@@ -157,15 +163,8 @@ impl Writer {
             return Ok(());
         }
         let alignment = self.generation.layout.alignment();
-        let map = maps::map(&*self.generation.file, alignment, end, true)?;
-        if self.generation.publication.add_map(map) {
-            Ok(())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::OutOfMemory,
-                "address space is too short to map the growing store; reopen it, or raise the limit",
-            ))
-        }
+        let map = maps::map(&*self.generation.file, alignment, end)?;
+        if self.generation.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
     }
 
     fn publish(

@@ -222,3 +222,20 @@ fn a_reader_that_was_there_before_keeps_the_old_file() -> io::Result<()> {
     assert_eq!(reader.read(b"key")?.unwrap(), b"new".as_slice());
     Ok(())
 }
+
+/// The last few commits are copied under the writer's lock; the callback was once called there.
+#[test]
+fn the_callback_may_write() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    store.write(b"key", b"value")?;
+    let mut calls = 0_u32;
+    store.compact_with(|_| {
+        calls += 1;
+        store.write(b"callback", &calls.to_le_bytes()).unwrap();
+        ControlFlow::Continue(())
+    })?;
+    assert!(calls > 0);
+    assert_eq!(store.read(b"callback")?.unwrap(), calls.to_le_bytes().as_slice());
+    Ok(())
+}

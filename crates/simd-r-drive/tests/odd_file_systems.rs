@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{Durability, OpenOptions, WriteError};
+use simd_r_drive::{Durability, OpenOptions, PoisonCause, WriteError};
 use support::odd::{Odd, OddFileSystem};
 
 fn options(odd: Odd) -> OpenOptions {
@@ -72,5 +72,29 @@ fn a_store_goes_on_flushing_when_a_barrier_finds_no_space() -> io::Result<()> {
             thread::sleep(Duration::from_millis(1));
         }
     }
+    Ok(())
+}
+
+/// The store once went on in the old file, which had lost its name: all later writes were gone after closing.
+#[test]
+fn nothing_is_written_to_a_file_that_compaction_has_replaced() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("store.srd");
+    let odd = Odd { cannot_flush_directories: true, ..Odd::default() };
+    let store = options(odd).open(&path)?;
+    store.write(b"key", b"old")?;
+    store.write(b"key", b"value")?;
+    assert_eq!(store.compact().unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    assert_eq!(store.read(b"key")?.unwrap(), b"value".as_slice());
+    let refused = store.write(b"key", b"lost").unwrap_err();
+    let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    let cause = PoisonCause::SyncFailed;
+    assert!(matches!(inner, Some(WriteError::Poisoned { cause: c }) if *c == cause), "{refused}");
+    drop(store);
+
+    let store = options(Odd::default()).open(&path)?;
+    assert_eq!(store.read(b"key")?.unwrap(), b"value".as_slice());
+    store.write(b"key", b"newer")?;
+    assert_eq!(store.stats().dead_slots, 1, "the old version was compacted away");
     Ok(())
 }

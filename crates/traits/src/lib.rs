@@ -20,3 +20,8 @@ pub use async_reader::AsyncDataStoreReader;
 pub use async_writer::AsyncDataStoreWriter;
 pub use reader::DataStoreReader;
 pub use writer::DataStoreWriter;
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

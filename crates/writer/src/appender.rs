@@ -59,6 +59,7 @@ pub struct Appender {
     /// Bytes beyond the tail may hold an abandoned commit.
     is_dirty: bool,
     poison: Option<PoisonCause>,
+    clock: fn() -> u64,
 }
 
 impl Appender {
@@ -83,7 +84,16 @@ impl Appender {
             can_allocate: true,
             is_dirty: false,
             poison: None,
+            clock: now_10ms,
         })
+    }
+
+    /// Takes the time that slots carry from `clock`, in units of 10 ms since 1970-01-01 UTC, rather than from
+    /// the system. For logs that must come out the same every time.
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> u64) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// End of the last commit in bytes.
@@ -154,7 +164,7 @@ impl Appender {
             len = len.saturating_add(self.slot_len(entry)?);
         }
         let Some(last) = entries.len().checked_sub(1) else { return Ok(self.tail) };
-        let written_at = now_10ms();
+        let written_at = (self.clock)();
         self.commit(len, |encoder, layout| {
             for (at, entry) in entries.iter().enumerate() {
                 encode_entry(encoder, layout, entry, at == last, written_at)?;
@@ -178,7 +188,7 @@ impl Appender {
         payload_len: u64,
         payload_crc: u32,
     ) -> io::Result<u64> {
-        let written_at = now_10ms();
+        let written_at = (self.clock)();
         let mut trailer = entry.trailer(payload_crc, true, written_at);
         trailer.payload_len = payload_len;
         let slot_len = payload_len
@@ -204,7 +214,7 @@ impl Appender {
     pub fn append_barrier(&mut self, barrier: Barrier) -> io::Result<u64> {
         let payload = barrier.encode();
         let len = self.layout.slot_len(payload.len(), 0)?;
-        let written_at = now_10ms();
+        let written_at = (self.clock)();
         self.commit(len, |encoder, _| {
             encoder.push(&[], &payload, len, |payload_crc| Trailer {
                 payload_len: Barrier::LEN as u64,
@@ -238,7 +248,7 @@ impl Appender {
     ) -> io::Result<u64> {
         self.check()?;
         if self.is_dirty {
-            // Somebody panicked in the middle of a commit, or undoing it failed for the moment.
+            // Somebody panicked in the middle of a commit.
             self.roll_back()?;
         }
         let end = self.tail_after(len)?;

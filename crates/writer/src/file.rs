@@ -47,6 +47,12 @@ pub trait StoreFile: Debug + Send + Sync {
         Ok(Some(offset))
     }
 
+    /// First offset at or after `offset`, which holds data, from which on only zeros follow for a while; at most
+    /// the end of the file. Answering `u64::MAX` is always right.
+    fn next_hole(&self, _offset: u64) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     /// Takes the writer's lock without waiting; `false` if somebody else holds it. It belongs to this open
     /// file, so that a second handle of the same process is refused too.
     fn try_lock(&self) -> io::Result<bool>;

@@ -22,3 +22,8 @@ pub use file::{
     Access, FileKey, FileSystem, Replacement, StoreFile, read_exact_at, read_full_at, write_all_at,
 };
 pub use os_file::{OsFile, OsFileSystem};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

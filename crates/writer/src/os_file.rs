@@ -57,6 +57,10 @@ impl StoreFile for OsFile {
         platform::next_data(&self.0, offset)
     }
 
+    fn next_hole(&self, offset: u64) -> io::Result<u64> {
+        platform::next_hole(&self.0, offset)
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         match self.0.try_lock() {
             Ok(()) => Ok(true),
@@ -97,7 +101,9 @@ impl FileSystem for OsFileSystem {
         path: &Path,
         fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
     ) -> io::Result<Arc<dyn StoreFile>> {
-        let temporary = temporary_beside(path)?;
+        let mut builder = temporary_builder();
+        platform::ordinary_permissions(&mut builder);
+        let temporary = builder.tempfile_in(directory_of(path))?;
         let file = OsFile(temporary.as_file().try_clone()?);
         fill(&file)?;
         file.sync()?;
@@ -113,7 +119,8 @@ impl FileSystem for OsFileSystem {
         if links > 1 {
             return Err(WriteError::HardLinked { links }.into());
         }
-        let temporary = temporary_beside(&path)?;
+        // Private until it has the other's mode: whoever could open it now could read what comes.
+        let temporary = temporary_builder().tempfile_in(directory_of(&path))?;
         platform::copy_owner_and_mode(temporary.as_file(), &metadata)?;
         let file = Arc::new(OsFile(temporary.as_file().try_clone()?));
         Ok(Box::new(OsReplacement { file, temporary, path }))
@@ -154,11 +161,10 @@ impl Replacement for OsReplacement {
     }
 }
 
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+fn temporary_builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".simd-r-drive-");
-    platform::ordinary_permissions(&mut builder);
-    builder.tempfile_in(directory_of(path))
+    builder
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -95,6 +95,16 @@ mod unix {
         }
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn next_hole(file: &File, offset: u64) -> io::Result<u64> {
+        Ok(rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(offset)).unwrap_or(u64::MAX))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn next_hole(_: &File, _: u64) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn next_data(_: &File, offset: u64) -> io::Result<Option<u64>> {
         Ok(Some(offset))
@@ -191,6 +201,10 @@ mod other {
 
     pub(crate) fn next_data(_: &File, offset: u64) -> io::Result<Option<u64>> {
         Ok(Some(offset))
+    }
+
+    pub(crate) fn next_hole(_: &File, _: u64) -> io::Result<u64> {
+        Ok(u64::MAX)
     }
 
     pub(crate) fn is_on_network(_: &File) -> io::Result<bool> {

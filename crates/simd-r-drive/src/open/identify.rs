@@ -4,7 +4,8 @@ use std::io;
 
 use simd_r_drive_entry_handle::constants::{MIN_HEADER_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{
-    Alignment, Checkpoint, Damage, FORMAT_MAJOR, Foreign, FormatError, Identity, is_older_format,
+    Alignment, Checkpoint, Damage, FORMAT_MAJOR, Foreign, FormatError, Identity, MAGIC,
+    is_older_format,
 };
 use simd_r_drive_writer::{StoreFile, read_exact_at, read_full_at};
 
@@ -66,6 +67,9 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
         }
         .into());
     }
+    if is_unfinished_creation(file, len, header)? {
+        return Ok(Found::Nothing);
+    }
     let copy_survives = [1, 2].into_iter().any(|number| {
         header
             .get(number * PAGE_SIZE..)
@@ -73,9 +77,6 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
     });
     if copy_survives {
         return Err(FormatError::damaged(0, Damage::Identity).into());
-    }
-    if is_unfinished_creation(file, len, header)? {
-        return Ok(Found::Nothing);
     }
     let mut medium_error = None;
     let is_older = is_older_format(len, |offset, len| {
@@ -99,13 +100,29 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
     Err(FormatError::NotAStore(Foreign::guess(header)).into())
 }
 
-/// A creation in place makes the file as long as the header before it writes the first page.
+/// A creation in place makes the file as long as the header before it writes the first page, and page 0 after
+/// the others: until then the file is zeros but for what there is of the copies in pages 1 and 2. A whole copy
+/// has been recognised before; a part of one, with nothing behind it, is what a crash left of the first write.
 fn is_unfinished_creation(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<bool> {
     const MAX_HEADER_LEN: u64 = 1 << Alignment::MAX_LOG2;
-    if len > MAX_HEADER_LEN || header.iter().any(|byte| *byte != 0) {
+    if len > MAX_HEADER_LEN || !is_part_of_creation(header) {
         return Ok(false);
     }
     let mut rest = vec![0; (len as usize).saturating_sub(header.len())];
     let read = read_full_at(file, &mut rest, header.len() as u64)?;
     Ok(rest[..read].iter().all(|byte| *byte == 0))
+}
+
+fn is_part_of_creation(header: &[u8]) -> bool {
+    let is_zeros = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    header.chunks(PAGE_SIZE).enumerate().all(|(number, page)| {
+        let (start, rest) = page.split_at(page.len().min(MAGIC.len()));
+        is_zeros(page)
+            || number == 1
+                && match start.iter().zip(MAGIC).position(|(byte, magic)| *byte != magic) {
+                    // Cut within the magic.
+                    Some(cut) => cut > 0 && is_zeros(&start[cut..]) && is_zeros(rest),
+                    None => true,
+                }
+    })
 }

@@ -1,5 +1,6 @@
 //! Opening a store: identity, durable point, tail, cut, replay. `docs/format.md` gives the rules.
 
+mod advance;
 mod aside;
 mod create;
 mod identify;
@@ -28,6 +29,7 @@ use crate::maps;
 use crate::options::OpenOptions;
 use crate::publication::Publication;
 
+pub(crate) use self::advance::advance;
 pub(crate) use self::replay::line_of;
 pub use self::report::RecoveryReport;
 pub(crate) use self::tail::Point;
@@ -40,6 +42,7 @@ const MAX_ATTEMPTS: usize = 32;
 pub(crate) struct Opened {
     pub(crate) generation: Generation,
     pub(crate) report: RecoveryReport,
+    pub(crate) tail: Point,
     /// What the writer goes on from; `None` for a store that is open read-only.
     pub(crate) writable: Option<Resume>,
 }
@@ -199,8 +202,7 @@ fn load(
         damaged: Vec::new(),
         duration: std::time::Duration::ZERO,
     };
-    let generation =
-        build_generation(Arc::clone(&file), &header.identity, &found, access, options)?;
+    let generation = build_generation(Arc::clone(&file), &header.identity, &found, options)?;
     let mut replayed = replay::replay(&generation, found.tail, tolerate_damage)?;
     report.slots_replayed = replayed.slots;
     // Of a file that was cut off, the end is missing.
@@ -231,7 +233,7 @@ fn load(
         checkpoint_sequence: header.checkpoints.first().map_or(0, |newest| newest.sequence),
         must_rewrite: !report.was_clean,
     });
-    Ok(Opened { generation, report, writable })
+    Ok(Opened { generation, report, tail: found.tail, writable })
 }
 
 /// Turns a new, empty file into the successor of another file of the store, locked.
@@ -247,7 +249,7 @@ pub(crate) fn new_file(
     }
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
     let found = Tail { durable: root, tail: root, data_end: root.end };
-    let generation = build_generation(file, &identity, &found, Access::ReadWrite, options)?;
+    let generation = build_generation(file, &identity, &found, options)?;
     let totals = Totals { tail: root.end, ..Totals::default() };
     let generation = Generation { counts: Counts::new(totals), ..generation };
     let resume = Resume { durable: root, tail: root, checkpoint_sequence: 1, must_rewrite: false };
@@ -258,12 +260,10 @@ fn build_generation(
     file: Arc<dyn StoreFile>,
     identity: &Identity,
     found: &Tail,
-    access: Access,
     options: &OpenOptions,
 ) -> io::Result<Generation> {
     let layout = identity.layout();
-    let can_grow = access == Access::ReadWrite;
-    let map = maps::map(&*file, layout.alignment(), found.tail.end, can_grow)?;
+    let map = maps::map(&*file, layout.alignment(), found.tail.end)?;
     // A rough guess saves growing the index many times; it is not needed to be right.
     let entries = (found.tail.end - layout.header_len()) / (8 * layout.alignment().bytes());
     let index = KeyIndexer::with_capacity(usize::try_from(entries.min(1 << 24)).unwrap_or(0));

@@ -18,6 +18,13 @@ use super::window_reader::{Direction, WindowReader};
 /// How many bytes are searched for trailers at a time.
 const SCAN_LEN: usize = 1 << 20;
 
+/// So many candidates are kept before those that are not needed any more are dropped.
+const MANY_CANDIDATES: usize = 1 << 16;
+
+/// How many times the searched region may be read in vain, for payloads that do not fit their sealed trailers.
+/// Abandoned slots come to a fraction of it. More is a forgery, made to keep us busy.
+const MAX_VAIN_PASSES: u64 = 16;
+
 /// A place up to which the log is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -58,6 +65,9 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
+    if let Some(point) = hinted.filter(|point| !is_possible_end(&layout, point.end)) {
+        return Err(FormatError::damaged(point.end, Damage::DurablePoint).into());
+    }
     // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
     // seal the log went on.
     if let Some(point) = hinted {
@@ -69,17 +79,37 @@ pub(crate) fn find_tail(
         }
         durable = point;
     }
-    let scan = scan(file, &layout, durable.end, len)?;
+    let scan = scan(file, &layout, durable.end, len, WalkFrom::NewestBarrier)?;
     if let Some(point) = scan.newest_barrier
         && point.end > durable.end
     {
         match check_point(file, &layout, root, point, len) {
             Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
-            _ => durable = point,
+            _ if point.end <= len => durable = point,
+            _ => {}
         }
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
+}
+
+/// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn find_tail_from(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: Point,
+    len: u64,
+) -> io::Result<Point> {
+    let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
+    walk(file, layout, from, &found.candidates, len)
+}
+
+/// Whether a slot, or the header, can end at `end`. Only a forged checkpoint or barrier names another place.
+fn is_possible_end(layout: &Layout, end: u64) -> bool {
+    end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
 /// The tail of a log whose end is missing: its newest slot that is certain.
@@ -132,11 +162,20 @@ fn check_point(
 #[derive(Debug)]
 struct Scan {
     /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
-    /// newest barrier's durable point, from where the walk begins, so that memory is bounded like the walk.
+    /// place from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
     /// The largest durable point that a genuine barrier names.
     newest_barrier: Option<Point>,
     data_end: u64,
+}
+
+impl Scan {
+    /// Drops candidates that start before the newest durable point.
+    fn forget_durable(&mut self) {
+        if let Some(point) = self.newest_barrier {
+            self.candidates.retain(|candidate| candidate.start >= point.end);
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -145,11 +184,27 @@ struct Candidate {
     end: u64,
 }
 
+/// From where the walk will begin, and so which candidates must be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WalkFrom {
+    /// From where the search begins.
+    Start,
+    /// From the durable point of the newest barrier found.
+    NewestBarrier,
+}
+
 /// Looks for trailers in `(from, len]`. Reads everything but holes, once.
-fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Result<Scan> {
+fn scan(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    from: u64,
+    len: u64,
+    keep: WalkFrom,
+) -> io::Result<Scan> {
     let step = layout.alignment().bytes() as usize;
     let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
     let mut chunk = vec![0; SCAN_LEN];
+    let mut many = MANY_CANDIDATES;
     let mut at = from;
     while at < len {
         at = match file.next_data(at)? {
@@ -158,7 +213,10 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
             Some(data) if data < len => layout.alignment().round_down(data).max(at),
             _ => break,
         };
-        let want = (len - at).min(SCAN_LEN as u64) as usize;
+        // Whole blocks: a slot may end, and a hole begin, within one.
+        let hole = layout.alignment().round_up(file.next_hole(at)?).unwrap_or(len);
+        let data_len = hole.clamp(at, len) - at;
+        let want = data_len.min(SCAN_LEN as u64) as usize;
         let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
         let bytes = &chunk[..read];
         if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
@@ -168,10 +226,18 @@ fn scan(file: &dyn StoreFile, layout: &Layout, from: u64, len: u64) -> io::Resul
                 consider(layout, block, from, end, &mut found);
             }
         }
+        if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
+            found.forget_durable();
+            // Twice as many as are needed: so the passes cost no more than what they pass over.
+            many = MANY_CANDIDATES.max(found.candidates.len() * 2);
+        }
         if read < want {
             break;
         }
         at += read as u64;
+    }
+    if keep == WalkFrom::NewestBarrier {
+        found.forget_durable();
     }
     found.candidates.sort_unstable_by_key(|c| (c.start, std::cmp::Reverse(c.end)));
     Ok(found)
@@ -191,12 +257,13 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
         && trailer.fields.key_len == 0
         && layout.check_seal(bytes, &trailer, end).is_ok()
         && let Some(barrier) = block.get(..Barrier::LEN).and_then(Barrier::decode)
+        && barrier.durable_tail <= start
+        && is_possible_end(layout, barrier.durable_tail)
         && crc32fast::hash(&barrier.encode()) == trailer.fields.payload_crc
         && found.newest_barrier.is_none_or(|point| point.end < barrier.durable_tail)
     {
         found.newest_barrier =
             Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
-        found.candidates.retain(|candidate| candidate.start >= barrier.durable_tail);
     }
 }
 
@@ -211,6 +278,7 @@ fn walk(
 ) -> io::Result<Point> {
     // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
     let mut source = WindowReader::new(file, len, Direction::Forward);
+    let mut vain_bytes_left = len.saturating_sub(from.end).saturating_mul(MAX_VAIN_PASSES);
     let mut tail = from;
     let mut at = from;
     loop {
@@ -219,9 +287,17 @@ fn walk(
             candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
         let mut next = None;
         for candidate in starting_here {
-            if let Some(slot) = follows(&mut source, layout, at, candidate.end)? {
-                next = Some(slot);
-                break;
+            match follows(&mut source, layout, at, candidate.end)? {
+                Follower::Whole(point, is_commit) => {
+                    next = Some((point, is_commit));
+                    break;
+                }
+                Follower::Torn(payload_len) => {
+                    vain_bytes_left = vain_bytes_left
+                        .checked_sub(payload_len)
+                        .ok_or_else(|| FormatError::damaged(at.end, Damage::Payload))?;
+                }
+                Follower::None => {}
             }
         }
         let Some((point, is_commit)) = next else { return Ok(tail) };
@@ -232,21 +308,31 @@ fn walk(
     }
 }
 
-/// The slot that ends at `end`, if it is genuine, follows `before`, and its payload is whole.
+/// What stands behind a point of the log.
+enum Follower {
+    /// A whole slot; whether it ends a commit.
+    Whole(Point, bool),
+    /// A genuine trailer whose payload, of this length, is not what was written.
+    Torn(u64),
+    /// Nothing that follows.
+    None,
+}
+
+/// The slot that ends at `end`, if it is genuine and follows `before`. Its payload is read.
 fn follows(
     source: &mut WindowReader<'_>,
     layout: &Layout,
     before: Point,
     end: u64,
-) -> io::Result<Option<(Point, bool)>> {
+) -> io::Result<Follower> {
     let slot = match read_slot(source, layout, end) {
         Ok(slot) => slot,
-        Err(error) if is_format_error(&error) => return Ok(None),
+        Err(error) if is_format_error(&error) => return Ok(Follower::None),
         Err(error) => return Err(error),
     };
     let LogSlot { start, trailer, seal, predecessor, .. } = slot;
     if start != before.end || predecessor != before.seal.self_half() {
-        return Ok(None);
+        return Ok(Follower::None);
     }
     let mut hasher = crc32fast::Hasher::new();
     let mut offset = start;
@@ -258,7 +344,11 @@ fn follows(
         left -= len as u64;
     }
     let is_whole = trailer.flags.has(Flags::OPAQUE) || hasher.finalize() == trailer.payload_crc;
-    Ok(is_whole.then_some((Point { end, seal }, trailer.is_commit())))
+    Ok(if is_whole {
+        Follower::Whole(Point { end, seal }, trailer.is_commit())
+    } else {
+        Follower::Torn(trailer.payload_len)
+    })
 }
 
 /// Whether `error` says that bytes are no slot, rather than that they could not be read.

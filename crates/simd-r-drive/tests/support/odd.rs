@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, StoreFile};
+use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile};
 
 /// What is odd about a file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Odd {
     pub(crate) cannot_allocate: bool,
     /// It has no space left for what the store's own thread writes.
     pub(crate) refuses_background_writes: bool,
+    /// It cannot flush a directory.
+    pub(crate) cannot_flush_directories: bool,
 }
 
 #[derive(Debug)]
@@ -47,12 +49,37 @@ impl FileSystem for OddFileSystem {
         OsFileSystem.create(path, &mut fill).map(|file| self.wrap(file))
     }
 
+    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        let replacement = OsFileSystem.create_replacement(path)?;
+        Ok(Box::new(OddReplacement { replacement, odd: self.0 }))
+    }
+
     fn key_of(&self, path: &Path) -> io::Result<FileKey> {
         OsFileSystem.key_of(path)
     }
 
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
         OsFileSystem.create_aside(beside)
+    }
+}
+
+#[derive(Debug)]
+struct OddReplacement {
+    replacement: Box<dyn Replacement>,
+    odd: Odd,
+}
+
+impl Replacement for OddReplacement {
+    fn file(&self) -> Arc<dyn StoreFile> {
+        Arc::new(OddFile { file: self.replacement.file(), odd: self.odd })
+    }
+
+    fn replace(self: Box<Self>) -> io::Result<()> {
+        self.replacement.replace()?;
+        if self.odd.cannot_flush_directories {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(())
     }
 }
 

@@ -153,7 +153,67 @@ fn what_lies_before_the_newest_barrier_takes_no_memory() {
         log.push_barrier();
     }
     let len = log.file.bytes.len() as u64;
-    let found = scan(&log.file, &log.layout, log.layout.header_len(), len).unwrap();
+    let found = scan(&log.file, &log.layout, log.layout.header_len(), len, WalkFrom::NewestBarrier)
+        .unwrap();
     assert_eq!(found.candidates.len(), 1, "the barrier alone stands beyond its durable point");
     assert_eq!(log.find_tail().tail, log.tail);
+}
+
+#[test]
+fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
+    let mut log = Log::new();
+    log.push(Kind::Value, b"value");
+    let root = log.layout.header_len();
+    for durable_tail in [0, 5, root - 64, root + 1, log.tail.end - 1] {
+        let checkpoint =
+            Checkpoint { sequence: 0, durable_tail, durable_seal: 1, index_end: 0, is_clean: true };
+        let len = log.file.bytes.len() as u64;
+        let find = |tolerate| find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate);
+        assert!(is_format_error(&find(false).unwrap_err()), "{durable_tail}");
+        assert_eq!(find(true).unwrap().tail, log.tail, "{durable_tail}");
+    }
+}
+
+/// With the secret of its file at hand, somebody may seal what no writer would.
+#[test]
+fn barriers_that_name_every_byte_used_to_take_quadratic_time() {
+    let mut log = Log::new();
+    let root = log.tail.end;
+    for number in 0..(4 << 20) / 64 {
+        let durable_tail = root + 1 + number;
+        let barrier = Barrier { durable_tail, durable_seal: 0, live_keys: 0, dead_bytes: 0 };
+        log.push(Kind::Barrier, &barrier.encode());
+    }
+    let len = log.file.bytes.len() as u64;
+    let found = scan(&log.file, &log.layout, root, len).unwrap();
+    assert_eq!(found.newest_barrier.unwrap().end, root + (4 << 20) / 64);
+}
+
+/// All of them start where the log ends, follow it, and are sealed; none has the payload that it claims.
+#[test]
+fn sealed_slots_with_wrong_payloads_used_to_be_read_in_quadratic_time() {
+    let mut log = Log::new();
+    log.push(Kind::Value, b"value");
+    let region = 4 << 20;
+    let start = log.tail.end;
+    for block in 1..=region / 64 {
+        let end = start + block * 64;
+        let fields = Trailer {
+            payload_len: end - start - 32,
+            key_len: 0,
+            previous_end: 0,
+            kind: Kind::Value,
+            flags: Flags::COMMIT,
+            written_at: 0,
+            payload_crc: 1,
+        };
+        log.file.bytes.resize(end as usize, 0);
+        let out = &mut log.file.bytes[end as usize - METADATA_SIZE..];
+        log.layout.seal_into(out, b"", fields, end, log.tail.seal.self_half()).unwrap();
+    }
+    let len = log.file.bytes.len() as u64;
+    let result = find_tail(&log.file, &log.identity, &[], len, false);
+    assert!(is_format_error(&result.unwrap_err()));
+    let bytes_read = log.file.bytes_read.into_inner();
+    assert!(bytes_read < 32 * region, "{bytes_read} bytes were read to search {region}");
 }

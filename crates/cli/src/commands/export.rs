@@ -1,0 +1,84 @@
+//! `export`: writes values to files.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use simd_r_drive::EntryHandle;
+use simd_r_drive::utils::format_bytes;
+
+use crate::console::{Console, counted};
+use crate::export::{Destination, Refusal, relative_path};
+use crate::key::{entry_json, entry_name};
+use crate::open;
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+
+/// What the user asked for beyond the ordinary.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choices {
+    /// What is left of a damaged store, outdated or not.
+    pub(crate) salvage: bool,
+    /// Existing files are replaced.
+    pub(crate) force: bool,
+}
+
+pub(crate) fn run(
+    console: &Console,
+    store_path: &Path,
+    dir: &Path,
+    prefix: &[u8],
+    choices: Choices,
+) -> Result<Outcome> {
+    // Reads are checked one by one here, so that a damaged value does not end the export.
+    let (store, outcome) = open::for_salvage(console, store_path, choices.salvage, false)?;
+    let cannot = || format!("cannot export to {}", open::shown(dir));
+    fs::create_dir_all(dir).with_context(cannot)?;
+    let mut destination = Destination::new(dir, store_path, choices.force).with_context(cannot)?;
+    let mut progress = Progress::new(console, Some(store.stats().live_keys), "exporting");
+    let (mut files, mut bytes) = (0_u64, 0_u64);
+    let mut entries = store.iter_entries();
+    while let Some(entry) = entries.next_entry().context("cannot read all entries")? {
+        progress.advance(1);
+        if !entry.key().unwrap_or_default().starts_with(prefix) {
+            continue;
+        }
+        match export(&entry, prefix, &mut destination) {
+            Ok(()) => {
+                files += 1;
+                bytes += entry.size() as u64;
+            }
+            Err(Refusal::Skip(reason)) => {
+                progress.skip(&entry_name(&entry), entry_json(&entry), &reason);
+            }
+            Err(Refusal::Fail(error)) => {
+                let what = format!("cannot export {}", entry_name(&entry));
+                return Err(anyhow::Error::from(error).context(what));
+            }
+        }
+    }
+    let (skipped_count, skipped) = progress.finish();
+    let mut summary = format!("exported {}, {}", counted(files, "file"), format_bytes(bytes));
+    if skipped_count > 0 {
+        summary.push_str(&format!("; skipped {skipped_count}"));
+    }
+    console.summarize(&json!({ "files": files, "bytes": bytes, "skipped": skipped }), &summary)?;
+    Ok(outcome.and(Outcome::complete_if(skipped_count == 0)))
+}
+
+fn export(
+    entry: &EntryHandle,
+    prefix: &[u8],
+    destination: &mut Destination,
+) -> Result<(), Refusal> {
+    let Some(key) = entry.key() else {
+        return Err(Refusal::Skip("it was written by hash alone and has no name".to_owned()));
+    };
+    let path = relative_path(key.strip_prefix(prefix).unwrap_or(key)).map_err(Refusal::Skip)?;
+    if !entry.is_valid_checksum() {
+        let at = entry.start_offset();
+        return Err(Refusal::Skip(format!("its payload at byte {at} is damaged")));
+    }
+    destination.put(&path, entry)
+}

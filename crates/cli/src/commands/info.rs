@@ -1,0 +1,66 @@
+//! `info`: shows how large the store is, and how it was found.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use simd_r_drive::utils::format_bytes;
+
+use crate::console::{Console, counted};
+use crate::key::hex;
+use crate::open;
+use crate::outcome::Outcome;
+
+pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
+    let store = open::for_metadata(store_path)?;
+    let (stats, report) = (store.stats(), store.recovery_report());
+    if console.is_json {
+        console.print_json(&json!({
+            "store": open::shown(store_path),
+            "store_id": hex(&stats.store_id),
+            "live_keys": stats.live_keys,
+            "dead_slots": stats.dead_slots,
+            "dead_bytes": stats.dead_bytes,
+            "tail": stats.tail,
+            "alignment": stats.alignment,
+            "was_clean": report.was_clean,
+            "uncommitted_bytes": report.uncommitted_bytes,
+            "is_identity_damaged": report.is_identity_damaged,
+            "damaged_ranges": report.damaged.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
+            "open_seconds": report.duration.as_secs_f64(),
+        }))?;
+        return Ok(Outcome::Complete);
+    }
+    let mut output = console.output();
+    writeln!(output, "store       {}", open::shown(store_path))?;
+    writeln!(output, "store id    {}", hex(&stats.store_id))?;
+    writeln!(output, "keys        {}", stats.live_keys)?;
+    writeln!(output, "size        {} ({})", stats.tail, format_bytes(stats.tail))?;
+    writeln!(
+        output,
+        "dead        {} ({}) in {}",
+        stats.dead_bytes,
+        format_bytes(stats.dead_bytes),
+        counted(stats.dead_slots, "older version")
+    )?;
+    writeln!(output, "alignment   {} bytes", stats.alignment)?;
+    let state = match (report.was_clean, report.uncommitted_bytes) {
+        (true, _) => "closed".to_owned(),
+        (false, 0) => "open elsewhere, or not closed by its last writer".to_owned(),
+        (false, bytes) => format!(
+            "open elsewhere, or not closed by its last writer: {bytes} bytes after the last commit"
+        ),
+    };
+    writeln!(output, "state       {state}")?;
+    if report.is_identity_damaged {
+        writeln!(output, "damage      the first page is damaged; one of its copies was used")?;
+    }
+    for range in &report.damaged {
+        let len = range.end - range.start;
+        writeln!(output, "damage      {len} bytes at byte {} cannot be read", range.start)?;
+    }
+    writeln!(output, "opened in   {:.3} s", report.duration.as_secs_f64())?;
+    output.flush()?;
+    Ok(Outcome::Complete)
+}

@@ -1,0 +1,79 @@
+//! `read`: prints a value, or writes it to a file.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use simd_r_drive::traits::DataStoreReader as _;
+
+use crate::console::Console;
+use crate::export::write_file;
+use crate::key::{Shown, entry_json};
+use crate::open;
+use crate::outcome::Outcome;
+
+/// Where the value goes, in pieces of which size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// A file, or standard output.
+    pub(crate) path: Option<&'a Path>,
+    pub(crate) buffer_size: usize,
+}
+
+pub(crate) fn run(
+    console: &Console,
+    store_path: &Path,
+    key: &[u8],
+    is_salvage: bool,
+    target: Target<'_>,
+) -> Result<Outcome> {
+    let Target { path: output, buffer_size } = target;
+    if console.is_json && output.is_none() {
+        bail!("a value goes to standard output as it is; add -o FILE to get JSON");
+    }
+    let (store, outcome) = open::for_salvage(console, store_path, is_salvage, true)?;
+    let entry = store.read(key).with_context(|| format!("cannot read {}", Shown(key)))?;
+    let Some(entry) = entry else { return Ok(console.tell_absent(key)?) };
+    let Some(path) = output else {
+        copy_in_pieces(&entry, &mut console.output(), buffer_size)?;
+        return Ok(outcome);
+    };
+    write_to_path(&entry, path, store_path, buffer_size)
+        .with_context(|| format!("cannot write {}", open::shown(path)))?;
+    if console.is_json {
+        let mut object = entry_json(&entry);
+        object.insert("size".to_owned(), entry.size().into());
+        object.insert("output".to_owned(), open::shown(path).into());
+        console.print_json(&object.into())?;
+    }
+    Ok(outcome)
+}
+
+fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) -> io::Result<()> {
+    match fs::metadata(path) {
+        // A device or a pipe is written to, not replaced.
+        Ok(found) if !found.is_file() => {
+            let mut file = fs::OpenOptions::new().write(true).open(path)?;
+            copy_in_pieces(value, &mut file, buffer_size)
+        }
+        Ok(_) => {
+            // The file itself, not a link to it, is replaced.
+            let file = fs::canonicalize(path)?;
+            if file == fs::canonicalize(store)? {
+                let reason = "it is the store itself";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
+            write_file(&file, true, |file| copy_in_pieces(value, file, buffer_size))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_file(path, true, |file| copy_in_pieces(value, file, buffer_size))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn copy_in_pieces(value: &[u8], output: &mut impl Write, buffer_size: usize) -> io::Result<()> {
+    value.chunks(buffer_size).try_for_each(|piece| output.write_all(piece))?;
+    output.flush()
+}

@@ -1,0 +1,33 @@
+//! `write`: stores a value.
+
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use simd_r_drive::traits::DataStoreWriter as _;
+
+use crate::console::Console;
+use crate::key::{Shown, key_json};
+use crate::open;
+use crate::outcome::Outcome;
+
+pub(crate) fn run(
+    console: &Console,
+    store_path: &Path,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result<Outcome> {
+    let store = open::or_create(store_path)?;
+    let tail = match value {
+        Some(value) => store.write(key, value),
+        None => store.write_stream(key, &mut io::stdin().lock()),
+    }
+    .with_context(|| format!("cannot write {}", Shown(key)))?;
+    open::close(&store)?;
+    if console.is_json {
+        let mut object = key_json(key);
+        object.insert("tail".to_owned(), tail.into());
+        console.print_json(&object.into())?;
+    }
+    Ok(Outcome::Complete)
+}

@@ -1,0 +1,102 @@
+//! The directory that files are written to, and nothing outside it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::write_file::write_file;
+
+/// Why a file was not written.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// This one cannot be; others can.
+    Skip(String),
+    /// Others could not be written either.
+    Fail(io::Error),
+}
+
+/// A directory that is being filled.
+///
+/// It must not be changed by others meanwhile: what was found to be a directory is not looked at again.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    root: PathBuf,
+    store: PathBuf,
+    is_forced: bool,
+    /// Directories below the root that were made or seen, and are no links.
+    known: HashSet<PathBuf>,
+}
+
+impl Destination {
+    /// The directory `root`, which exists. The file of the store is never replaced.
+    pub(crate) fn new(root: &Path, store: &Path, is_forced: bool) -> io::Result<Self> {
+        let (root, store) = (fs::canonicalize(root)?, fs::canonicalize(store)?);
+        Ok(Self { root, store, is_forced, known: HashSet::new() })
+    }
+
+    /// Writes a file at `relative`, a path of plain names.
+    pub(crate) fn put(&mut self, relative: &Path, content: &[u8]) -> Result<(), Refusal> {
+        if let Some(parent) = relative.parent() {
+            self.make_directories(parent)?;
+        }
+        let path = self.root.join(relative);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => return skip("a symbolic link is in its place"),
+            Ok(found) if !found.is_file() => return skip("something else is in its place"),
+            Ok(_) if !self.is_forced => return skip("the file exists; --force replaces it"),
+            Ok(_) if path == self.store => return skip("the store itself is in its place"),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(refusal(error)),
+        }
+        write_file(&path, self.is_forced, |file| file.write_all(content)).map_err(refusal)
+    }
+
+    /// Makes the directories on the way to a file, if they are not there yet.
+    fn make_directories(&mut self, relative: &Path) -> Result<(), Refusal> {
+        if relative.as_os_str().is_empty() || self.known.contains(relative) {
+            return Ok(());
+        }
+        let mut below = PathBuf::new();
+        for name in relative {
+            below.push(name);
+            if self.known.contains(&below) {
+                continue;
+            }
+            let path = self.root.join(&below);
+            match fs::create_dir(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let found = fs::symlink_metadata(&path).map_err(refusal)?;
+                    if found.is_symlink() {
+                        return skip("a symbolic link is on its way");
+                    }
+                    if !found.is_dir() {
+                        return skip("a file is where its directory should be");
+                    }
+                }
+                Err(error) => return Err(refusal(error)),
+            }
+            self.known.insert(below.clone());
+        }
+        Ok(())
+    }
+}
+
+fn skip(reason: &str) -> Result<(), Refusal> {
+    Err(Refusal::Skip(reason.to_owned()))
+}
+
+/// What concerns one name only, or the medium.
+fn refusal(error: io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::PermissionDenied => Refusal::Skip(error.to_string()),
+        _ => Refusal::Fail(error),
+    }
+}

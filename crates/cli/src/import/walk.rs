@@ -1,0 +1,132 @@
+//! Finding the files to import.
+
+use std::fs::FileType;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use walkdir::{DirEntry, IntoIter, WalkDir};
+
+use super::exclude::Excludes;
+use super::store_files::StoreFiles;
+use crate::key::bytes_of;
+use crate::open;
+
+/// The longest key that the format takes, in bytes.
+const MAX_KEY_LEN: usize = u16::MAX as usize;
+
+/// A directory or file that was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    File(FoundFile),
+    /// Something that cannot be imported, by its path below the imported directory.
+    Skipped {
+        name: Vec<u8>,
+        reason: String,
+    },
+}
+
+/// A regular file.
+#[derive(Debug)]
+pub(crate) struct FoundFile {
+    pub(crate) path: PathBuf,
+    pub(crate) key: Vec<u8>,
+}
+
+/// Regular files below a directory, in the order of their names.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    dir: &'a Path,
+    prefix: &'a [u8],
+    excludes: &'a Excludes,
+    store_files: StoreFiles,
+    entries: IntoIter,
+}
+
+impl<'a> Walk<'a> {
+    /// Walks `dir`, without what is excluded and without the files of the store at `store`, which exists.
+    pub(crate) fn new(
+        dir: &'a Path,
+        prefix: &'a [u8],
+        excludes: &'a Excludes,
+        store: &Path,
+    ) -> Result<Self> {
+        let store_files = StoreFiles::new(store)
+            .with_context(|| format!("cannot find the store {}", open::shown(store)))?;
+        let entries = WalkDir::new(dir).min_depth(1).sort_by_file_name().into_iter();
+        Ok(Self { dir, prefix, excludes, store_files, entries })
+    }
+
+    /// What to do with an entry; `None` if it is not to be imported.
+    fn classify(&mut self, entry: DirEntry) -> Option<Found> {
+        let file_type = entry.file_type();
+        let relative = entry.path().strip_prefix(self.dir).unwrap_or(entry.path());
+        if self.excludes.contain(relative) {
+            if file_type.is_dir() {
+                self.entries.skip_current_dir();
+            }
+            return None;
+        }
+        if file_type.is_dir() || self.store_files.contain(entry.path()) {
+            return None;
+        }
+        let name = match relative_key(relative) {
+            Ok(name) => name,
+            Err(error) => {
+                let name = relative.as_os_str().as_encoded_bytes().to_vec();
+                return Some(Found::Skipped { name, reason: error.to_string() });
+            }
+        };
+        if !file_type.is_file() {
+            return Some(Found::Skipped { name, reason: describe(file_type).to_owned() });
+        }
+        let key = [self.prefix, &name].concat();
+        if key.len() > MAX_KEY_LEN {
+            let reason = format!("its key of {} bytes is too long", key.len());
+            return Some(Found::Skipped { name, reason });
+        }
+        Some(Found::File(FoundFile { path: entry.into_path(), key }))
+    }
+
+    fn skipped(&self, error: &walkdir::Error) -> Found {
+        let path = error.path().unwrap_or(self.dir);
+        let relative = path.strip_prefix(self.dir).unwrap_or(path);
+        let name = relative.as_os_str().as_encoded_bytes().to_vec();
+        let name = if name.is_empty() { b".".to_vec() } else { name };
+        let reason = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
+        Found::Skipped { name, reason }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            match self.entries.next()? {
+                Ok(entry) => {
+                    if let Some(found) = self.classify(entry) {
+                        return Some(found);
+                    }
+                }
+                Err(error) => return Some(self.skipped(&error)),
+            }
+        }
+    }
+}
+
+/// A path below the imported directory as a key: names with `/` between them, on every system.
+fn relative_key(relative: &Path) -> Result<Vec<u8>> {
+    let mut key = Vec::with_capacity(relative.as_os_str().len());
+    for name in relative {
+        if !key.is_empty() {
+            key.push(b'/');
+        }
+        key.extend_from_slice(bytes_of(name)?);
+    }
+    Ok(key)
+}
+
+fn describe(file_type: FileType) -> &'static str {
+    if file_type.is_symlink() { "it is a symbolic link" } else { "it is not a regular file" }
+}

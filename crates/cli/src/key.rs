@@ -1,0 +1,105 @@
+//! Keys: bytes on the command line, in messages, and in JSON.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+use simd_r_drive::EntryHandle;
+
+/// The bytes of a command line argument or a path: as they are on Unix, UTF-8 elsewhere.
+#[cfg(unix)]
+pub(crate) fn bytes_of(text: &OsStr) -> Result<&[u8]> {
+    Ok(std::os::unix::ffi::OsStrExt::as_bytes(text))
+}
+
+/// The bytes of a command line argument or a path: as they are on Unix, UTF-8 elsewhere.
+#[cfg(not(unix))]
+pub(crate) fn bytes_of(text: &OsStr) -> Result<&[u8]> {
+    match text.to_str() {
+        Some(text) => Ok(text.as_bytes()),
+        None => anyhow::bail!("{} is not valid Unicode", text.display()),
+    }
+}
+
+/// Key bytes on one line, whatever they are: control characters, backslashes and bytes that are not UTF-8
+/// are escaped.
+#[derive(Debug)]
+pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for char in chunk.valid().chars() {
+                match char {
+                    '\\' => f.write_str("\\\\")?,
+                    '\n' => f.write_str("\\n")?,
+                    '\r' => f.write_str("\\r")?,
+                    '\t' => f.write_str("\\t")?,
+                    char if char.is_control() => write!(f, "{}", char.escape_unicode())?,
+                    char => f.write_char(char)?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key in a JSON object: `key` if it is UTF-8, else `key_hex`.
+pub(crate) fn key_json(key: &[u8]) -> Map<String, Value> {
+    let mut object = Map::new();
+    match std::str::from_utf8(key) {
+        Ok(text) => object.insert("key".to_owned(), text.into()),
+        Err(_) => object.insert("key_hex".to_owned(), hex(key).into()),
+    };
+    object
+}
+
+/// An entry in a JSON object: as [`key_json`], or only `key_hash` if it has no key.
+pub(crate) fn entry_json(entry: &EntryHandle) -> Map<String, Value> {
+    let mut object = entry.key().map(key_json).unwrap_or_default();
+    object.insert("key_hash".to_owned(), format!("{:#018x}", entry.key_hash()).into());
+    object
+}
+
+/// An entry's key, or what stands for it if it has none.
+pub(crate) fn entry_name(entry: &EntryHandle) -> String {
+    match entry.key() {
+        Some(key) => Shown(key).to_string(),
+        None => format!("<hash {:#018x}>", entry.key_hash()),
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_on_one_line_and_can_be_told_from_every_other() {
+        for (key, shown) in [
+            (&b"docs/a b.txt"[..], "docs/a b.txt"),
+            ("grüße".as_bytes(), "grüße"),
+            (b"a\nb\\n\t\r", r"a\nb\\n\t\r"),
+            (b"\x1b[31m\xff\xfe", r"\u{1b}[31m\xff\xfe"),
+        ] {
+            assert_eq!(Shown(key).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn json_loses_no_byte_of_a_key() {
+        assert_eq!(key_json(b"a\0b")["key"], "a\0b");
+        assert_eq!(key_json(b"\xff\x00")["key_hex"], "ff00");
+    }
+}

@@ -1,0 +1,11 @@
+//! The command as its users see it: what it prints, what it leaves on the disk, how it exits.
+
+mod copies_and_moves;
+mod export_stays_in_its_directory;
+mod finds_damage;
+mod import_skips_what_it_must;
+mod lists;
+mod reads_and_writes;
+mod refuses_clearly;
+mod round_trip;
+mod run;

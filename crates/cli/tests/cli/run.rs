@@ -1,0 +1,124 @@
+//! Running the command in a directory of its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory to run the command in; the store is `store.srd` in it.
+pub(crate) struct Bench {
+    directory: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.directory.path().join(relative)
+    }
+
+    /// Writes a file and the directories on its way.
+    pub(crate) fn file(&self, relative: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        let path = self.directory.path().join(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_simd-r-drive"));
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `simd-r-drive store.srd ARGUMENTS`.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Finished {
+        Finished(self.command().arg("store.srd").args(arguments).output().unwrap())
+    }
+
+    /// As `run`, with bytes on standard input.
+    pub(crate) fn run_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Finished {
+        let mut child = self
+            .command()
+            .arg("store.srd")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Finished(child.wait_with_output().unwrap())
+    }
+}
+
+/// A run that has ended.
+pub(crate) struct Finished(pub(crate) Output);
+
+impl Finished {
+    /// Makes sure of the exit status.
+    #[track_caller]
+    pub(crate) fn exits(self, status: i32) -> Self {
+        assert_eq!(self.0.status.code(), Some(status), "stderr: {}", self.stderr());
+        self
+    }
+
+    /// Makes sure that all was done, and nothing was said about it on standard error.
+    #[track_caller]
+    pub(crate) fn succeeds(self) -> Self {
+        let finished = self.exits(0);
+        assert_eq!(finished.stderr(), "");
+        finished
+    }
+
+    /// Makes sure that standard error has this in it.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stderr().contains(text), "{text:?} is not in {:?}", self.stderr());
+        self
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).unwrap()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).unwrap()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.stdout().lines().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.0.stdout).unwrap()
+    }
+}
+
+/// Paths of all regular files below a directory, relative to it, with what they hold.
+pub(crate) fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let content = fs::read(&path).unwrap();
+                files.push((path.strip_prefix(root).unwrap().to_owned(), content));
+            }
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,340 @@
+//! What a file may look like after a crash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::journal::Change;
+use crate::rng::Rng;
+
+/// What a medium writes as a whole, in bytes.
+pub const SECTOR_LEN: usize = 512;
+
+/// A file as processes see it, and everything that the medium may hold of it.
+///
+/// The death of a process leaves what processes see. The loss of power leaves what was flushed; of later
+/// changes, for each sector of 512 bytes alone, any state that it has had since; and any length that the file
+/// has had since, whether or not the data came along. That is more than most file systems allow themselves.
+///
+/// After a failed flush the changes so far are *lost from view*: processes see them, later flushes do not
+/// write them, and only writing them again makes them last.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    seen: Vec<u8>,
+    flushed: Vec<u8>,
+    /// Lengths since the last flush, oldest first.
+    lens: Vec<u64>,
+    sectors: BTreeMap<u64, Sector>,
+    /// Number of the change, to tell which of them a state holds.
+    changes: usize,
+}
+
+/// The states of a sector since it was flushed last.
+#[derive(Debug, Clone, Default)]
+struct Sector {
+    states: Vec<State>,
+    /// Whether the next flush writes it.
+    is_dirty: bool,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    /// The change that made it.
+    change: usize,
+    bytes: Arc<[u8; SECTOR_LEN]>,
+}
+
+/// In which way power is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing that was not flushed is left; the length is any.
+    Everything,
+    /// Every sector is in any of its states.
+    AnySectors,
+    /// Some changes are left in full, others not at all, in any order.
+    SomeChanges,
+    /// All is left but one sector.
+    OneSector,
+    /// Only the changes of one call are left.
+    AllButOneChange,
+    /// The changes up to some call are left, and half of its sectors.
+    TornTail,
+    /// Later changes are left, earlier ones are not.
+    EarlierHalf,
+    /// The length is the newest, no data came along.
+    DataBehindLength,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Everything,
+        Self::AnySectors,
+        Self::SomeChanges,
+        Self::OneSector,
+        Self::AllButOneChange,
+        Self::TornTail,
+        Self::EarlierHalf,
+        Self::DataBehindLength,
+    ];
+}
+
+impl Disk {
+    /// A file that is on the medium as it is.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { flushed: bytes.clone(), seen: bytes, ..Self::default() }
+    }
+
+    /// The file after `change`.
+    pub fn apply(&mut self, change: &Change) {
+        self.changes += 1;
+        match change {
+            Change::Created(bytes) => *self = Self::new(bytes.to_vec()),
+            Change::Write { offset, bytes } => self.write(*offset as usize, bytes),
+            Change::SetLen(len) => self.set_len(*len as usize),
+            Change::Allocate { end } => self.set_len(self.seen.len().max(*end as usize)),
+            Change::Flush => self.flush(),
+            Change::FailedFlush => {
+                for sector in self.sectors.values_mut() {
+                    sector.is_dirty = false;
+                }
+            }
+        }
+    }
+
+    /// What processes see: the file after the death of the process.
+    pub fn seen(&self) -> &[u8] {
+        &self.seen
+    }
+
+    /// As [`Disk::seen`], with the first `len` bytes of a write that was under way.
+    pub fn seen_with_part(&self, offset: u64, bytes: &[u8], len: usize) -> Vec<u8> {
+        let start = offset as usize;
+        let mut image = self.seen.clone();
+        if len > 0 {
+            image.resize(image.len().max(start + len), 0);
+            image[start..start + len].copy_from_slice(&bytes[..len]);
+        }
+        image
+    }
+
+    /// Whether a failed flush has left changes that a later one does not see.
+    pub fn has_lost_from_view(&self) -> bool {
+        self.sectors.values().any(|sector| !sector.is_dirty)
+    }
+
+    /// Whether processes see anything that a loss of power may change.
+    pub fn is_flushed(&self) -> bool {
+        self.sectors.is_empty() && self.lens.is_empty()
+    }
+
+    /// One of the files that a loss of power may leave, which follows from `rng`.
+    pub fn after_power_loss(&self, loss: Loss, rng: &mut Rng) -> Vec<u8> {
+        let newest_len = self.seen.len();
+        let any_len = match rng.below(self.lens.len() + 2) {
+            0 => self.flushed.len(),
+            number => self.lens.get(number - 1).map_or(newest_len, |len| *len as usize),
+        };
+        let len = match loss {
+            Loss::DataBehindLength | Loss::OneSector | Loss::AllButOneChange => newest_len,
+            _ => any_len,
+        };
+        let mut image = self.flushed.clone();
+        image.resize(len, 0);
+        let choose = self.chooser(loss, rng);
+        for (number, sector) in &self.sectors {
+            if let Some(bytes) = choose(*number, sector, rng) {
+                put_sector(&mut image, *number, bytes);
+            }
+        }
+        image
+    }
+
+    /// Says which state a sector is in; `None` for the flushed one.
+    #[expect(clippy::type_complexity, reason = "a chooser is made and used in one place")]
+    fn chooser(
+        &self,
+        loss: Loss,
+        rng: &mut Rng,
+    ) -> Box<dyn for<'s> Fn(u64, &'s Sector, &mut Rng) -> Option<&'s [u8; SECTOR_LEN]>> {
+        let mut changes: Vec<usize> =
+            self.sectors.values().flat_map(|s| &s.states).map(|state| state.change).collect();
+        changes.sort_unstable();
+        changes.dedup();
+        let middle = if changes.is_empty() { 0 } else { *rng.pick(&changes) };
+        match loss {
+            Loss::Everything | Loss::DataBehindLength => Box::new(|_, _, _| None),
+            Loss::AnySectors => Box::new(|_, sector, rng| {
+                let number = rng.below(sector.states.len() + 1);
+                number.checked_sub(1).map(|number| &*sector.states[number].bytes)
+            }),
+            Loss::SomeChanges => {
+                let kept: Vec<usize> = changes.iter().copied().filter(|_| rng.one_in(2)).collect();
+                Box::new(move |_, sector, rng| {
+                    let states: Vec<_> =
+                        sector.states.iter().filter(|state| kept.contains(&state.change)).collect();
+                    (!states.is_empty()).then(|| &*rng.pick(&states).bytes)
+                })
+            }
+            Loss::OneSector => {
+                let numbers: Vec<u64> = self.sectors.keys().copied().collect();
+                let lost = if numbers.is_empty() { 0 } else { *rng.pick(&numbers) };
+                Box::new(move |number, sector, rng| match sector.states.len() {
+                    len if number == lost => {
+                        rng.below(len).checked_sub(1).map(|state| &*sector.states[state].bytes)
+                    }
+                    len => Some(&*sector.states[len - 1].bytes),
+                })
+            }
+            Loss::AllButOneChange => Box::new(move |_, sector, _| {
+                sector.states.iter().find(|state| state.change == middle).map(|s| &*s.bytes)
+            }),
+            Loss::TornTail => Box::new(move |_, sector, rng| {
+                let last = middle - usize::from(rng.one_in(2)).min(middle);
+                let until = sector.states.iter().take_while(|state| state.change <= last);
+                until.last().map(|state| &*state.bytes)
+            }),
+            Loss::EarlierHalf => Box::new(move |_, sector, _| {
+                let newest = sector.states.last()?;
+                (newest.change >= middle).then_some(&*newest.bytes)
+            }),
+        }
+    }
+
+    fn write(&mut self, start: usize, bytes: &[u8]) {
+        let end = start + bytes.len();
+        if bytes.is_empty() {
+            return;
+        }
+        if end > self.seen.len() {
+            self.set_len(end);
+        }
+        self.seen[start..end].copy_from_slice(bytes);
+        self.note(start, end);
+    }
+
+    fn set_len(&mut self, len: usize) {
+        let old = self.seen.len();
+        if len == old {
+            return;
+        }
+        self.lens.push(len as u64);
+        if len < old {
+            // What is cut off is zeros from now on, should the file grow again.
+            let was_zero = self.seen[len..].iter().all(|byte| *byte == 0);
+            self.seen[len..].fill(0);
+            if !was_zero {
+                self.note(len, old);
+            }
+        }
+        self.seen.resize(len, 0);
+    }
+
+    /// Notes the state of the sectors that `[start, end)` touches.
+    fn note(&mut self, start: usize, end: usize) {
+        for number in start / SECTOR_LEN..end.div_ceil(SECTOR_LEN) {
+            let mut bytes = [0; SECTOR_LEN];
+            let at = number * SECTOR_LEN;
+            let seen = &self.seen[at..self.seen.len().min(at + SECTOR_LEN)];
+            bytes[..seen.len()].copy_from_slice(seen);
+            let sector = self.sectors.entry(number as u64).or_default();
+            sector.states.push(State { change: self.changes, bytes: Arc::new(bytes) });
+            sector.is_dirty = true;
+        }
+    }
+
+    fn flush(&mut self) {
+        self.flushed.resize(self.seen.len(), 0);
+        self.lens.clear();
+        let flushed = &mut self.flushed;
+        self.sectors.retain(|number, sector| {
+            if let Some(newest) = sector.states.last()
+                && sector.is_dirty
+            {
+                put_sector(flushed, *number, &newest.bytes);
+            }
+            !sector.is_dirty
+        });
+    }
+}
+
+/// Puts a sector into a file, as far as the file reaches.
+fn put_sector(image: &mut [u8], number: u64, bytes: &[u8; SECTOR_LEN]) {
+    let at = number as usize * SECTOR_LEN;
+    let end = image.len().min(at + SECTOR_LEN);
+    if at < end {
+        image[at..end].copy_from_slice(&bytes[..end - at]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(offset: u64, byte: u8, len: usize) -> Change {
+        Change::Write { offset, bytes: vec![byte; len].into() }
+    }
+
+    fn states(disk: &Disk, loss: Loss) -> std::collections::BTreeSet<Vec<u8>> {
+        let mut rng = Rng::new(1);
+        (0..2000).map(|_| disk.after_power_loss(loss, &mut rng)).collect()
+    }
+
+    #[test]
+    fn what_was_flushed_stays_and_the_rest_may_go() {
+        let mut disk = Disk::default();
+        disk.apply(&write(0, 1, 100));
+        disk.apply(&Change::Flush);
+        assert!(disk.is_flushed());
+        disk.apply(&write(100, 2, 10));
+        assert_eq!(disk.seen().len(), 110);
+        let expected = [
+            vec![1; 100],
+            {
+                let mut grown = vec![1; 100];
+                grown.extend([2; 10]);
+                grown
+            },
+            {
+                let mut zeros = vec![1; 100];
+                zeros.extend([0; 10]);
+                zeros
+            },
+        ];
+        assert_eq!(states(&disk, Loss::AnySectors), expected.into());
+    }
+
+    #[test]
+    fn sectors_come_and_go_on_their_own() {
+        let mut disk = Disk::new(vec![0; 3 * SECTOR_LEN]);
+        disk.apply(&write(0, 1, 3 * SECTOR_LEN));
+        disk.apply(&write(0, 2, SECTOR_LEN));
+        // Three states of the first, two of each other.
+        assert_eq!(states(&disk, Loss::AnySectors).len(), 12);
+        assert_eq!(states(&disk, Loss::Everything).len(), 1);
+        assert!(states(&disk, Loss::OneSector).len() >= 4);
+    }
+
+    #[test]
+    fn what_a_failed_flush_lost_lasts_only_once_it_is_written_again() {
+        let mut disk = Disk::new(vec![0; SECTOR_LEN]);
+        disk.apply(&write(0, 7, SECTOR_LEN));
+        disk.apply(&Change::FailedFlush);
+        disk.apply(&Change::Flush);
+        assert!(disk.has_lost_from_view());
+        assert_eq!(states(&disk, Loss::AnySectors).len(), 2);
+        disk.apply(&write(0, 7, SECTOR_LEN));
+        disk.apply(&Change::Flush);
+        assert!(disk.is_flushed());
+        assert_eq!(states(&disk, Loss::AnySectors), [vec![7; SECTOR_LEN]].into());
+    }
+
+    #[test]
+    fn a_file_that_was_cut_and_grew_again_has_zeros_where_it_was_cut() {
+        let mut disk = Disk::new(vec![9; 700]);
+        disk.apply(&Change::SetLen(10));
+        disk.apply(&Change::SetLen(700));
+        assert_eq!(&disk.seen()[..11], [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0]);
+        disk.apply(&Change::Flush);
+        assert_eq!(states(&disk, Loss::AnySectors).len(), 1);
+    }
+}

@@ -1,0 +1,217 @@
+//! Which call fails, and how.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is asked of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    missing_docs,
+    reason = "named after the methods of the file traits, and the steps of `create`"
+)]
+pub enum CallKind {
+    Open,
+    Create,
+    Rename,
+    SyncDirectory,
+    KeyOf,
+    CreateAside,
+    Len,
+    Read,
+    Write,
+    SetLen,
+    Allocate,
+    Sync,
+    Map,
+    NextData,
+    Lock,
+    Unlock,
+    Key,
+    IsOnNetwork,
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the numbers of errno(3)")]
+pub enum Errno {
+    Eio,
+    Enospc,
+    Edquot,
+    Efbig,
+    Eintr,
+}
+
+impl Errno {
+    /// All but `EINTR`, which asks to try again.
+    pub const FAILURES: [Self; 4] = [Self::Eio, Self::Enospc, Self::Edquot, Self::Efbig];
+
+    /// The error that the standard library would return.
+    pub fn error(self) -> io::Error {
+        match self {
+            // No `ErrorKind` stands for it; 5 is its number on every Unix.
+            Self::Eio => io::Error::from_raw_os_error(5),
+            Self::Enospc => io::ErrorKind::StorageFull.into(),
+            Self::Edquot => io::ErrorKind::QuotaExceeded.into(),
+            Self::Efbig => io::ErrorKind::FileTooLarge.into(),
+            Self::Eintr => io::ErrorKind::Interrupted.into(),
+        }
+    }
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails and does nothing.
+    Error(Errno),
+    /// A read or write transfers at most so many bytes, and succeeds. Other calls are not affected.
+    Short(usize),
+    /// A write transfers at most so many bytes, and the next write fails: a disk that fills up. Other calls
+    /// fail at once.
+    ShortThenError(usize, Errno),
+}
+
+/// When a fault strikes.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Which calls count; all if `None`.
+    pub kind: Option<CallKind>,
+    /// How many of them pass before it strikes.
+    pub after: u64,
+    /// Whether all later ones of them are struck as well, until [`Faults::heal`].
+    pub is_lasting: bool,
+    /// What happens.
+    pub fault: Fault,
+}
+
+/// Decides, for all files of a [`FaultyFileSystem`](crate::FaultyFileSystem), which call fails; and counts
+/// them. Clones share the state.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    rule: Option<Rule>,
+    is_dead: bool,
+    /// Calls that counted for the rule.
+    passed: u64,
+    /// The error that the next write gets.
+    next_write: Option<Errno>,
+    struck: Vec<CallKind>,
+    counts: BTreeMap<CallKind, u64>,
+}
+
+/// What a file does with a call.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Go,
+    Fail(io::Error),
+    AtMost(usize),
+}
+
+impl Faults {
+    /// From now on `rule` holds, in place of an earlier one.
+    pub fn arm(&self, rule: Rule) {
+        let mut state = self.state();
+        state.rule = Some(rule);
+        state.passed = 0;
+        state.next_write = None;
+        state.struck.clear();
+    }
+
+    /// No call fails any more. What was struck is still known.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.rule = None;
+        state.next_write = None;
+    }
+
+    /// From now on nothing reaches the files: to them, the process is dead. A store that is dropped now
+    /// leaves its file as a `SIGKILL` would have. A flush that it tries counts as failed. Rules stay.
+    pub fn kill(&self) {
+        self.state().is_dead = true;
+    }
+
+    /// A new process begins: calls reach the files again, unless a rule says otherwise.
+    pub fn revive(&self) {
+        self.state().is_dead = false;
+    }
+
+    /// The calls that were struck since the rule was armed.
+    pub fn struck(&self) -> Vec<CallKind> {
+        self.state().struck.clone()
+    }
+
+    /// How many calls of a kind there have been, or of all kinds.
+    pub fn count(&self, kind: Option<CallKind>) -> u64 {
+        let state = self.state();
+        match kind {
+            Some(kind) => state.counts.get(&kind).copied().unwrap_or(0),
+            None => state.counts.values().sum(),
+        }
+    }
+
+    /// How many calls there have been, by kind.
+    pub fn counts(&self) -> BTreeMap<CallKind, u64> {
+        self.state().counts.clone()
+    }
+
+    pub(crate) fn call(&self, kind: CallKind) -> Verdict {
+        let mut state = self.state();
+        if state.is_dead {
+            return Verdict::Fail(Errno::Eio.error());
+        }
+        *state.counts.entry(kind).or_default() += 1;
+        if kind == CallKind::Write
+            && let Some(errno) = state.next_write.take()
+        {
+            return Verdict::Fail(errno.error());
+        }
+        let Some(rule) = state.rule else { return Verdict::Go };
+        if rule.kind.is_some_and(|only| only != kind) {
+            return Verdict::Go;
+        }
+        state.passed += 1;
+        let is_struck = match state.passed - 1 {
+            number if rule.is_lasting => number >= rule.after,
+            number => number == rule.after,
+        };
+        if !is_struck {
+            return Verdict::Go;
+        }
+        let can_be_short = matches!(kind, CallKind::Read | CallKind::Write);
+        let verdict = match rule.fault {
+            Fault::Error(errno) => Verdict::Fail(errno.error()),
+            Fault::Short(len) if can_be_short => Verdict::AtMost(len),
+            Fault::Short(_) => return Verdict::Go,
+            Fault::ShortThenError(len, errno) if kind == CallKind::Write => {
+                state.next_write = Some(errno);
+                Verdict::AtMost(len)
+            }
+            Fault::ShortThenError(_, errno) => Verdict::Fail(errno.error()),
+        };
+        state.struck.push(kind);
+        verdict
+    }
+
+    /// The call happens, or it fails.
+    pub(crate) fn pass(&self, kind: CallKind) -> io::Result<()> {
+        match self.call(kind) {
+            Verdict::Go | Verdict::AtMost(_) => Ok(()),
+            Verdict::Fail(error) => Err(error),
+        }
+    }
+
+    /// How many of `len` bytes are transferred.
+    pub(crate) fn transfer(&self, kind: CallKind, len: usize) -> io::Result<usize> {
+        match self.call(kind) {
+            Verdict::Go => Ok(len),
+            Verdict::AtMost(most) => Ok(len.min(most)),
+            Verdict::Fail(error) => Err(error),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,198 @@
+//! What a store must hold, said without a log or an index.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use simd_r_drive::compute_hash;
+
+use crate::case::{Value, hash, key};
+use crate::operation::Operation;
+
+/// By what an entry is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    /// A key.
+    Keyed(Vec<u8>),
+    /// A hash alone.
+    Bare(u64),
+}
+
+/// Live entries, newest first.
+pub type Content = Vec<(Line, Arc<[u8]>)>;
+
+/// Why the store must refuse an operation, and change nothing.
+pub type Refused = io::ErrorKind;
+
+/// The documented meaning of the traits.
+///
+/// Under one hash there is either one entry without a key, or any number of entries with keys: whoever
+/// writes by key replaces the first, whoever writes by hash replaces the second, if it is one.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    hashes: BTreeMap<u64, UnderHash>,
+    /// How many values have been written: the newer, the larger.
+    writes: u64,
+}
+
+#[derive(Debug, Clone)]
+enum UnderHash {
+    Bare(Stored),
+    Keyed(BTreeMap<Vec<u8>, Stored>),
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    value: Arc<[u8]>,
+    written: u64,
+}
+
+impl Model {
+    /// The store after `operation`, or why it must be refused. What is no write changes nothing.
+    pub fn apply(&mut self, operation: &Operation) -> Result<(), Refused> {
+        match operation {
+            Operation::Write(id, value) | Operation::Stream(id, value) => {
+                self.put(key(*id), value.bytes());
+            }
+            Operation::WriteHash(id, value) | Operation::StreamHash(id, value) => {
+                self.put_bare(&[(hash(*id), *value)])?;
+            }
+            Operation::BatchWrite(entries) => {
+                for (number, (id, value)) in entries.iter().enumerate() {
+                    if entries[number + 1..].iter().all(|(later, _)| later != id) {
+                        self.put(key(*id), value.bytes());
+                    }
+                }
+            }
+            Operation::BatchWriteHashes(entries) => {
+                let entries: Vec<_> =
+                    entries.iter().map(|(id, value)| (hash(*id), *value)).collect();
+                self.put_bare(&entries)?;
+            }
+            Operation::FailingStream(..) => return Err(io::ErrorKind::BrokenPipe),
+            Operation::TooLongKey(..) => return Err(io::ErrorKind::InvalidInput),
+            Operation::Rename(old, new) => self.rename(key(*old), key(*new))?,
+            Operation::Delete(id) => self.remove(key(*id)),
+            Operation::BatchDelete(ids) => ids.iter().for_each(|id| self.remove(key(*id))),
+            Operation::BatchDeleteHashes(ids) => {
+                for id in ids {
+                    self.hashes.remove(&hash(*id));
+                }
+            }
+            Operation::Sync
+            | Operation::CloseAndReopen
+            | Operation::DropAndReopen
+            | Operation::KillAndReopen
+            | Operation::ReadBeside => {}
+        }
+        Ok(())
+    }
+
+    /// What reading `key` gives.
+    pub fn get(&self, key: &[u8]) -> Option<&Arc<[u8]>> {
+        match self.hashes.get(&compute_hash(key))? {
+            UnderHash::Bare(stored) => Some(&stored.value),
+            UnderHash::Keyed(keys) => keys.get(key).map(|stored| &stored.value),
+        }
+    }
+
+    /// What reading by hash gives: the newest under it.
+    pub fn get_by_hash(&self, hash: u64) -> Option<&Arc<[u8]>> {
+        let newest = match self.hashes.get(&hash)? {
+            UnderHash::Bare(stored) => Some(stored),
+            UnderHash::Keyed(keys) => keys.values().max_by_key(|stored| stored.written),
+        };
+        newest.map(|stored| &stored.value)
+    }
+
+    /// How many entries are live.
+    pub fn len(&self) -> usize {
+        let lens = self.hashes.values().map(|under| match under {
+            UnderHash::Bare(_) => 1,
+            UnderHash::Keyed(keys) => keys.len(),
+        });
+        lens.sum()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All live entries, newest first.
+    pub fn content(&self) -> Content {
+        let mut entries: Vec<(u64, Line, Arc<[u8]>)> = Vec::new();
+        for (hash, under) in &self.hashes {
+            match under {
+                UnderHash::Bare(stored) => {
+                    entries.push((stored.written, Line::Bare(*hash), Arc::clone(&stored.value)));
+                }
+                UnderHash::Keyed(keys) => entries.extend(keys.iter().map(|(key, stored)| {
+                    (stored.written, Line::Keyed(key.clone()), Arc::clone(&stored.value))
+                })),
+            }
+        }
+        entries.sort_by_key(|(written, ..)| std::cmp::Reverse(*written));
+        entries.into_iter().map(|(_, line, value)| (line, value)).collect()
+    }
+
+    fn put(&mut self, key: &[u8], value: Arc<[u8]>) {
+        let stored = self.stored(value);
+        match self
+            .hashes
+            .entry(compute_hash(key))
+            .or_insert_with(|| UnderHash::Keyed(BTreeMap::new()))
+        {
+            UnderHash::Keyed(keys) => drop(keys.insert(key.to_vec(), stored)),
+            bare => *bare = UnderHash::Keyed([(key.to_vec(), stored)].into()),
+        }
+    }
+
+    /// All or none; the last value of a hash counts.
+    fn put_bare(&mut self, entries: &[(u64, Value)]) -> Result<(), Refused> {
+        for (hash, _) in entries {
+            if let Some(UnderHash::Keyed(keys)) = self.hashes.get(hash)
+                && keys.len() > 1
+            {
+                return Err(io::ErrorKind::InvalidInput);
+            }
+        }
+        for (number, (hash, value)) in entries.iter().enumerate() {
+            if entries[number + 1..].iter().all(|(later, _)| later != hash) {
+                let stored = self.stored(value.bytes());
+                self.hashes.insert(*hash, UnderHash::Bare(stored));
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        let hash = compute_hash(key);
+        let is_empty = match self.hashes.get_mut(&hash) {
+            None => false,
+            Some(UnderHash::Bare(_)) => true,
+            Some(UnderHash::Keyed(keys)) => {
+                keys.remove(key);
+                keys.is_empty()
+            }
+        };
+        if is_empty {
+            self.hashes.remove(&hash);
+        }
+    }
+
+    fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Refused> {
+        if old == new {
+            return Err(io::ErrorKind::InvalidInput);
+        }
+        let value = self.get(old).map(Arc::clone).ok_or(io::ErrorKind::NotFound)?;
+        self.remove(old);
+        self.put(new, value);
+        Ok(())
+    }
+
+    fn stored(&mut self, value: Arc<[u8]>) -> Stored {
+        self.writes += 1;
+        Stored { value, written: self.writes }
+    }
+}

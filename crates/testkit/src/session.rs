@@ -1,0 +1,166 @@
+//! A store, its model, and the file system between them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use simd_r_drive::traits::DataStoreReader;
+use simd_r_drive::{DataStore, Durability, OpenOptions};
+use simd_r_drive_writer::FileSystem;
+
+use crate::compare::assert_same;
+use crate::faults::Faults;
+use crate::faulty::FaultyFileSystem;
+use crate::journal::Journal;
+use crate::model::Model;
+use crate::operation::Operation;
+use crate::perform::perform;
+use crate::recording::RecordingFileSystem;
+
+/// A store under test with its model, on a file system that fails when told to and records what it does.
+#[derive(Debug)]
+pub struct Session {
+    path: PathBuf,
+    options: OpenOptions,
+    store: Option<DataStore>,
+    /// What the store must hold.
+    pub model: Model,
+    /// Says which call fails.
+    pub faults: Faults,
+    /// What was done to the file.
+    pub journal: Journal,
+}
+
+impl Session {
+    /// A session on the file at `path`, not open yet. A store that has to be created gets this alignment.
+    pub fn new(path: &Path, alignment: u64) -> Self {
+        let (faults, journal) = (Faults::default(), Journal::default());
+        let faulty: Arc<dyn FileSystem> = Arc::new(FaultyFileSystem::new(faults.clone()));
+        let recording = RecordingFileSystem::new(faulty, journal.clone());
+        let options = OpenOptions::new().create(true).alignment(alignment);
+        let options = options.file_system(Arc::new(recording));
+        Self {
+            path: path.to_owned(),
+            options,
+            store: None,
+            model: Model::default(),
+            faults,
+            journal,
+        }
+    }
+
+    /// Opens with this durability from now on.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options = self.options.durability(durability);
+        self
+    }
+
+    /// Opens the store, or creates it; once is enough.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn open(&mut self) -> io::Result<&DataStore> {
+        if self.store.is_none() {
+            self.store = Some(self.options.open(&self.path)?);
+        }
+        Ok(self.store())
+    }
+
+    /// The store.
+    ///
+    /// # Panics
+    /// If it is not open.
+    pub fn store(&self) -> &DataStore {
+        self.store.as_ref().expect("the store is open")
+    }
+
+    /// Whether the store is open.
+    pub fn is_open(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Drops the store, if it is open.
+    pub fn drop_store(&mut self) {
+        self.store = None;
+    }
+
+    /// Ends the process, as far as the file can tell. The store is not open afterwards.
+    pub fn kill(&mut self) {
+        self.faults.kill();
+        self.store = None;
+        self.faults.revive();
+    }
+
+    /// Does `operation`, opening the store if it has to; knows nothing of the model. Returns the tail.
+    ///
+    /// # Errors
+    /// The store's. After a failed reopening the store is not open.
+    pub fn perform(&mut self, operation: &Operation) -> io::Result<u64> {
+        self.open()?;
+        match operation {
+            Operation::CloseAndReopen => {
+                let closed = self.store().close();
+                self.store = None;
+                closed?;
+            }
+            Operation::DropAndReopen => self.store = None,
+            Operation::KillAndReopen => self.kill(),
+            Operation::ReadBeside => {
+                let reader = self.reader()?;
+                assert_same(&reader, &self.model)?;
+            }
+            _ => return perform(self.store(), operation),
+        }
+        self.open()?.file_size()
+    }
+
+    /// Opens the file read-only, on the same file system.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reader(&self) -> io::Result<DataStore> {
+        self.options.clone().create(false).read_only(true).open(&self.path)
+    }
+
+    /// Does `operation` to the store and to the model and checks that both agree on its outcome.
+    ///
+    /// # Errors
+    /// The store's, unless the model refuses the operation for the same reason.
+    ///
+    /// # Panics
+    /// If they do not agree.
+    pub fn step(&mut self, operation: &Operation) -> io::Result<()> {
+        let tail = self.open()?.file_size()?;
+        let mut model = self.model.clone();
+        match (self.perform(operation), model.apply(operation)) {
+            (Ok(end), Ok(())) => {
+                assert_eq!(end, self.store().file_size()?, "the tail is returned");
+                assert!(end >= tail, "the tail never moves back");
+                if end == tail {
+                    assert_eq!(model.content(), self.model.content(), "nothing was appended");
+                }
+                self.model = model;
+                Ok(())
+            }
+            (Err(error), Err(kind)) => {
+                assert_eq!(error.kind(), kind, "{error}");
+                assert_eq!(self.store().file_size()?, tail, "what is refused changes nothing");
+                Ok(())
+            }
+            (Err(error), Ok(())) => Err(error),
+            (Ok(_), Err(kind)) => panic!("{operation:?} must be refused as {kind:?}"),
+        }
+    }
+
+    /// Compares store and model.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Panics
+    /// If they differ.
+    pub fn check(&self) -> io::Result<()> {
+        assert_same(self.store(), &self.model)
+    }
+}

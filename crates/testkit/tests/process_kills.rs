@@ -1,0 +1,61 @@
+//! The process dies between any two calls to the system, or within one: everything acknowledged is there,
+//! the operation under way is there as a whole or not at all.
+
+use std::fs;
+
+use proptest::prelude::*;
+use simd_r_drive_testkit::{
+    Change, Disk, Model, Operation, Recorded, cases, check_image, crash_operation, histories,
+    with_kills,
+};
+
+/// Parts of a write under way that are tried, in bytes: these, and every so many.
+const PARTS: [usize; 4] = [1, 31, 63, 500];
+const PART_STEP: usize = 448;
+
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn a_kill_at_any_byte_leaves_what_was_acknowledged(
+        operations in histories(with_kills(crash_operation()), 10),
+        log2 in prop_oneof![4 => Just(6_u32), 1 => 7_u32..=12],
+        in_place in any::<bool>(),
+    ) {
+        try_every_kill(&operations, 1 << log2, in_place);
+    }
+}
+
+fn try_every_kill(operations: &[Operation], alignment: u64, in_place: bool) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.srd");
+    if in_place {
+        fs::write(&path, b"").unwrap();
+    }
+    let recorded = Recorded::run(&path, alignment, Model::default(), operations, None).unwrap();
+    let empty = Model::default();
+    let mut disk = Disk::default();
+    let mut step = 0;
+    for (position, (file, change)) in recorded.changes.iter().enumerate() {
+        while recorded.steps[step].end <= position {
+            step += 1;
+        }
+        let before = step.checked_sub(1).map_or(&empty, |before| &recorded.steps[before].model);
+        let allowed = [before, &recorded.steps[step].model];
+        if *file != 0 {
+            continue;
+        }
+        if let Change::Write { offset, bytes } = change {
+            let parts = PARTS.into_iter().chain((PART_STEP..).step_by(PART_STEP));
+            for len in parts.take_while(|len| *len < bytes.len()) {
+                let image = disk.seen_with_part(*offset, bytes, len);
+                check_image(directory.path(), &image, alignment, &allowed[..1]).unwrap();
+            }
+        }
+        if position == 0 || recorded.steps[step].start == position {
+            check_image(directory.path(), disk.seen(), alignment, &allowed[..1]).unwrap();
+        }
+        disk.apply(change);
+        check_image(directory.path(), disk.seen(), alignment, &allowed).unwrap();
+    }
+}

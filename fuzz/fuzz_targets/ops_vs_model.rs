@@ -1,0 +1,496 @@
+//! Any sequence of operations answers like a sorted map, also after reopening and after a crash between two
+//! operations.
+
+#![no_main]
+
+use std::io::{self, ErrorKind, Read};
+use std::path::PathBuf;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
+use simd_r_drive::{
+    DataStore, Durability, EntryHandle, EntryIterator, OpenOptions, Snapshot, compute_hash,
+};
+use simd_r_drive_fuzz::model::{Line, Model, Outcome};
+use simd_r_drive_fuzz::{keys, scratch};
+
+/// Most operations in one run.
+const MAX_OPS: usize = 48;
+
+#[derive(Debug, Arbitrary)]
+struct Input {
+    align_log2: u8,
+    verify_reads: bool,
+    is_synced: bool,
+    ops: Vec<Op>,
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+struct Payload {
+    len: Len,
+    byte: u8,
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Len {
+    Empty,
+    Short(u8),
+    Medium(u16),
+    /// Around the length from which payloads are written without a copy.
+    AroundDirect(u8),
+}
+
+impl Payload {
+    fn bytes(self) -> Vec<u8> {
+        let len = match self.len {
+            Len::Empty => 0,
+            Len::Short(len) => usize::from(len),
+            Len::Medium(len) => usize::from(len),
+            Len::AroundDirect(more) => (128 << 10) - 128 + usize::from(more),
+        };
+        (0..len).map(|at| self.byte.wrapping_mul((at >> 3) as u8)).collect()
+    }
+}
+
+#[derive(Debug, Arbitrary)]
+enum Op {
+    Write(u8, Payload),
+    WriteStream {
+        key: u8,
+        payload: Payload,
+        end: StreamEnd,
+    },
+    WriteHash(u8, Payload),
+    WriteHashStream(u8, Payload),
+    BatchWrite(Vec<(u8, Payload)>),
+    BatchWriteHashes(Vec<(u8, Payload)>),
+    Rename(u8, u8),
+    Copy(u8),
+    Transfer(u8),
+    TransferBack(u8),
+    CopyToItself(u8),
+    Delete(u8),
+    BatchDelete(Vec<u8>),
+    BatchDeleteHashes(Vec<u8>),
+    WriteIfAbsent(u8, Payload),
+    /// The handle of this number, of those that are held, is what the key is expected to have.
+    CompareAndWrite(u8, Option<u8>, Payload),
+    Sync,
+    Compact,
+    Reopen,
+    /// The process dies: the file is opened as it is.
+    Crash,
+    HoldHandle(u8),
+    HoldIterator,
+    HoldSnapshot,
+    OpenBeside,
+    Check,
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum StreamEnd {
+    Good,
+    Fails,
+    Interrupted,
+}
+
+/// A stream in odd pieces that ends as it is told.
+struct Stream<'a> {
+    bytes: &'a [u8],
+    end: StreamEnd,
+    is_interrupted: bool,
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if matches!(self.end, StreamEnd::Interrupted) {
+            self.is_interrupted = !self.is_interrupted;
+            if self.is_interrupted {
+                return Err(ErrorKind::Interrupted.into());
+            }
+        }
+        if self.bytes.is_empty() && matches!(self.end, StreamEnd::Fails) {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        let len = self.bytes.len().min(buffer.len()).min(4093);
+        let (now, later) = self.bytes.split_at(len);
+        buffer[..len].copy_from_slice(now);
+        self.bytes = later;
+        Ok(len)
+    }
+}
+
+/// A handle that was read, a copy of its bytes, and the version that it was.
+struct Held {
+    handle: EntryHandle,
+    copy: Vec<u8>,
+    sequence: u64,
+    /// Compactions and reopens before it was read: later, it counts as outdated.
+    era: usize,
+}
+
+/// A store, what it should hold, and what was taken from it earlier.
+struct Subject {
+    store: DataStore,
+    model: Model,
+    path: PathBuf,
+    options: OpenOptions,
+    handles: Vec<Held>,
+    iterators: Vec<(EntryIterator, Model)>,
+    snapshots: Vec<(Snapshot, Model)>,
+    crashes: usize,
+    era: usize,
+}
+
+fuzz_target!(|input: Input| {
+    let directory = scratch::directory();
+    let mut subject = Subject::new(directory.path().join("store"), &input);
+    let mut other = Subject::new(directory.path().join("other"), &input);
+    for op in input.ops.iter().take(MAX_OPS) {
+        subject.apply(op, &mut other);
+    }
+    for subject in [&mut subject, &mut other] {
+        subject.check();
+        subject.reopen();
+        subject.check();
+        subject.check_held();
+    }
+    let strays = scratch::contents(directory.path()).len();
+    assert_eq!(strays, 2, "files were left behind");
+});
+
+impl Subject {
+    fn new(path: PathBuf, input: &Input) -> Self {
+        let options = OpenOptions::new()
+            .create(true)
+            .alignment(1 << (6 + input.align_log2 % 11))
+            .verify_reads(input.verify_reads)
+            .durability(if input.is_synced { Durability::Sync } else { Durability::Process });
+        let store = options.open(&path).expect("a store is created");
+        Self {
+            store,
+            model: Model::default(),
+            path,
+            options,
+            handles: Vec::new(),
+            iterators: Vec::new(),
+            snapshots: Vec::new(),
+            crashes: 0,
+            era: 0,
+        }
+    }
+
+    fn apply(&mut self, op: &Op, other: &mut Self) {
+        let before = self.store.file_size().expect("known");
+        let (got, expected) = self.run(op, other);
+        let after = self.store.file_size().expect("known");
+        let may_shrink = matches!(op, Op::Reopen | Op::Crash | Op::Compact);
+        assert!(after >= before || may_shrink, "the tail went back");
+        match (got, expected) {
+            (Ok(Some(tail)), Ok(())) => assert_eq!(tail, after, "{op:?}"),
+            (Ok(None), Ok(())) => {}
+            (Err(error), Err(kind)) => {
+                assert_eq!(error.kind(), kind, "{op:?}: {error}");
+                assert_eq!(after, before, "a refused operation moved the tail: {op:?}");
+            }
+            (got, expected) => panic!("{op:?}: got {got:?}, expected {expected:?}"),
+        }
+        assert_eq!(self.store.len().expect("counted"), self.model.lines.len(), "{op:?}");
+    }
+
+    /// Does the same to store and model. The answer is the tail, where the operation returns one.
+    fn run(&mut self, op: &Op, other: &mut Self) -> (io::Result<Option<u64>>, Outcome) {
+        let (store, model) = (&self.store, &mut self.model);
+        let (got, expected) = match op {
+            Op::Write(key, payload) => {
+                let (key, payload) = (keys::key(*key), payload.bytes());
+                (store.write(&key, &payload), model.write(&[(key, payload)]))
+            }
+            Op::WriteStream { key, payload, end } => {
+                let (key, payload) = (keys::key(*key), payload.bytes());
+                let mut stream = Stream { bytes: &payload, end: *end, is_interrupted: false };
+                let got = store.write_stream(&key, &mut stream);
+                let expected = match end {
+                    StreamEnd::Fails => Err(ErrorKind::ConnectionReset),
+                    _ => model.write(&[(key, payload)]),
+                };
+                (got, expected)
+            }
+            Op::WriteHash(hash, payload) => {
+                let (hash, payload) = (keys::hash(*hash), payload.bytes());
+                (store.write_with_key_hash(hash, &payload), model.write_hashes(&[(hash, payload)]))
+            }
+            Op::WriteHashStream(hash, payload) => {
+                let (hash, payload) = (keys::hash(*hash), payload.bytes());
+                let got = store.write_stream_with_key_hash(hash, &mut &*payload);
+                (got, model.write_hashes(&[(hash, payload)]))
+            }
+            Op::BatchWrite(entries) => {
+                let owned: Vec<_> =
+                    entries.iter().map(|(key, p)| (keys::key(*key), p.bytes())).collect();
+                let entries: Vec<_> = owned.iter().map(|(key, p)| (&key[..], &p[..])).collect();
+                (store.batch_write(&entries), model.write(&owned))
+            }
+            Op::BatchWriteHashes(entries) => {
+                let owned: Vec<_> =
+                    entries.iter().map(|(hash, p)| (keys::hash(*hash), p.bytes())).collect();
+                let entries = owned.iter().map(|(hash, p)| (*hash, &p[..])).collect();
+                (store.batch_write_with_key_hashes(entries, false), model.write_hashes(&owned))
+            }
+            Op::Rename(old, new) => {
+                let (old, new) = (keys::key(*old), keys::key(*new));
+                (store.rename(&old, &new), model.rename(&old, &new))
+            }
+            Op::Copy(key) => {
+                let key = keys::key(*key);
+                let got = store.copy(&key, &other.store);
+                if let Ok(tail) = &got {
+                    assert_eq!(*tail, other.store.file_size().expect("known"));
+                }
+                return (got.map(|_| None), model.copy(&key, &mut other.model));
+            }
+            Op::Transfer(key) => {
+                let key = keys::key(*key);
+                let expected = model.copy(&key, &mut other.model);
+                let got = store.transfer(&key, &other.store);
+                if expected.is_ok() {
+                    model.delete(&[key]);
+                }
+                (got, expected)
+            }
+            Op::TransferBack(key) => {
+                let key = keys::key(*key);
+                let expected = other.model.copy(&key, model);
+                let got = other.store.transfer(&key, store);
+                if expected.is_ok() {
+                    other.model.delete(&[key]);
+                }
+                return (got.map(|_| None), expected);
+            }
+            Op::CopyToItself(key) => {
+                (store.copy(&keys::key(*key), store), Err(ErrorKind::InvalidInput))
+            }
+            Op::Delete(key) => {
+                let key = keys::key(*key);
+                let got = store.delete(&key);
+                model.delete(&[key]);
+                (got, Ok(()))
+            }
+            Op::BatchDelete(numbers) => {
+                let owned: Vec<_> = numbers.iter().map(|number| keys::key(*number)).collect();
+                let keys: Vec<_> = owned.iter().map(Vec::as_slice).collect();
+                let before = model.lines.len();
+                let tail = store.file_size().expect("known");
+                let got = store.batch_delete(&keys);
+                model.delete(&owned);
+                if model.lines.len() == before {
+                    assert_eq!(store.file_size().expect("known"), tail, "deleted what is absent");
+                }
+                (got, Ok(()))
+            }
+            Op::BatchDeleteHashes(numbers) => {
+                let hashes: Vec<_> = numbers.iter().map(|number| keys::hash(*number)).collect();
+                let got = store.batch_delete_key_hashes(&hashes);
+                model.delete_hashes(&hashes);
+                (got, Ok(()))
+            }
+            Op::WriteIfAbsent(key, payload) => {
+                let (key, payload) = (keys::key(*key), payload.bytes());
+                let is_absent = model.read(&key).is_none();
+                let got = store.write_if_absent(&key, &payload);
+                let expected = if is_absent { model.write(&[(key, payload)]) } else { Ok(()) };
+                if let Ok(wrote) = got {
+                    assert_eq!(wrote, is_absent);
+                }
+                return (got.map(|_| None), expected);
+            }
+            Op::CompareAndWrite(key, number, payload) => {
+                let (key, payload) = (keys::key(*key), payload.bytes());
+                let held = number.and_then(|number| {
+                    self.handles.get(usize::from(number) % self.handles.len().max(1))
+                });
+                let is_expected = match (model.read(&key), held) {
+                    (None, None) => true,
+                    (Some(value), Some(held)) => {
+                        held.era == self.era && held.sequence == value.sequence
+                    }
+                    _ => false,
+                };
+                let got = store.compare_and_write(&key, held.map(|held| &held.handle), &payload);
+                let expected = if is_expected { model.write(&[(key, payload)]) } else { Ok(()) };
+                if let Ok(wrote) = got {
+                    assert_eq!(wrote, is_expected);
+                }
+                return (got.map(|_| None), expected);
+            }
+            Op::Compact => {
+                self.compact();
+                return (Ok(None), Ok(()));
+            }
+            Op::Sync => return (store.sync().map(|()| None), Ok(())),
+            Op::Reopen => {
+                self.reopen();
+                return (Ok(None), Ok(()));
+            }
+            Op::Crash => {
+                self.crash();
+                return (Ok(None), Ok(()));
+            }
+            Op::HoldHandle(key) => {
+                let key = keys::key(*key);
+                if let (Ok(Some(handle)), Some(value)) = (store.read(&key), model.read(&key)) {
+                    let (copy, sequence, era) = (handle.to_vec(), value.sequence, self.era);
+                    self.handles.push(Held { handle, copy, sequence, era });
+                }
+                return (Ok(None), Ok(()));
+            }
+            Op::HoldIterator => {
+                self.iterators.push((store.iter_entries(), model.clone()));
+                return (Ok(None), Ok(()));
+            }
+            Op::HoldSnapshot => {
+                self.snapshots.push((store.snapshot(), model.clone()));
+                return (Ok(None), Ok(()));
+            }
+            Op::OpenBeside => {
+                let options = OpenOptions::new().read_only(true);
+                let reader = options.open(&self.path).expect("readers are welcome beside a writer");
+                check_contents(&reader, model);
+                check_iterator(&mut reader.iter_entries(), model);
+                let refused = OpenOptions::new().open(&self.path);
+                assert!(refused.is_err(), "two writers");
+                return (Ok(None), Ok(()));
+            }
+            Op::Check => {
+                self.check();
+                return (Ok(None), Ok(()));
+            }
+        };
+        (got.map(Some), expected)
+    }
+
+    /// Live values stay, in their order; the rest goes.
+    fn compact(&mut self) {
+        self.era += 1;
+        let before = self.store.file_size().expect("known");
+        self.store.compact().expect("nothing is damaged");
+        assert!(self.store.file_size().expect("known") <= before + 2 * (64 << 10), "it grew");
+        let stats = self.store.stats();
+        assert_eq!((stats.dead_slots, stats.dead_bytes), (0, 0), "compaction left dead bytes");
+        self.check();
+    }
+
+    fn reopen(&mut self) {
+        self.era += 1;
+        let before = self.store.stats();
+        self.store.close().expect("a store on a sound disk closes");
+        let len = std::fs::metadata(&self.path).expect("there").len();
+        assert_eq!(self.store.file_size().expect("known"), len, "a closed store has no slack");
+        assert!(self.store.write(b"late", b"").is_err(), "a closed store took a write");
+        self.store = self.options.open(&self.path).expect("what was closed opens again");
+        let report = self.store.recovery_report();
+        assert!(report.was_clean && report.uncommitted_bytes == 0, "{report:?}");
+        self.compare_counts(&before);
+    }
+
+    fn crash(&mut self) {
+        self.era += 1;
+        let before = self.store.stats();
+        self.crashes += 1;
+        let left = self.path.with_extension(self.crashes.to_string());
+        std::fs::copy(&self.path, &left).expect("copied");
+        let survivor = self.options.open(&left).expect("what a dead process leaves opens");
+        assert_eq!(survivor.recovery_report().uncommitted_bytes, 0);
+        // The dying store closes, but its file is not looked at any more.
+        self.store = survivor;
+        std::fs::remove_file(&self.path).expect("removed");
+        std::fs::rename(&left, &self.path).expect("renamed");
+        self.compare_counts(&before);
+    }
+
+    /// What is counted as it happens equals what is counted when the log is read again.
+    fn compare_counts(&self, before: &simd_r_drive::StoreStats) {
+        let after = self.store.stats();
+        assert_eq!(
+            (after.live_keys, after.dead_slots, after.dead_bytes),
+            (before.live_keys, before.dead_slots, before.dead_bytes),
+            "live keys, dead slots, dead bytes"
+        );
+    }
+
+    fn check(&self) {
+        check_contents(&self.store, &self.model);
+        check_iterator(&mut self.store.iter_entries(), &self.model);
+    }
+
+    fn check_held(&mut self) {
+        for held in self.handles.drain(..) {
+            assert_eq!(&*held.handle, &*held.copy, "a handle changed under its holder");
+        }
+        for (snapshot, model) in self.snapshots.drain(..) {
+            check_contents(&snapshot, &model);
+            check_iterator(&mut snapshot.iter_entries(), &model);
+        }
+        for (mut iterator, model) in self.iterators.drain(..) {
+            check_iterator(&mut iterator, &model);
+            iterator.finish().expect("nothing is damaged");
+        }
+    }
+}
+
+fn check_contents(store: &impl DataStoreReader<EntryHandleType = EntryHandle>, model: &Model) {
+    assert_eq!(store.len().expect("counted"), model.lines.len());
+    assert_eq!(store.is_empty().expect("counted"), model.lines.is_empty());
+    let all_keys: Vec<_> = (0..keys::COUNT).map(keys::key).collect();
+    let slices: Vec<_> = all_keys.iter().map(Vec::as_slice).collect();
+    let hashes: Vec<_> = all_keys.iter().map(|key| compute_hash(key)).collect();
+    let batch = store.batch_read(&slices).expect("readable");
+    let hashed = store.batch_read_hashed_keys(&hashes, Some(&slices)).expect("readable");
+    for (number, key) in all_keys.iter().enumerate() {
+        let expected = model.read(key).map(|value| &*value.payload);
+        let entry = store.read(key).expect("readable");
+        assert_eq!(entry.as_deref(), expected, "key {number}");
+        assert_eq!(batch[number].as_deref(), expected, "key {number} in a batch");
+        assert_eq!(hashed[number].as_deref(), expected, "key {number} in a hashed batch");
+        assert_eq!(store.exists(key).expect("readable"), expected.is_some());
+        let metadata = store.read_metadata(key).expect("readable");
+        assert_eq!(metadata.is_some(), expected.is_some());
+        if let (Some(entry), Some(metadata)) = (entry, metadata) {
+            assert_eq!(metadata.key_hash, hashes[number]);
+            assert!(entry.is_valid_checksum());
+            assert_eq!(entry.as_ptr().addr() % 64, 0, "payload not aligned");
+        }
+    }
+    for number in 0..keys::COUNT + 4 {
+        let hash = keys::hash(number);
+        let expected = model.read_hash(hash).map(|value| &*value.payload);
+        let entry = store.read_with_key_hash(hash).expect("readable");
+        assert_eq!(entry.as_deref(), expected, "hash {number}");
+        assert_eq!(store.exists_with_key_hash(hash).expect("readable"), expected.is_some());
+        let batch = store.batch_read_hashed_keys(&[hash], None).expect("readable");
+        assert_eq!(batch[0].as_deref(), expected, "hash {number} in a batch");
+    }
+    let last = store.read_last_entry().expect("readable");
+    let expected = model.newest_first().first().map(|(_, value)| value.payload.clone());
+    assert_eq!(last.as_deref(), expected.as_deref(), "last entry");
+}
+
+/// Iteration shows every live entry once, newest first.
+fn check_iterator(iterator: &mut EntryIterator, model: &Model) {
+    let got: Vec<(Line, Vec<u8>)> = iterator
+        .map(|entry| {
+            let line = match entry.key() {
+                Some(key) => Line::Keyed(key.to_vec()),
+                None => Line::Bare(entry.key_hash()),
+            };
+            (line, entry.to_vec())
+        })
+        .collect();
+    let expected: Vec<_> = model
+        .newest_first()
+        .into_iter()
+        .map(|(line, value)| (line.clone(), value.payload.clone()))
+        .collect();
+    assert!(got == expected, "iteration differs from the model");
+}

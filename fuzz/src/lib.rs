@@ -1,0 +1,6 @@
+//! What the fuzz targets share.
+
+pub mod image;
+pub mod keys;
+pub mod model;
+pub mod scratch;

@@ -1,0 +1,133 @@
+//! What a store should hold, in the plainest terms.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+use simd_r_drive::compute_hash;
+use simd_r_drive_entry_handle::constants::MAX_KEY_LEN;
+
+/// Whose versions follow each other: those of a key, or of a hash that was written without a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    Keyed(Vec<u8>),
+    Bare(u64),
+}
+
+impl Line {
+    pub fn hash(&self) -> u64 {
+        match self {
+            Self::Keyed(key) => compute_hash(key),
+            Self::Bare(hash) => *hash,
+        }
+    }
+}
+
+/// A value and when it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    pub sequence: u64,
+    pub payload: Vec<u8>,
+}
+
+/// The contents of a store.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub lines: BTreeMap<Line, Value>,
+    sequence: u64,
+}
+
+/// What an operation should answer: nothing, or an error of this kind and no change.
+pub type Outcome = Result<(), ErrorKind>;
+
+impl Model {
+    pub fn read(&self, key: &[u8]) -> Option<&Value> {
+        self.lines
+            .get(&Line::Keyed(key.to_vec()))
+            .or_else(|| self.lines.get(&Line::Bare(compute_hash(key))))
+    }
+
+    pub fn read_hash(&self, hash: u64) -> Option<&Value> {
+        self.of_hash(hash).max_by_key(|(_, value)| value.sequence).map(|(_, value)| value)
+    }
+
+    fn of_hash(&self, hash: u64) -> impl Iterator<Item = (&Line, &Value)> {
+        self.lines.iter().filter(move |(line, _)| line.hash() == hash)
+    }
+
+    /// All values, newest first.
+    pub fn newest_first(&self) -> Vec<(&Line, &Value)> {
+        let mut all: Vec<_> = self.lines.iter().collect();
+        all.sort_by_key(|(_, value)| std::cmp::Reverse(value.sequence));
+        all
+    }
+
+    fn insert(&mut self, line: Line, payload: Vec<u8>) {
+        self.sequence += 1;
+        self.lines.insert(line, Value { sequence: self.sequence, payload });
+    }
+
+    fn put(&mut self, key: &[u8], payload: &[u8]) {
+        self.lines.remove(&Line::Bare(compute_hash(key)));
+        self.insert(Line::Keyed(key.to_vec()), payload.to_vec());
+    }
+
+    /// One commit. The last write of a key wins, and stands where it was.
+    pub fn write(&mut self, entries: &[(Vec<u8>, Vec<u8>)]) -> Outcome {
+        for (number, (key, _)) in entries.iter().enumerate() {
+            let is_last = entries[number + 1..].iter().all(|(later, _)| later != key);
+            if is_last && key.len() > MAX_KEY_LEN {
+                return Err(ErrorKind::InvalidInput);
+            }
+        }
+        for (number, (key, payload)) in entries.iter().enumerate() {
+            if entries[number + 1..].iter().all(|(later, _)| later != key) {
+                self.put(key, payload);
+            }
+        }
+        Ok(())
+    }
+
+    /// One commit under bare hashes. Several live keys of a hash are not replaced at once.
+    pub fn write_hashes(&mut self, entries: &[(u64, Vec<u8>)]) -> Outcome {
+        let keyed = |(line, _): &(&Line, &Value)| matches!(line, Line::Keyed(_));
+        if entries.iter().any(|(hash, _)| self.of_hash(*hash).filter(keyed).count() > 1) {
+            return Err(ErrorKind::InvalidInput);
+        }
+        for (number, (hash, payload)) in entries.iter().enumerate() {
+            if entries[number + 1..].iter().all(|(later, _)| later != hash) {
+                self.delete_hashes(&[*hash]);
+                self.insert(Line::Bare(*hash), payload.clone());
+            }
+        }
+        Ok(())
+    }
+
+    pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Outcome {
+        if old == new {
+            return Err(ErrorKind::InvalidInput);
+        }
+        let Some(value) = self.read(old).cloned() else { return Err(ErrorKind::NotFound) };
+        if new.len() > MAX_KEY_LEN {
+            return Err(ErrorKind::InvalidInput);
+        }
+        self.delete(&[old.to_vec()]);
+        self.put(new, &value.payload);
+        Ok(())
+    }
+
+    pub fn delete(&mut self, keys: &[Vec<u8>]) {
+        for key in keys {
+            self.lines.remove(&Line::Keyed(key.clone()));
+            self.lines.remove(&Line::Bare(compute_hash(key)));
+        }
+    }
+
+    pub fn delete_hashes(&mut self, hashes: &[u64]) {
+        self.lines.retain(|line, _| !hashes.contains(&line.hash()));
+    }
+
+    pub fn copy(&self, key: &[u8], target: &mut Self) -> Outcome {
+        let value = self.read(key).ok_or(ErrorKind::NotFound)?;
+        target.write(&[(key.to_vec(), value.payload.clone())])
+    }
+}
