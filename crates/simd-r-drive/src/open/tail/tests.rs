@@ -185,7 +185,7 @@ fn barriers_that_name_every_byte_used_to_take_quadratic_time() {
         log.push(Kind::Barrier, &barrier.encode());
     }
     let len = log.file.bytes.len() as u64;
-    let found = scan(&log.file, &log.layout, root, len).unwrap();
+    let found = scan(&log.file, &log.layout, root, len, WalkFrom::NewestBarrier).unwrap();
     assert_eq!(found.newest_barrier.unwrap().end, root + (4 << 20) / 64);
 }
 
