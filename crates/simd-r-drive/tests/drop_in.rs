@@ -325,7 +325,7 @@ fn utilities() {
     let directory = tempfile::tempdir().unwrap();
     let namespace: NamespaceHasher = NamespaceHasher::new(b"ns");
     let key: Vec<u8> = namespace.namespace(b"key");
-    let halves = [b"ns".as_slice(), b"key"].map(|part| simd_r_drive::compute_hash(part));
+    let halves = [b"ns".as_slice(), b"key"].map(simd_r_drive::compute_hash);
     assert_eq!(key, halves.map(u64::to_le_bytes).concat());
     let text: String = format_bytes(10_936_844);
     assert_eq!(text, "10.43 MB");
@@ -348,7 +348,7 @@ fn utilities() {
     let bytes: Vec<u8> = source.iter().flat_map(|float| float.to_le_bytes()).collect();
     let typed: Cow<'_, [f32]> = align_or_copy::<f32, 4>(&bytes, f32::from_le_bytes);
     assert_eq!(&*typed, &source);
-    let mut shifted = vec![0_u8; 32];
+    let mut shifted = [0_u8; 32];
     let at = (1..5).find(|at| (shifted.as_ptr() as usize + at) % 4 == 1).unwrap();
     shifted[at..at + 12].copy_from_slice(&bytes);
     let copied = align_or_copy::<f32, 4>(&shifted[at..at + 12], f32::from_le_bytes);

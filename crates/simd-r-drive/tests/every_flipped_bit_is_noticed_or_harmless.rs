@@ -12,7 +12,7 @@ use std::path::Path;
 use std::thread;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, EntryHandle, FormatError, OpenOptions, compute_hash};
+use simd_r_drive::{DataStore, FormatError, OpenOptions, compute_hash};
 use support::hooks::Hooked;
 use support::{assert_names_damage, names_in, new_path, typed};
 
@@ -51,10 +51,11 @@ struct Tally {
 /// Reads everything through every kind of read: the right value, or an error that names the damage.
 fn check(store: &DataStore, expected: &Contents, what: &str) -> u64 {
     let mut damaged = 0;
-    let mut judge =
-        |result: std::io::Result<Option<EntryHandle>>, value: Option<&[u8]>| match result {
+    let mut judge = |result: std::io::Result<Option<simd_r_drive::EntryHandle>>,
+                     value: Option<&[u8]>| {
+        match result {
             Ok(entry) => {
-                let entry = entry.as_ref().map(EntryHandle::as_slice);
+                let entry = entry.as_ref().map(simd_r_drive_entry_handle::EntryHandle::as_slice);
                 assert_eq!(entry, value, "{what}: wrong");
             }
             Err(error) => {
@@ -62,7 +63,8 @@ fn check(store: &DataStore, expected: &Contents, what: &str) -> u64 {
                 assert_names_damage(&error, what);
                 damaged += 1;
             }
-        };
+        }
+    };
     for (key, value) in expected {
         judge(store.read(key), Some(value));
         judge(store.read_with_key_hash(compute_hash(key)), Some(value));

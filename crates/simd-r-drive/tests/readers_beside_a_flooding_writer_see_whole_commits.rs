@@ -215,7 +215,8 @@ fn readers_in_other_processes_see_whole_commits_in_order() {
             .map(|_| scope.spawn(|| child::run("reader_process", &path, "8")))
             .chain([scope.spawn(|| read_from_outside(&path, 8))])
             .collect();
-        let results: Vec<_> = readers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        let results: Vec<_> =
+            readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         is_over.store(true, Ordering::Release);
         let versions = writer.join().unwrap();
         for result in results {

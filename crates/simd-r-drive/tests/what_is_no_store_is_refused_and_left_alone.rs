@@ -18,8 +18,11 @@ use support::{Random, names_in, new_path, state_of, typed, within};
 /// Every animal is told at once; this is generous for a machine with other things to do.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
+/// A way to open a store, and its name.
+type Way = (&'static str, fn(&Path) -> io::Result<DataStore>);
+
 /// The ways to open something.
-const WAYS: [(&str, fn(&Path) -> io::Result<DataStore>); 5] = [
+const WAYS: [Way; 5] = [
     ("open", DataStore::open),
     ("open_existing", DataStore::open_existing),
     ("read_only", |path| OpenOptions::new().read_only(true).open(path)),
