@@ -40,8 +40,8 @@ fn the_fixture_is_what_the_published_crate_writes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("old.bin");
     write_fixture(&path);
-    let fixture =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/simd-r-drive/tests/fixtures/published-0.17.5.bin");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../crates/simd-r-drive/tests/fixtures/published-0.17.5.bin");
     if std::env::var_os("WRITE_FIXTURE").is_some() {
         fs::copy(&path, &fixture).unwrap();
     }
@@ -53,8 +53,12 @@ fn the_fixture_is_what_the_published_crate_writes() {
 fn old_stores_of_every_shape_are_recognised() {
     let directory = tempfile::tempdir().unwrap();
     let shapes: [(&str, fn(&published::DataStore)); 6] = [
-        ("one entry", |store| drop(store.write(b"k", b"v").unwrap())),
-        ("one large entry", |store| drop(store.write(b"k", &vec![5; 5 << 20]).unwrap())),
+        ("one entry", |store| {
+            store.write(b"k", b"v").unwrap();
+        }),
+        ("one large entry", |store| {
+            store.write(b"k", &vec![5; 5 << 20]).unwrap();
+        }),
         ("many entries", |store| {
             for number in 1..2000_u32 {
                 store.write(&number.to_le_bytes(), &number.to_le_bytes()).unwrap();
@@ -70,7 +74,7 @@ fn old_stores_of_every_shape_are_recognised() {
             store.delete(b"k").unwrap();
         }),
         ("a stream", |store| {
-            drop(store.write_stream(b"s", &mut &vec![1; 100_000][..]).unwrap());
+            store.write_stream(b"s", &mut &vec![1; 100_000][..]).unwrap();
         }),
     ];
     for (name, fill) in shapes {
