@@ -6,6 +6,9 @@ use std::path::Path;
 use published::traits::{DataStoreReader as _, DataStoreWriter as _};
 use simd_r_drive::{DataStore, FormatError, OpenOptions};
 
+/// Writes a store of some shape.
+type Fill = fn(&published::DataStore);
+
 /// The store that stands as a fixture in the engine's own tests.
 fn write_fixture(path: &Path) {
     let store = published::DataStore::open(path).unwrap();
@@ -52,7 +55,7 @@ fn the_fixture_is_what_the_published_crate_writes() {
 #[test]
 fn old_stores_of_every_shape_are_recognised() {
     let directory = tempfile::tempdir().unwrap();
-    let shapes: [(&str, fn(&published::DataStore)); 6] = [
+    let shapes: [(&str, Fill); 6] = [
         ("one entry", |store| {
             store.write(b"k", b"v").unwrap();
         }),
