@@ -6,6 +6,9 @@ use std::path::Path;
 use published::traits::{DataStoreReader as _, DataStoreWriter as _};
 use simd_r_drive::{DataStore, FormatError, OpenOptions};
 
+/// Writes a store of some shape.
+type Fill = fn(&published::DataStore);
+
 /// The store that stands as a fixture in the engine's own tests.
 fn write_fixture(path: &Path) {
     let store = published::DataStore::open(path).unwrap();
@@ -52,9 +55,13 @@ fn the_fixture_is_what_the_published_crate_writes() {
 #[test]
 fn old_stores_of_every_shape_are_recognised() {
     let directory = tempfile::tempdir().unwrap();
-    let shapes: [(&str, fn(&published::DataStore)); 6] = [
-        ("one entry", |store| drop(store.write(b"k", b"v").unwrap())),
-        ("one large entry", |store| drop(store.write(b"k", &vec![5; 5 << 20]).unwrap())),
+    let shapes: [(&str, Fill); 6] = [
+        ("one entry", |store| {
+            store.write(b"k", b"v").unwrap();
+        }),
+        ("one large entry", |store| {
+            store.write(b"k", &vec![5; 5 << 20]).unwrap();
+        }),
         ("many entries", |store| {
             for number in 1..2000_u32 {
                 store.write(&number.to_le_bytes(), &number.to_le_bytes()).unwrap();
@@ -70,7 +77,7 @@ fn old_stores_of_every_shape_are_recognised() {
             store.delete(b"k").unwrap();
         }),
         ("a stream", |store| {
-            drop(store.write_stream(b"s", &mut &vec![1; 100_000][..]).unwrap());
+            store.write_stream(b"s", &mut &vec![1; 100_000][..]).unwrap();
         }),
     ];
     for (name, fill) in shapes {

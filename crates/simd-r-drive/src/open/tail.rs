@@ -65,9 +65,12 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
-    if let Some(point) = hinted.filter(|point| !is_possible_end(&layout, point.end)) {
-        return Err(FormatError::damaged(point.end, Damage::DurablePoint).into());
-    }
+    let hinted = match hinted {
+        Some(point) if is_possible_end(&layout, point.end) => Some(point),
+        Some(_) if tolerate_damage => None,
+        Some(point) => return Err(FormatError::damaged(point.end, Damage::DurablePoint).into()),
+        None => None,
+    };
     // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
     // seal the log went on.
     if let Some(point) = hinted {
