@@ -86,6 +86,34 @@ impl EntryHandle {
         self.clone()
     }
 
+    /// The payload as an Arrow buffer, without a copy; it keeps the entry alive.
+    #[cfg(feature = "arrow")]
+    pub fn as_arrow_buffer(&self) -> arrow_buffer::Buffer {
+        self.clone().into_arrow_buffer()
+    }
+
+    /// The payload as an Arrow buffer, without a copy.
+    #[cfg(feature = "arrow")]
+    pub fn into_arrow_buffer(self) -> arrow_buffer::Buffer {
+        bytes::Bytes::from_owner(self).into()
+    }
+
+    /// A copy of the map's bytes up to the end of this entry, at the same offsets; the header's are zero. What
+    /// earlier versions lent here was the map itself, which no safe code may have.
+    ///
+    /// # Errors
+    /// The operating system's, when memory is short.
+    #[cfg(feature = "expose-internal-api")]
+    pub fn mmap_arc(&self) -> io::Result<Arc<memmap2::Mmap>> {
+        self.payload.map().copy_until(self.slot_end).map(Arc::new)
+    }
+
+    /// Where the map starts in memory, to tell maps apart.
+    #[doc(hidden)]
+    pub fn arc_ptr(&self) -> *const u8 {
+        self.payload.map().as_ptr()
+    }
+
     /// The payload.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
@@ -265,6 +293,14 @@ impl PartialEq<&[u8]> for EntryHandle {
 impl PartialEq<Vec<u8>> for EntryHandle {
     fn eq(&self, other: &Vec<u8>) -> bool {
         self.as_slice() == other.as_slice()
+    }
+}
+
+/// Without a copy; the bytes keep the entry alive.
+#[cfg(feature = "bytes")]
+impl From<EntryHandle> for bytes::Bytes {
+    fn from(entry: EntryHandle) -> Self {
+        Self::from_owner(entry)
     }
 }
 

@@ -136,6 +136,27 @@ impl Map {
         self.reserved
     }
 
+    /// Where the map starts in memory, to tell maps apart.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.base.as_ptr()
+    }
+
+    /// A private copy of everything up to `end`, at the same offsets; what cannot be read is zero.
+    ///
+    /// # Errors
+    /// The operating system's, when memory is short.
+    pub fn copy_until(&self, end: u64) -> io::Result<Mmap> {
+        let end = end.min(self.readable());
+        let len = usize::try_from(end).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mut copy = MmapMut::map_anon(len.max(1))?;
+        let first = usize::try_from(self.first.min(end)).unwrap_or(len);
+        if let (Some(target), Some(bytes)) = (copy.get_mut(first..len), self.bytes(self.first..end))
+        {
+            target.copy_from_slice(bytes);
+        }
+        copy.make_read_only()
+    }
+
     /// Up to where bytes can be read.
     #[inline]
     pub fn readable(&self) -> u64 {

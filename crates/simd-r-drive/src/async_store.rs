@@ -9,13 +9,17 @@ use simd_r_drive_traits::{
     AsyncDataStoreReader, AsyncDataStoreWriter, DataStoreReader, DataStoreWriter,
 };
 
+use crate::spool::Spool;
 use crate::store::DataStore;
 
 /// A [`DataStore`] with the asynchronous traits. Clones are cheap and share the store.
 ///
 /// It needs no runtime: every method does its work at once, on the thread that polls it. Reads never wait
-/// for anything but memory. Writes take the writer's lock and make a system call; on a runtime whose threads
-/// must not block, put large writes and streams on its pool for blocking work.
+/// for anything but memory. Writes take the writer's lock and make a system call, and wait for a flush if the
+/// store is opened with [`Durability::Sync`](crate::Durability::Sync).
+///
+/// With feature `tokio`, and on a tokio runtime, flushing, closing, compacting and the commit of a stream go to
+/// the runtime's pool for blocking work. A stream's reader is borrowed, so it is read on the thread that polls.
 ///
 /// ```
 /// use simd_r_drive::DataStore;
@@ -40,6 +44,50 @@ impl AsyncDataStore {
     /// The store itself, for everything that is not in the traits.
     pub fn store(&self) -> &Arc<DataStore> {
         &self.store
+    }
+
+    /// See [`DataStore::sync`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn sync(&self) -> Result<()> {
+        self.blocking(|store| store.sync()).await
+    }
+
+    /// See [`DataStore::close`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn close(&self) -> Result<()> {
+        self.blocking(|store| store.close()).await
+    }
+
+    /// See [`DataStore::compact`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn compact(&self) -> Result<()> {
+        self.blocking(|store| store.compact()).await
+    }
+
+    /// Does work that blocks: where blocking is welcome, if there is such a place.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&DataStore) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        #[cfg(feature = "tokio")]
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let store = Arc::clone(&self.store);
+            return match runtime.spawn_blocking(move || work(&store)).await {
+                Ok(result) => result,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is being shut down.
+                    Err(error) => Err(std::io::Error::other(error)),
+                },
+            };
+        }
+        work(&self.store)
     }
 }
 
@@ -112,7 +160,9 @@ impl AsyncDataStoreReader for AsyncDataStore {
 #[async_trait]
 impl AsyncDataStoreWriter for AsyncDataStore {
     async fn write_stream<R: Read + Send>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
-        self.store.write_stream(key, reader)
+        let spool = Spool::fill(reader, &self.store.shared.path)?;
+        let key = key.to_vec();
+        self.blocking(move |store| store.commit_spool(&key, spool)).await
     }
 
     async fn write_stream_with_key_hash<R: Read + Send>(
@@ -120,7 +170,8 @@ impl AsyncDataStoreWriter for AsyncDataStore {
         key_hash: u64,
         reader: &mut R,
     ) -> Result<u64> {
-        self.store.write_stream_with_key_hash(key_hash, reader)
+        let spool = Spool::fill(reader, &self.store.shared.path)?;
+        self.blocking(move |store| store.commit_bare_spool(key_hash, spool)).await
     }
 
     async fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64> {

@@ -24,9 +24,10 @@ pub(crate) fn map(file: &dyn StoreFile, alignment: Alignment, end: u64) -> io::R
     // Even where address space is short, each map is at least an eighth larger than the one before.
     let need = end.saturating_add((end / 8).max(1 << 20));
     let wish = end.saturating_mul(GROWTH).max(MIN_RESERVATION);
-    let map = file.map(alignment, need, wish).or_else(|error| {
-        // Some systems cannot map beyond the end of a file that is open for reading only.
-        file.map(alignment, end, end).map_err(|_| error)
+    let map = file.map(alignment, need, wish).or_else(|_| {
+        // Some files cannot be mapped beyond their end: a value in another store, or on some systems any that is
+        // open for reading only.
+        file.map(alignment, end, end)
     })?;
     Ok(Arc::new(map))
 }

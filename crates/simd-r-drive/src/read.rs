@@ -1,6 +1,7 @@
 //! Reading the newest state.
 
 use std::io::{self, Result};
+use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{EntryHandle, EntryMetadata};
 use simd_r_drive_traits::DataStoreReader;
@@ -39,6 +40,33 @@ impl DataStore {
     /// Meant to be held briefly.
     pub fn view(&self) -> View {
         View::new(self.generation())
+    }
+
+    /// A copy of the store's bytes, at the same offsets, for tests that were written for earlier versions; the
+    /// header's are zero.
+    ///
+    /// # Panics
+    /// When memory is short.
+    #[doc(hidden)]
+    pub fn get_mmap_arc_for_testing(&self) -> Arc<memmap2::Mmap> {
+        let generation = self.generation();
+        let tail = generation.publication.tail();
+        let copy = match generation.publication.covering(tail) {
+            Some(map) => map.copy_until(tail),
+            None => Err(io::ErrorKind::OutOfMemory.into()),
+        };
+        match copy {
+            Ok(copy) => Arc::new(copy),
+            Err(error) => panic!("cannot copy the store: {error}"),
+        }
+    }
+
+    /// Where the store's newest map starts in memory, to tell maps apart.
+    #[doc(hidden)]
+    pub fn arc_ptr(&self) -> *const u8 {
+        let generation = self.generation();
+        let map = generation.publication.covering(generation.publication.tail());
+        map.map_or(std::ptr::null(), |map| map.as_ptr())
     }
 
     /// How many bytes a compaction would free: those of slots that hold no live value.

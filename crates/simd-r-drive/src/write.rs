@@ -15,26 +15,11 @@ use crate::store::DataStore;
 /// Commits of the engine. Each takes the writer's lock; readers go on meanwhile.
 impl DataStoreWriter for DataStore {
     fn write_stream<R: Read>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
-        let mut spool = Spool::fill(reader, &self.shared.path)?;
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, 1);
-        plan.put(compute_hash(key), key, &[])?;
-        let tail = spool.commit(&mut writer, &plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        self.commit_spool(key, Spool::fill(reader, &self.shared.path)?)
     }
 
     fn write_stream_with_key_hash<R: Read>(&self, key_hash: u64, reader: &mut R) -> Result<u64> {
-        let mut spool = Spool::fill(reader, &self.shared.path)?;
-        let hash_bytes = key_hash.to_le_bytes();
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, 1);
-        plan.put_bare(key_hash, &hash_bytes, &[])?;
-        let tail = spool.commit(&mut writer, &plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        self.commit_bare_spool(key_hash, Spool::fill(reader, &self.shared.path)?)
     }
 
     fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64> {
@@ -172,6 +157,30 @@ impl DataStoreWriter for DataStore {
 }
 
 impl DataStore {
+    /// Commits a stream under a key.
+    pub(crate) fn commit_spool(&self, key: &[u8], mut spool: Spool) -> Result<u64> {
+        let hash = compute_hash(key);
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
+        let mut plan = Plan::new(&generation, 1);
+        plan.put(hash, key, &[])?;
+        let tail = spool.commit(&mut writer, &plan)?;
+        self.shared.after_commit(writer)?;
+        Ok(tail)
+    }
+
+    /// Commits a stream under a hash alone.
+    pub(crate) fn commit_bare_spool(&self, key_hash: u64, mut spool: Spool) -> Result<u64> {
+        let hash_bytes = key_hash.to_le_bytes();
+        let mut writer = self.shared.writer()?;
+        let generation = writer.generation();
+        let mut plan = Plan::new(&generation, 1);
+        plan.put_bare(key_hash, &hash_bytes, &[])?;
+        let tail = spool.commit(&mut writer, &plan)?;
+        self.shared.after_commit(writer)?;
+        Ok(tail)
+    }
+
     fn copy_entry(&self, key: &[u8], target: &Self) -> Result<(EntryHandle, u64)> {
         if self.generation().identity.store_id == target.generation().identity.store_id {
             return Err(StoreError::SameStore.into());

@@ -170,7 +170,8 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
         let len = log.file.bytes.len() as u64;
         let find = |tolerate| find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate);
         assert!(is_format_error(&find(false).unwrap_err()), "{durable_tail}");
-        assert!(is_format_error(&find(true).unwrap_err()), "{durable_tail}");
+        // Whoever tolerates damage goes on without it.
+        assert_eq!(find(true).unwrap().tail, log.tail, "{durable_tail}");
     }
 }
 
