@@ -51,7 +51,7 @@ impl AsyncDataStore {
     /// # Errors
     /// As there.
     pub async fn sync(&self) -> Result<()> {
-        self.blocking(|store| store.sync()).await
+        self.blocking(DataStore::sync).await
     }
 
     /// See [`DataStore::close`].
@@ -59,7 +59,7 @@ impl AsyncDataStore {
     /// # Errors
     /// As there.
     pub async fn close(&self) -> Result<()> {
-        self.blocking(|store| store.close()).await
+        self.blocking(DataStore::close).await
     }
 
     /// See [`DataStore::compact`].
@@ -67,7 +67,7 @@ impl AsyncDataStore {
     /// # Errors
     /// As there.
     pub async fn compact(&self) -> Result<()> {
-        self.blocking(|store| store.compact()).await
+        self.blocking(DataStore::compact).await
     }
 
     /// Does work that blocks: where blocking is welcome, if there is such a place.
