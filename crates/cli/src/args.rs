@@ -18,7 +18,7 @@ Exit status:
 #[command(name = "simd-r-drive", version, after_help = EXIT_STATUSES, disable_help_subcommand = true)]
 #[command(max_term_width = 100)]
 pub(crate) struct Args {
-    /// The store's file. Only `write` and `import` create it if it does not exist.
+    /// The store's file. Only `write`, `import` and `migrate` create it if it does not exist.
     pub(crate) store: PathBuf,
     /// Print results as JSON: one object on one line, for `list` one for each key.
     #[arg(long, global = true)]
@@ -132,6 +132,27 @@ pub(crate) enum Command {
     Repair {
         /// The new store's file, which must not exist
         new_store: PathBuf,
+    },
+    /// Copy the store, as it is now, to another file, or add what is new to an earlier copy
+    ///
+    /// Everything is checked on the way. Others may write to the store meanwhile. After a compaction, the next
+    /// backup needs a new path.
+    #[command(after_help = EXIT_STATUSES)]
+    Backup {
+        /// The backup's file: a new one, or an earlier backup of this store
+        dest: PathBuf,
+    },
+    /// Convert a store of simd-r-drive 0.15 to 0.17 into this one, which must not exist
+    ///
+    /// The old file is only read. It knows keys by their hash alone: `read` finds them, `list` shows
+    /// <hash 0x…>.
+    #[command(after_help = EXIT_STATUSES)]
+    Migrate {
+        /// The old store's file
+        old_store: PathBuf,
+        /// Leave out what is damaged instead of giving up; exit status 1 if anything was lost
+        #[arg(long)]
+        skip_damaged: bool,
     },
     /// Give a value another key, replacing what that key had
     #[command(after_help = EXIT_STATUSES)]

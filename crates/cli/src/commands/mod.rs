@@ -1,5 +1,6 @@
 //! The commands, one in each file.
 
+mod backup;
 mod compact;
 mod copy;
 mod delete;
@@ -8,6 +9,7 @@ mod import;
 mod info;
 mod list;
 mod metadata;
+mod migrate;
 mod read;
 mod rename;
 mod repair;
@@ -52,6 +54,10 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<Outcome> {
         Command::Verify => verify::run(console, store),
         Command::Compact => compact::run(console, store),
         Command::Repair { new_store } => repair::run(console, store, new_store),
+        Command::Backup { dest } => backup::run(console, store, dest),
+        Command::Migrate { old_store, skip_damaged } => {
+            migrate::run(console, store, old_store, *skip_damaged)
+        }
         Command::Rename { old_key, new_key } => {
             rename::run(console, store, bytes_of(old_key)?, bytes_of(new_key)?)
         }

@@ -1,0 +1,57 @@
+//! `migrate`: converts a store of an older version.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use simd_r_drive::Migration;
+
+use crate::console::{Console, counted};
+use crate::open;
+use crate::outcome::Outcome;
+
+pub(crate) fn run(
+    console: &Console,
+    store_path: &Path,
+    old_store: &Path,
+    skip_damaged: bool,
+) -> Result<Outcome> {
+    let migration = Migration::new().skip_damaged(skip_damaged);
+    let report = migration.run(old_store, store_path).with_context(|| {
+        format!(
+            "cannot migrate the store {} to {}",
+            open::shown(old_store),
+            open::shown(store_path)
+        )
+    })?;
+    let mut lost = Vec::new();
+    for entry in &report.damaged {
+        lost.push(json!({
+            "key_hash": format!("{:#018x}", entry.key_hash),
+            "offset": entry.offset,
+        }));
+        console.tell(&format!(
+            "lost <hash {:#018x}>: its payload at byte {} is damaged",
+            entry.key_hash, entry.offset
+        ));
+    }
+    for range in &report.unreadable {
+        console.tell(&format!(
+            "lost what stood in bytes {} to {}; what is older may be outdated",
+            range.start, range.end
+        ));
+    }
+    let ranges: Vec<Value> =
+        report.unreadable.iter().map(|range| json!([range.start, range.end])).collect();
+    let is_complete = lost.is_empty() && ranges.is_empty();
+    let value = json!({
+        "copied": report.entries,
+        "deleted_keys": report.deleted_keys,
+        "superseded": report.superseded,
+        "lost": lost,
+        "unreadable_ranges": ranges,
+    });
+    let summary = format!("copied {}", counted(report.entries, "value"));
+    console.summarize(&value, &summary)?;
+    Ok(Outcome::complete_if(is_complete))
+}
