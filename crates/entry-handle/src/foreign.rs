@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::alignment::Alignment;
 use crate::bytes::{array, u64_at};
-use crate::constants::{PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT};
+use crate::constants::{METADATA_SIZE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT};
+use crate::trailer::SealedTrailer;
 
 /// What a file that is not a store seems to be, so that an error can say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,9 @@ pub enum Foreign {
     Zeros,
     /// Nothing but 0xFF bytes, as erased flash has them.
     Ones,
-    /// A store whose header is missing or overwritten: its slots cannot be checked without it.
+    /// What looks like slots of a store, without the header that they need: their seals cannot be checked.
+    Headless,
+    /// Something else.
     Unknown,
 }
 
@@ -119,9 +123,43 @@ impl fmt::Display for Foreign {
             Self::Parquet => "it looks like a Parquet file",
             Self::Zeros => "it holds nothing but zeros",
             Self::Ones => "it holds nothing but 0xFF bytes",
+            Self::Headless => {
+                "it looks like entries of a store whose header is missing; restore the whole file"
+            }
             Self::Unknown => "it does not start with a store's identity",
         })
     }
+}
+
+/// How many slots must follow each other before a file is taken for a store without its header.
+const HEADLESS_SLOTS_CHECKED: usize = 4;
+
+/// Whether a file of `len` bytes ends with slots that follow each other, whatever it starts with. Their form is
+/// all that can be checked, since the secret that seals them stands in the header.
+///
+/// `read` returns the bytes at an offset; its errors count as "no". Reads a few hundred bytes.
+pub fn looks_headless(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<u8>>) -> bool {
+    (PAYLOAD_ALIGN_LOG2..=Alignment::MAX_LOG2).filter_map(Alignment::from_log2).any(|alignment| {
+        let mut end = len;
+        for slots in 0..HEADLESS_SLOTS_CHECKED {
+            if end == 0 {
+                // Where the header was cut off.
+                return slots > 0;
+            }
+            let trailer = end
+                .checked_sub(METADATA_SIZE as u64)
+                .and_then(|at| read(at, METADATA_SIZE))
+                .and_then(|bytes| bytes.first_chunk().and_then(SealedTrailer::decode));
+            let slot_len = trailer.and_then(|trailer| {
+                alignment.slot_len(trailer.fields.payload_len, trailer.fields.key_len)
+            });
+            match slot_len.and_then(|slot_len| end.checked_sub(slot_len)) {
+                Some(start) => end = start,
+                None => return false,
+            }
+        }
+        true
+    })
 }
 
 /// Length of the trailer of the published 0.15 to 0.17 crates: key hash (8), previous tail (8), CRC-32 (4).

@@ -182,7 +182,8 @@ impl DataStore {
     }
 
     fn copy_entry(&self, key: &[u8], target: &Self) -> Result<(EntryHandle, u64)> {
-        if self.generation().identity.store_id == target.generation().identity.store_id {
+        // The file itself decides: a backup has the ids of its store.
+        if self.generation().file.key()? == target.generation().file.key()? {
             return Err(StoreError::SameStore.into());
         }
         let Some(entry) = self.read(key)? else {

@@ -227,3 +227,16 @@ fn a_crash_on_the_way_leaves_a_commit_between_the_old_and_the_new_backup() -> io
     assert!(states.len() > 100);
     Ok(())
 }
+
+/// A backup has the ids of its store, by which `copy` used to take the two for one.
+#[test]
+fn a_value_can_be_copied_back_from_a_backup() -> io::Result<()> {
+    let (_directory, store, path) = open()?;
+    store.backup(&path)?;
+    store.write(&[7], b"overwritten by mistake")?;
+    let backup = OpenOptions::new().read_only(true).open(&path)?;
+    backup.copy(&[7], &store)?;
+    assert_eq!(store.read(&[7])?.unwrap(), [7; 100].as_slice());
+    assert!(store.copy(&[7], &store).is_err());
+    Ok(())
+}

@@ -140,7 +140,7 @@ fn a_store_without_its_header_is_no_store() {
     fs::write(&path, &store_bytes()[16 << 10..]).unwrap();
     let before = state_of(&path);
     let error = refusal(&path);
-    assert!(matches!(typed(&error), FormatError::NotAStore(Foreign::Unknown)), "{error}");
+    assert!(matches!(typed(&error), FormatError::NotAStore(Foreign::Headless)), "{error}");
     assert!(state_of(&path) == before);
     assert_eq!(names_in(directory.path()), ["store.srd"]);
 }

@@ -18,7 +18,8 @@ pub(crate) fn run(console: &Console, store_path: &Path, dest: &Path) -> Result<O
     })?;
     if let Some(aside) = &report.saved_to {
         let shown = open::shown(aside);
-        console.tell(&format!("remains of an interrupted backup were cut off and saved to {shown}"));
+        console
+            .tell(&format!("remains of an interrupted backup were cut off and saved to {shown}"));
     }
     let copied = format_bytes(report.copied_bytes);
     let summary = if report.is_incremental {

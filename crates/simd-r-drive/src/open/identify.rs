@@ -5,7 +5,7 @@ use std::io;
 use simd_r_drive_entry_handle::constants::{MIN_HEADER_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{
     Alignment, Checkpoint, Damage, FORMAT_MAJOR, Foreign, FormatError, Identity, MAGIC,
-    is_older_format,
+    is_older_format, looks_headless,
 };
 use simd_r_drive_writer::{StoreFile, read_exact_at, read_full_at};
 
@@ -79,7 +79,7 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
         return Err(FormatError::damaged(0, Damage::Identity).into());
     }
     let mut medium_error = None;
-    let is_older = is_older_format(len, |offset, len| {
+    let mut read = |offset, len| {
         let mut bytes = vec![0; len];
         match read_exact_at(file, &mut bytes, offset) {
             Ok(()) => Some(bytes),
@@ -88,7 +88,9 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
                 None
             }
         }
-    });
+    };
+    let is_older = is_older_format(len, &mut read);
+    let is_headless = !is_older && looks_headless(len, &mut read);
     if is_older {
         return Err(FormatError::OlderFormat.into());
     }
@@ -97,7 +99,11 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
     {
         return Err(error);
     }
-    Err(FormatError::NotAStore(Foreign::guess(header)).into())
+    let guess = match Foreign::guess(header) {
+        Foreign::Unknown if is_headless => Foreign::Headless,
+        guess => guess,
+    };
+    Err(FormatError::NotAStore(guess).into())
 }
 
 /// A creation in place makes the file as long as the header before it writes the first page, and page 0 after
