@@ -48,7 +48,8 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
         return no_identity(file, len, &header);
     };
     let header_len = identity.alignment.header_len();
-    if len < header_len {
+    // Asked again: the file may have been created since the length was.
+    if len < header_len && file.len()? < header_len {
         return Err(FormatError::Truncated { len, expected: header_len }.into());
     }
     let mut checkpoints: Vec<_> = [1, 2]

@@ -97,10 +97,8 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
         };
         refuse_network(&*file, options)?;
         if access == Access::ReadWrite {
-            // Before the lock, so that a file that is no store is called that even if it is locked.
-            identify(&*file, file.len()?)?;
             if !file.try_lock()? {
-                return Err(WriteError::Locked.into());
+                return Err(locked(&*file));
             }
             // A compaction or a restore may have replaced the file between opening and locking it.
             if file_system.key_of(path).ok() != Some(file.key()?) {
@@ -112,6 +110,23 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
         return Ok(opened);
     }
     Err(StoreError::PathUnstable { path: path.to_owned() }.into())
+}
+
+/// Why a file that somebody else has locked cannot be written: if it is no store, that is the better answer. Not
+/// so for what looks damaged or cut off, since its owner may be creating it.
+fn locked(file: &dyn StoreFile) -> io::Error {
+    let found = file.len().and_then(|len| identify(file, len));
+    match found {
+        Err(error) if !is_damage(&error) => error,
+        _ => WriteError::Locked.into(),
+    }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.get_ref().and_then(|inner| inner.downcast_ref()),
+        Some(FormatError::Damaged { .. } | FormatError::Truncated { .. })
+    )
 }
 
 /// Opens the file for writing, or for reading if it, or its medium, is read-only.
