@@ -422,6 +422,10 @@ impl Subject {
     fn check(&self) {
         check_contents(&self.store, &self.model);
         check_iterator(&mut self.store.iter_entries(), &self.model);
+        let alignment = self.store.stats().alignment;
+        for entry in self.store.iter_entries() {
+            assert_eq!(entry.as_ptr().addr() as u64 % alignment, 0, "payload not aligned");
+        }
     }
 
     fn check_held(&mut self) {

@@ -73,6 +73,11 @@ impl OldEntry {
         }))
     }
 
+    /// Whether every field of the trailer is zero.
+    fn is_zeroed(&self) -> bool {
+        (self.key_hash, self.previous, self.crc) == (0, 0, 0)
+    }
+
     /// Whether the payload matches its CRC-32. Reads all of it.
     ///
     /// # Errors
@@ -152,7 +157,15 @@ impl OldLog {
         let mut guesses_left = MAX_GUESSED;
         let mut end = len;
         while end > 0 {
-            let Some(entry) = OldEntry::read(&mut source, end)? else {
+            let mut found = OldEntry::read(&mut source, end)?;
+            // Zeros, as a crash of the machine leaves them, look like one entry that fills the file.
+            if let Some(entry) = found
+                && entry.is_zeroed()
+                && !entry.is_sound(file)?
+            {
+                found = None;
+            }
+            let Some(entry) = found else {
                 if !skip_damaged {
                     return Err(Broken::At(end));
                 }
