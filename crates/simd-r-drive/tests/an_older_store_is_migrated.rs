@@ -173,13 +173,16 @@ fn a_broken_chain_and_a_torn_end_are_refused_or_skipped() -> io::Result<()> {
             error => panic!("{error}"),
         }
         let report = Migration::new().skip_damaged(true).run(&bench.old, &bench.new)?;
-        assert_eq!(report.unreadable, [whole.len() as u64..len as u64]);
+        assert_eq!(report.unreadable.len(), 1);
+        assert_eq!(report.unreadable[0], whole.len() as u64..len as u64);
         assert_eq!(keys(&bench.new)?, hashes(&[b"b", b"c", b"a", b"zeros"]));
     }
-    // Zeros at the end, as a crash of the machine leaves them.
-    let bench = Bench::new(&[&whole[..], &[0; 5000]].concat())?;
-    let report = Migration::new().skip_damaged(true).run(&bench.old, &bench.new)?;
-    assert_eq!(report.entries, 4, "{report:?}");
+    // Zeros at the end, as a crash of the machine leaves them, alone or behind the start of a trailer.
+    for torn in [&[0; 5000][..], &[&[7; 40][..], &[0; 15]].concat()] {
+        let bench = Bench::new(&[&whole[..], torn].concat())?;
+        let report = Migration::new().skip_damaged(true).run(&bench.old, &bench.new)?;
+        assert_eq!(report.entries, 4, "{report:?}");
+    }
 
     let mut broken = OldStore::default();
     broken.write(b"a", b"first");
@@ -196,7 +199,8 @@ fn a_broken_chain_and_a_torn_end_are_refused_or_skipped() -> io::Result<()> {
         error => panic!("{error}"),
     }
     let report = Migration::new().skip_damaged(true).run(&bench.old, &bench.new)?;
-    assert_eq!(report.unreadable, [second_end as u64..third_end as u64]);
+    assert_eq!(report.unreadable.len(), 1);
+    assert_eq!(report.unreadable[0], second_end as u64..third_end as u64);
     assert_eq!(keys(&bench.new)?, hashes(&[b"a", b"b", b"d"]));
     Ok(())
 }

@@ -73,11 +73,6 @@ impl OldEntry {
         }))
     }
 
-    /// Whether every field of the trailer is zero.
-    fn is_zeroed(&self) -> bool {
-        (self.key_hash, self.previous, self.crc) == (0, 0, 0)
-    }
-
     /// Whether the payload matches its CRC-32. Reads all of it.
     ///
     /// # Errors
@@ -149,7 +144,8 @@ impl From<io::Error> for Broken {
 }
 
 impl OldLog {
-    /// Reads the log of a file of `len` bytes: every trailer, no payload.
+    /// Reads the log of a file of `len` bytes: every trailer; of payloads, with `skip_damaged`,
+    /// that of an entry which claims to be the first.
     pub(super) fn read(file: &dyn StoreFile, len: u64, skip_damaged: bool) -> Result<Self, Broken> {
         let mut source = WindowReader::new(file, len, Direction::Backward);
         let mut log = Self::default();
@@ -158,9 +154,10 @@ impl OldLog {
         let mut end = len;
         while end > 0 {
             let mut found = OldEntry::read(&mut source, end)?;
-            // Zeros, as a crash of the machine leaves them, look like one entry that fills the file.
+            // Zeros, as a crash of the machine leaves them, look like the end of one entry that fills the file.
             if let Some(entry) = found
-                && entry.is_zeroed()
+                && skip_damaged
+                && entry.previous == 0
                 && !entry.is_sound(file)?
             {
                 found = None;
