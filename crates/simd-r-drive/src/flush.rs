@@ -18,9 +18,19 @@ struct State {
     flushed: u64,
     is_running: bool,
     has_failed: bool,
-    flushes: u64,
+    counts: FlushCounts,
+}
+
+/// What flushes did since the store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FlushCounts {
+    pub(crate) flushes: u64,
     /// Calls that found their commits flushed by somebody else's flush.
-    shared: u64,
+    pub(crate) shared: u64,
+    /// Commits that the flushes brought to the medium.
+    pub(crate) commits: u64,
+    /// Most commits of one flush.
+    pub(crate) largest: u64,
 }
 
 impl Flush {
@@ -43,7 +53,7 @@ impl Flush {
         let mut has_waited = false;
         loop {
             if state.flushed >= commit {
-                state.shared += u64::from(has_waited);
+                state.counts.shared += u64::from(has_waited);
                 return Ok(());
             }
             if state.has_failed {
@@ -56,9 +66,9 @@ impl Flush {
             has_waited = true;
         }
         state.is_running = true;
-        state.flushes += 1;
+        state.counts.flushes += 1;
         drop(state);
-        let running = Running { flush: self, result: None };
+        let running = Running { flush: self, result: None, is_counted: true };
         running.finish(flush())
     }
 
@@ -74,7 +84,7 @@ impl Flush {
         }
         state.is_running = true;
         drop(state);
-        let running = Running { flush: self, result: None };
+        let running = Running { flush: self, result: None, is_counted: false };
         running.finish(flush())
     }
 
@@ -86,10 +96,9 @@ impl Flush {
         self.done.notify_all();
     }
 
-    /// How many flushes ran, and how many calls were served by the flush of another.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        let state = self.lock();
-        (state.flushes, state.shared)
+    /// What flushes did so far.
+    pub(crate) fn counts(&self) -> FlushCounts {
+        self.lock().counts
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -101,6 +110,8 @@ impl Flush {
 struct Running<'a> {
     flush: &'a Flush,
     result: Option<u64>,
+    /// Whether it shows in the counts.
+    is_counted: bool,
 }
 
 impl Running<'_> {
@@ -115,7 +126,14 @@ impl Drop for Running<'_> {
         let mut state = self.flush.lock();
         state.is_running = false;
         match self.result {
-            Some(commit) => state.flushed = state.flushed.max(commit),
+            Some(commit) => {
+                let group = commit.saturating_sub(state.flushed);
+                state.flushed += group;
+                if self.is_counted {
+                    state.counts.commits += group;
+                    state.counts.largest = state.counts.largest.max(group);
+                }
+            }
             None => state.has_failed = true,
         }
         drop(state);
@@ -154,9 +172,11 @@ mod tests {
         for thread in threads {
             thread.join().unwrap();
         }
-        let (flushes, shared) = flush.counts();
+        let FlushCounts { flushes, shared, commits, largest } = flush.counts();
         assert!(flushes < 400, "400 commits took {flushes} flushes");
         assert!(shared > 0);
+        assert_eq!(commits, 400, "each commit is counted once");
+        assert!(largest > 1 && largest <= 8, "{largest} commits of 8 threads in one flush");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Figures of a store.
 
+use std::time::Duration;
+
+use crate::flush::FlushCounts;
 use crate::generation::{Generation, Totals};
+use crate::open::RecoveryReport;
 
 /// How large a store is, and how much of it is live. See [`DataStore::stats`](crate::DataStore::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,26 +26,67 @@ pub struct StoreStats {
     pub store_id: [u8; 16],
     /// Hashes in the in-memory index.
     pub index_hashes: u64,
-    /// Flushes to the medium since the store was opened, but for those of opening and closing.
+    /// Flushes to the medium since the store was opened, but for those of opening, compacting and closing.
     pub flushes: u64,
     /// Calls that wanted a flush and were served by that of another thread.
     pub shared_flushes: u64,
+    /// Commits that those flushes brought to the medium. Divided by `flushes`, the mean size of a group commit.
+    /// What recovery found beyond the durable point counts as one.
+    pub flushed_commits: u64,
+    /// Most commits that one flush brought to the medium.
+    pub largest_flush: u64,
+    /// Barriers written since the store was opened.
+    pub barriers: u64,
+    /// Whether the store had been closed, so that opening had nothing to recover. This and what follows are the
+    /// figures of [`DataStore::recovery_report`](crate::DataStore::recovery_report).
+    pub was_clean: bool,
+    /// Slots that opening read to build the index.
+    pub slots_replayed: u64,
+    /// Bytes of the log that opening found beyond what was known to be on the medium.
+    pub recovered_bytes: u64,
+    /// Bytes beyond the last commit: remains of one that was not acknowledged.
+    pub uncommitted_bytes: u64,
+    /// Parts of the log that cannot be read.
+    pub damaged_ranges: u64,
+    /// How long opening took.
+    pub open_duration: Duration,
+}
+
+/// What the writer knows beyond what readers see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WriterCounts {
+    pub(crate) allocated_bytes: u64,
+    pub(crate) barriers: u64,
 }
 
 impl StoreStats {
-    pub(crate) fn of(generation: &Generation, allocated: Option<u64>, flushes: (u64, u64)) -> Self {
+    pub(crate) fn of(
+        generation: &Generation,
+        writer: WriterCounts,
+        flushes: FlushCounts,
+        report: &RecoveryReport,
+    ) -> Self {
         let Totals { tail, live_keys, dead_slots, dead_bytes } = generation.totals();
         Self {
             live_keys,
             dead_slots,
             dead_bytes,
             tail,
-            allocated_bytes: allocated.unwrap_or(tail).max(tail),
+            allocated_bytes: writer.allocated_bytes.max(tail),
             alignment: generation.layout.alignment().bytes(),
             store_id: generation.identity.store_id,
             index_hashes: generation.index.stats().hashes as u64,
-            flushes: flushes.0,
-            shared_flushes: flushes.1,
+            flushes: flushes.flushes,
+            shared_flushes: flushes.shared,
+            flushed_commits: flushes.commits,
+            largest_flush: flushes.largest,
+            barriers: writer.barriers,
+            was_clean: report.was_clean,
+            slots_replayed: report.slots_replayed,
+            recovered_bytes: report.tail.saturating_sub(report.durable_tail),
+            uncommitted_bytes: report.uncommitted_bytes,
+            damaged_ranges: report.damaged.len() as u64,
+            open_duration: report.duration,
         }
     }
 }

@@ -115,11 +115,11 @@ impl DataStore {
         &self.report
     }
 
-    /// How large the store is, and how much of it is live. Waits for the writer's lock, if it is a writable
+    /// How large the store is, how much of it is live, and what it has done since it was opened. Waits for the writer's lock, if it is a writable
     /// store.
     pub fn stats(&self) -> StoreStats {
-        let allocated = self.shared.lock_writer().ok().map(|writer| writer.allocated());
-        StoreStats::of(&self.generation(), allocated, self.shared.flush.counts())
+        let writer = self.shared.lock_writer().map(|writer| writer.counts()).unwrap_or_default();
+        StoreStats::of(&self.generation(), writer, self.shared.flush.counts(), &self.report)
     }
 
     /// Flushes everything that was acknowledged before this call to the medium: when it returns, that

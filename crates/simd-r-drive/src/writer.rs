@@ -14,6 +14,7 @@ use crate::generation::{Generation, Totals};
 use crate::maps;
 use crate::open::{Point, Resume};
 use crate::plan::{Delta, Plan};
+use crate::stats::WriterCounts;
 
 /// What the holder of the writer's lock works with.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Writer {
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
+    /// Barriers since the store was opened.
+    barriers: u64,
     /// Whether the log has grown since it was opened.
     has_grown: bool,
     is_closed: bool,
@@ -69,6 +72,7 @@ impl Writer {
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
             checkpoint_sequence,
+            barriers: 0,
             has_grown: false,
             is_closed: false,
             generation,
@@ -98,8 +102,9 @@ impl Writer {
         self.commits
     }
 
-    pub(crate) fn allocated(&self) -> u64 {
-        self.appender.allocated()
+    /// What only the writer can count.
+    pub(crate) fn counts(&self) -> WriterCounts {
+        WriterCounts { allocated_bytes: self.appender.allocated(), barriers: self.barriers }
     }
 
     pub(crate) fn tail(&self) -> u64 {
@@ -231,6 +236,7 @@ impl Writer {
         let end = self.appender.append_barrier(barrier)?;
         self.publish(end, Delta::default(), |_| Ok(()))?;
         self.barrier_end = end;
+        self.barriers += 1;
         Ok(())
     }
 
@@ -267,7 +273,7 @@ impl Writer {
 
     fn write_clean_end(&mut self) -> io::Result<()> {
         self.check()?;
-        let is_trimmed = self.allocated() == self.tail();
+        let is_trimmed = self.appender.allocated() == self.tail();
         if !self.has_grown && self.durable.end == self.tail() && is_trimmed {
             return Ok(());
         }
@@ -293,7 +299,8 @@ impl Writer {
     /// Goes on in the file of `target`, which holds the same; the old one is no longer under its path.
     pub(crate) fn move_to(&mut self, target: Self) {
         let old = Arc::clone(&self.generation);
-        *self = Self { commits: self.commits, ..target };
+        let barriers = self.barriers + target.barriers;
+        *self = Self { commits: self.commits, barriers, ..target };
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);

@@ -24,6 +24,8 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
             "dead_bytes": stats.dead_bytes,
             "tail": stats.tail,
             "alignment": stats.alignment,
+            "slots_replayed": stats.slots_replayed,
+            "recovered_bytes": stats.recovered_bytes,
             "was_clean": report.was_clean,
             "uncommitted_bytes": report.uncommitted_bytes,
             "is_identity_damaged": report.is_identity_damaged,
@@ -60,7 +62,16 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
         let len = range.end - range.start;
         writeln!(output, "damage      {len} bytes at byte {} cannot be read", range.start)?;
     }
-    writeln!(output, "opened in   {:.3} s", report.duration.as_secs_f64())?;
+    if stats.recovered_bytes > 0 {
+        let bytes = stats.recovered_bytes;
+        writeln!(
+            output,
+            "recovered   {bytes} bytes ({}) since the last barrier",
+            format_bytes(bytes)
+        )?;
+    }
+    let slots = counted(stats.slots_replayed, "slot");
+    writeln!(output, "opened in   {:.3} s, {slots} read", report.duration.as_secs_f64())?;
     output.flush()?;
     Ok(Outcome::Complete)
 }

@@ -120,6 +120,8 @@ fn a_store_tells_of_itself() {
     assert_eq!(json["live_keys"], 1);
     assert_eq!(json["dead_slots"], 1);
     assert_eq!(json["was_clean"], true);
+    assert_eq!(json["recovered_bytes"], 0);
+    assert!(json["slots_replayed"].as_u64().unwrap() >= 2, "{json}");
     assert_eq!(json["tail"], fs::metadata(bench.path("store.srd")).unwrap().len());
 }
 
