@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use crate::events;
 use crate::shared::Shared;
 
 /// After this time of writing the log gets a barrier, at every level of durability.
@@ -70,7 +71,7 @@ impl Background {
         match thread::Builder::new().name("simd-r-drive".into()).spawn(move || run(&weak)) {
             Ok(handle) => *thread = Some(handle),
             // Without a thread, writers flush when recovery would take too long; see `Shared::after_commit`.
-            Err(error) => log::warn!("cannot start the thread that flushes the store: {error}"),
+            Err(error) => events::thread_not_started(&shared.path, &error),
         }
     }
 
@@ -124,7 +125,7 @@ fn run(store: &Weak<Shared>) {
             Ok(has_barrier) if has_barrier => last_barrier = Instant::now(),
             Ok(_) => {}
             Err(error) => {
-                log::error!("flushing the store {}: {error}", shared.path.display());
+                events::unasked_flush_failed(&shared.path, &error);
                 if shared.writer().is_err() {
                     // Writes are refused from now on; there is nothing left to flush.
                     return;

@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError};
 use simd_r_drive_entry_handle::{Kind, compute_hash, verify_slot};
 use simd_r_drive_writer::{PoisonCause, Replacement};
 
+use crate::events;
 use crate::generation::{Generation, line_identity};
 use crate::open::{line_of, new_file};
 use crate::plan::Plan;
@@ -88,10 +89,21 @@ impl DataStore {
     /// As [`DataStore::compact`]; and `Interrupted` if the callback breaks.
     pub fn compact_with(
         &self,
-        mut progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
+        progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
     ) -> io::Result<CompactionReport> {
         let shared = &*self.shared;
         shared.check_process()?;
+        events::compaction_started(&shared.path, self.generation().publication.tail());
+        let result = self.compact_untold(progress);
+        events::compaction_ended(&shared.path, &result);
+        result
+    }
+
+    fn compact_untold(
+        &self,
+        mut progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
+    ) -> io::Result<CompactionReport> {
+        let shared = &*self.shared;
         let _one_at_a_time = shared.compaction.lock().unwrap_or_else(PoisonError::into_inner);
         let source = shared.writer()?.generation();
         let bytes_before = source.publication.tail();
@@ -158,7 +170,7 @@ fn create_target(
 ) -> io::Result<(Writer, Box<dyn Replacement>)> {
     let replacement = shared.options.file_system.create_replacement(&shared.path)?;
     let (generation, resume) = new_file(replacement.file(), &source.identity, &shared.options)?;
-    Ok((Writer::new(Arc::new(generation), resume)?, replacement))
+    Ok((Writer::of_new_file(Arc::new(generation), resume)?, replacement))
 }
 
 struct Compaction<'a> {
@@ -232,7 +244,9 @@ impl Compaction<'_> {
 
     fn report(&mut self, done_bytes: u64, total_bytes: u64) -> io::Result<()> {
         let Some(progress) = &mut self.progress else { return Ok(()) };
-        match progress(CompactionProgress { done_bytes, total_bytes }) {
+        let now = CompactionProgress { done_bytes, total_bytes };
+        events::compaction_progressed(now);
+        match progress(now) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(io::ErrorKind::Interrupted.into()),
         }

@@ -12,6 +12,7 @@ use simd_r_drive_writer::StoreFile;
 use crate::counts::Counts;
 pub(crate) use crate::counts::Totals;
 use crate::damage::DamageMap;
+use crate::events;
 use crate::publication::Publication;
 
 /// A file with its index and its maps. Handles, iterators and snapshots keep it alive.
@@ -45,7 +46,7 @@ impl Generation {
     #[inline]
     pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
         let map = self.publication.covering(end).ok_or(FormatError::NoSuchSlot { offset: end })?;
-        Ok((map, map.slot(end)?))
+        Ok((map, map.slot(end).inspect_err(events::damage_found)?))
     }
 
     /// A handle to the entry that ends at `end`, checked in full if reads are to be verified.
@@ -53,7 +54,7 @@ impl Generation {
     pub(crate) fn handle(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
         let (map, slot) = self.mapped_slot(end)?;
         if self.verify_reads {
-            verify_slot(&slot, &self.layout)?;
+            verify_slot(&slot, &self.layout).inspect_err(events::damage_found)?;
         }
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
     }
@@ -87,7 +88,9 @@ impl SlotSource for Generation {
         if self.verify_reads {
             // A key that has changed since the store was opened must not look like another key, and its entry
             // like none.
-            self.layout.check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)?;
+            self.layout
+                .check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)
+                .inspect_err(events::damage_found)?;
         }
         let fields = &slot.trailer.fields;
         Ok(SlotRef {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{EntryHandle, Kind, verify_slot};
 
+use crate::events;
 use crate::generation::{Generation, Totals, line_identity};
 use crate::open::line_of;
 use crate::store::DataStore;
@@ -106,7 +107,7 @@ impl Iterator for EntryIterator {
         match self.next_entry() {
             Ok(entry) => entry,
             Err(error) => {
-                log::error!("iteration ends early: {error}");
+                events::iteration_failed(&error);
                 self.error = Some(error);
                 None
             }

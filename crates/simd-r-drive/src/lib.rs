@@ -36,6 +36,7 @@ mod damage;
 mod durability;
 mod entry_stream;
 mod error;
+mod events;
 mod flush;
 mod generation;
 mod history;

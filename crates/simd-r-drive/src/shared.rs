@@ -12,6 +12,7 @@ use simd_r_drive_writer::WriteError;
 use crate::background::Background;
 use crate::durability::Durability;
 use crate::error::StoreError;
+use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
 use crate::options::OpenOptions;
@@ -88,7 +89,9 @@ impl Shared {
         }
         if distance >= HARD_DISTANCE {
             // The commit stands whatever becomes of this; a failed flush refuses the next write.
-            let _ = self.flush_to(commit).and_then(|()| self.barrier(false));
+            if let Err(error) = self.flush_to(commit).and_then(|()| self.barrier(false)) {
+                events::unasked_flush_failed(&self.path, &error);
+            }
         }
         Ok(())
     }
@@ -106,6 +109,7 @@ impl Shared {
             // The lock is free while this takes its time.
             let result = start.run();
             self.lock_writer()?.flushed(&start, result)?;
+            events::flushed(&self.path, start.commits);
             Ok(start.commits)
         })
     }
@@ -119,6 +123,7 @@ impl Shared {
         }
         writer.append_barrier()?;
         writer.write_hints(false)?;
+        events::barrier_written(&self.path, writer.tail());
         Ok(true)
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::WriteError;
 
+use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
 use crate::open::{self, Opened, RecoveryReport};
@@ -91,7 +92,9 @@ impl DataStore {
             background: Arc::default(),
             owner: process::id(),
         };
-        Ok(Self { shared: Arc::new(shared), report: opened.report })
+        let store = Self { shared: Arc::new(shared), report: opened.report };
+        events::opened(path, store.is_read_only(), &store.report);
+        Ok(store)
     }
 
     /// The generation that readers use now.
@@ -164,7 +167,7 @@ impl Drop for DataStore {
         match self.close() {
             Ok(()) => {}
             Err(error) if is_forked_child(&error) => {}
-            Err(error) => log::error!("closing the store {}: {error}", self.shared.path.display()),
+            Err(error) => events::close_failed(&self.shared.path, &error),
         }
     }
 }

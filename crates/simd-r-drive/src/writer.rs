@@ -10,6 +10,7 @@ use simd_r_drive_writer::{
     Appender, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
 };
 
+use crate::events;
 use crate::generation::{Generation, Totals};
 use crate::maps;
 use crate::open::{Point, Resume};
@@ -37,6 +38,8 @@ pub(crate) struct Writer {
     /// Whether the log has grown since it was opened.
     has_grown: bool,
     is_closed: bool,
+    /// Whether this is the store's file. One that compaction is still making says nothing of its own.
+    is_current: bool,
 }
 
 /// A flush that is about to run without the writer's lock.
@@ -75,8 +78,14 @@ impl Writer {
             barriers: 0,
             has_grown: false,
             is_closed: false,
+            is_current: true,
             generation,
         })
+    }
+
+    /// For a file that may become the store's.
+    pub(crate) fn of_new_file(generation: Arc<Generation>, resume: Resume) -> io::Result<Self> {
+        Ok(Self { is_current: false, ..Self::new(generation, resume)? })
     }
 
     /// Whether writes are taken.
@@ -90,6 +99,19 @@ impl Writer {
     /// Refuses all further writes.
     pub(crate) fn poison(&mut self, cause: PoisonCause) {
         self.appender.poison(cause);
+        if self.is_current {
+            events::poisoned(cause);
+        }
+    }
+
+    /// Passes an append's result on; tells if its failure could not be undone.
+    fn appended(&self, result: io::Result<u64>) -> io::Result<u64> {
+        if let (Err(_), Err(WriteError::Poisoned { cause }), true) =
+            (&result, self.check(), self.is_current)
+        {
+            events::poisoned(cause);
+        }
+        result
     }
 
     /// The generation that is written to.
@@ -126,7 +148,8 @@ impl Writer {
         let layout = self.generation.layout;
         self.make_room(plan.len(&layout)?)?;
         let insertions = plan.insertions(&layout, self.tail())?;
-        let end = self.appender.append(plan.entries())?;
+        let end = self.appender.append(plan.entries());
+        let end = self.appended(end)?;
         self.publish(end, plan.delta, |generation| match &*insertions {
             [single] => generation.index.insert(single, generation),
             many => generation.index.insert_batch(many, generation),
@@ -152,7 +175,8 @@ impl Writer {
         }
         self.make_room(len)?;
         let mut insertions = plan.insertions(&layout, self.tail())?;
-        let end = self.appender.append_from(before, value, reader, payload_len, payload_crc)?;
+        let end = self.appender.append_from(before, value, reader, payload_len, payload_crc);
+        let end = self.appended(end)?;
         if let Some(last) = insertions.last_mut() {
             last.end = end;
         }
@@ -188,7 +212,7 @@ impl Writer {
         });
         if let Err(error) = result {
             // The commit is in the file, and a reopen will show it; this process cannot.
-            self.appender.poison(PoisonCause::PublishFailed);
+            self.poison(PoisonCause::PublishFailed);
             return Err(FormatError::into(error));
         }
         self.totals = totals;
@@ -214,7 +238,7 @@ impl Writer {
             return Ok(());
         }
         if let Err(error) = result {
-            self.appender.poison(PoisonCause::SyncFailed);
+            self.poison(PoisonCause::SyncFailed);
             return Err(error);
         }
         if start.point.end > self.durable.end {
@@ -233,7 +257,8 @@ impl Writer {
         };
         let len = self.generation.layout.slot_len(Barrier::LEN, 0)?;
         self.make_room(len)?;
-        let end = self.appender.append_barrier(barrier)?;
+        let end = self.appender.append_barrier(barrier);
+        let end = self.appended(end)?;
         self.publish(end, Delta::default(), |_| Ok(()))?;
         self.barrier_end = end;
         self.barriers += 1;
@@ -300,7 +325,7 @@ impl Writer {
     pub(crate) fn move_to(&mut self, target: Self) {
         let old = Arc::clone(&self.generation);
         let barriers = self.barriers + target.barriers;
-        *self = Self { commits: self.commits, barriers, ..target };
+        *self = Self { commits: self.commits, barriers, is_current: true, ..target };
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);

@@ -22,6 +22,7 @@ use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 use crate::counts::Counts;
 use crate::damage::DamageMap;
 use crate::error::StoreError;
+use crate::events;
 use crate::generation::{Generation, Totals};
 use crate::maps;
 use crate::options::OpenOptions;
@@ -251,9 +252,10 @@ fn load(
     if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
         let saved =
             save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
-        report.saved_to = Some(saved);
         file.set_len(found.tail.end)?;
         file.sync()?;
+        events::cut(path, &saved, found.tail.end, report.uncommitted_bytes);
+        report.saved_to = Some(saved);
     }
     let writable = (access == Access::ReadWrite).then(|| Resume {
         durable: found.durable,

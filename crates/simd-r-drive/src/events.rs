@@ -1,0 +1,148 @@
+//! What a store tells those who operate it.
+//!
+//! With the feature `tracing`, each function here is an event of that crate, with the target `simd_r_drive`; while
+//! a program has no subscriber, `tracing` hands them to `log`. Without the feature, failures that no caller is told
+//! of go to `log`, and everything else compiles to nothing.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use simd_r_drive_entry_handle::FormatError;
+use simd_r_drive_writer::PoisonCause;
+
+use crate::compact::{CompactionProgress, CompactionReport};
+use crate::open::RecoveryReport;
+
+/// Emits an event: its level and message, fields that are shown as text, and after the semicolon figures.
+macro_rules! event {
+    ($level:ident, $message:literal $(, $text:ident = $shown:expr)* $(; $($figure:ident = $value:expr),+)?) => {
+        #[cfg(feature = "tracing")]
+        tracing::event!(
+            target: "simd_r_drive",
+            tracing::Level::$level,
+            $($text = %$shown,)*
+            $($($figure = $value,)+)?
+            $message
+        );
+        #[cfg(not(feature = "tracing"))]
+        let _ = ($(&$shown,)* $($($value,)+)?);
+    };
+}
+
+/// Emits an event that must reach somebody even without the feature.
+macro_rules! failure {
+    ($level:ident, $log:ident, $message:literal $(, $text:ident = $shown:expr)*) => {
+        #[cfg(feature = "tracing")]
+        event!($level, $message $(, $text = $shown)*);
+        #[cfg(not(feature = "tracing"))]
+        log::$log!(concat!($message, $(" ", stringify!($text), "={}"),*), $($shown),*);
+    };
+}
+
+pub(crate) fn opened(path: &Path, is_read_only: bool, report: &RecoveryReport) {
+    event!(
+        INFO, "opened a store", path = path.display();
+        is_read_only = is_read_only,
+        is_new = report.is_new,
+        was_clean = report.was_clean,
+        durable_tail = report.durable_tail,
+        tail = report.tail,
+        slots_replayed = report.slots_replayed,
+        duration_us = report.duration.as_micros() as u64
+    );
+    if report.is_identity_damaged {
+        event!(WARN, "page 0 is damaged, a copy of the identity was used", path = path.display());
+    }
+    for range in &report.damaged {
+        event!(
+            ERROR, "a part of the log cannot be read", path = path.display();
+            start = range.start, end = range.end
+        );
+    }
+}
+
+/// Bytes beyond the last commit are no longer in the store.
+pub(crate) fn cut(path: &Path, saved_to: &Path, tail: u64, bytes: u64) {
+    event!(
+        WARN, "cut off an unfinished commit", path = path.display(), saved_to = saved_to.display();
+        tail = tail, bytes = bytes
+    );
+}
+
+pub(crate) fn flushed(path: &Path, commit: u64) {
+    event!(DEBUG, "flushed", path = path.display(); commit = commit);
+}
+
+pub(crate) fn barrier_written(path: &Path, tail: u64) {
+    event!(DEBUG, "wrote a barrier", path = path.display(); tail = tail);
+}
+
+pub(crate) fn poisoned(cause: PoisonCause) {
+    event!(ERROR, "writes are refused from now on", cause = cause);
+}
+
+pub(crate) fn compaction_started(path: &Path, bytes: u64) {
+    event!(INFO, "compaction starts", path = path.display(); bytes = bytes);
+}
+
+pub(crate) fn compaction_progressed(progress: CompactionProgress) {
+    event!(
+        TRACE, "compaction goes on";
+        done_bytes = progress.done_bytes, total_bytes = progress.total_bytes
+    );
+}
+
+/// However it ended.
+pub(crate) fn compaction_ended(path: &Path, result: &io::Result<CompactionReport>) {
+    match result {
+        Ok(report) => {
+            event!(
+                INFO, "compaction ends", path = path.display();
+                bytes_before = report.bytes_before, bytes_after = report.bytes_after
+            );
+        }
+        Err(error) => {
+            event!(WARN, "compaction fails", path = path.display(), error = error);
+        }
+    }
+}
+
+/// What somebody read is not as it was written. Other errors of the format are answers, and no events.
+#[cold]
+pub(crate) fn damage_found(error: &FormatError) {
+    if matches!(error, FormatError::Damaged { .. }) {
+        event!(ERROR, "damage found", error = error);
+    }
+}
+
+/// In the background, or by a writer that has filled the space between two barriers: nobody waits for it.
+pub(crate) fn unasked_flush_failed(path: &Path, error: &io::Error) {
+    failure!(
+        ERROR,
+        error,
+        "a flush that nobody waits for failed",
+        path = path.display(),
+        error = error
+    );
+}
+
+pub(crate) fn thread_not_started(path: &Path, error: &io::Error) {
+    failure!(
+        WARN,
+        warn,
+        "the thread that flushes a store cannot be started",
+        path = path.display(),
+        error = error
+    );
+}
+
+/// In `drop`, which cannot return the error.
+pub(crate) fn close_failed(path: &Path, error: &io::Error) {
+    failure!(ERROR, error, "closing a store failed", path = path.display(), error = error);
+}
+
+/// In an iterator, whose `next` cannot return the error.
+pub(crate) fn iteration_failed(error: &dyn Display) {
+    failure!(ERROR, error, "an iteration ends early", error = error);
+}
