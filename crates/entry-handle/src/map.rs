@@ -19,7 +19,10 @@ use crate::alignment::Alignment;
 use crate::constants::METADATA_SIZE;
 use crate::error::{Damage, FormatError};
 use crate::layout::slot_start;
-use crate::trailer::SealedTrailer;
+use crate::trailer::{Kind, SealedTrailer};
+
+/// Length of a [`Map::block`]: a cache line.
+const BLOCK_LEN: usize = crate::constants::BLOCK_SIZE as usize;
 
 /// A read-only memory map of a store's file, with room to grow.
 ///
@@ -28,8 +31,10 @@ use crate::trailer::SealedTrailer;
 ///
 /// # Safety argument
 /// Bytes below `readable` are slots that are complete and never change again; the engine only appends, and
-/// never shortens a file below a byte it has published. Another program that writes to or truncates the
-/// file breaks this: no memory map survives that, on any system.
+/// never shortens a file below a byte it has published. The payloads of index slots are the exception: they are
+/// filled after they are published, and may be given back as zeros. Nothing but [`Map::block`], which copies,
+/// reads those. Another program that writes to or truncates the file breaks this: no memory map survives that,
+/// on any system.
 pub struct Map {
     backing: Backing,
     base: NonNull<u8>,
@@ -166,8 +171,9 @@ impl Map {
     /// Makes `[header, end)` readable, as far as the map reaches. Never takes anything back.
     ///
     /// # Safety
-    /// The file must be at least `end` bytes long, and its bytes from the header to `end` must never change
-    /// or be cut off while this map lives. (A map [within](Map::within) another fulfils that by itself.)
+    /// The file must be at least `end` bytes long, and its bytes from the header to `end` must never be cut off
+    /// while this map lives, nor change, but for the payloads of index slots, which are read by
+    /// [`block`](Map::block) alone. (A map [within](Map::within) another fulfils that by itself.)
     pub unsafe fn make_readable(&self, end: u64) {
         // Release: whoever reads the new bound sees the bytes that were written before this call.
         self.readable.fetch_max(end.min(self.reserved), Ordering::Release);
@@ -201,8 +207,11 @@ impl Map {
         let trailer =
             self.bytes(trailer_at..end).and_then(<[u8]>::first_chunk).ok_or_else(no_slot)?;
         let trailer = SealedTrailer::decode_at(trailer, end)?;
-        let bounds = slot_start(self.alignment, end, &trailer.fields)
-            .and_then(|start| Some((start, self.bytes(start..end)?)));
+        let bounds = slot_start(self.alignment, end, &trailer.fields).and_then(|start| {
+            // The payload of an index is not lent, since it may change.
+            let is_index = trailer.fields.kind == Kind::Index;
+            Some((start, self.bytes(if is_index { trailer_at } else { start }..end)?))
+        });
         match bounds {
             Some((start, bytes)) => Ok(MappedSlot { start, end, trailer, bytes }),
             None => Err(FormatError::damaged(trailer_at, Damage::Trailer)),
@@ -223,6 +232,37 @@ impl Map {
             // SAFETY: a prefetch is a hint: it never faults, whatever the address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>()) };
         }
+    }
+
+    /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable; a copy.
+    ///
+    /// For blocks whose bytes may change while they are read, those of an index in the log: each word of the
+    /// copy is one that stood there at some time, and whether they fit together is for a checksum to say.
+    #[inline]
+    pub fn block(&self, offset: u64) -> Option<[u8; BLOCK_LEN]> {
+        let end = offset.checked_add(BLOCK_LEN as u64)?;
+        let is_block = offset.is_multiple_of(BLOCK_LEN as u64) && offset >= self.first;
+        if !is_block || end > self.readable() {
+            return None;
+        }
+        let words = self.base.as_ptr().wrapping_add(usize::try_from(offset).ok()?).cast::<u64>();
+        if !words.is_aligned() {
+            return None;
+        }
+        let mut block = [0; BLOCK_LEN];
+        for (number, bytes) in block.chunks_exact_mut(size_of::<u64>()).enumerate() {
+            // SAFETY: offset + 64 <= readable <= reserved, the length of the mapping, and the pointer is aligned.
+            // A volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
+            let word = unsafe { words.wrapping_add(number).read_volatile() };
+            bytes.copy_from_slice(&word.to_ne_bytes());
+        }
+        Some(block)
+    }
+
+    /// Asks the processor to fetch the cache line at `offset`.
+    #[inline]
+    pub fn prefetch_block(&self, offset: u64) {
+        self.prefetch_trailer(offset.saturating_add(METADATA_SIZE as u64));
     }
 
     /// `range` as an owned slice that keeps the map alive; `None` if not all of it is readable.
@@ -291,7 +331,7 @@ fn map_aligned(
     Ok((Backing::Aligned(Arc::new(region)), base))
 }
 
-/// A slot in mapped memory.
+/// A slot in mapped memory. That of an index has neither payload nor key here.
 #[derive(Debug, Clone, Copy)]
 pub struct MappedSlot<'a> {
     /// Where the slot, and its payload, starts.

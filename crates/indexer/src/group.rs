@@ -75,6 +75,15 @@ impl Group {
         if slot.is_tombstone() { &mut self.dead } else { &mut self.live }
     }
 
+    pub(crate) fn keyed_count(&self) -> usize {
+        self.keyed.len()
+    }
+
+    /// The newest version of every line.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = PackedSlot> {
+        self.keyed.values().copied().chain(self.bare)
+    }
+
     pub(crate) fn line_count(&self) -> usize {
         self.live.len() + self.dead.len()
     }

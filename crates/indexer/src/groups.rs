@@ -103,12 +103,7 @@ impl Groups {
         first: (Identity<'_>, PackedSlot),
         second: (Identity<'_>, PackedSlot),
     ) {
-        let mut group = Group::new(*self.by_hash.hasher());
-        for (identity, slot) in [first, second] {
-            let place = self.free_place(&group, identity);
-            group.set(place, Some(slot));
-        }
-        self.by_hash.insert(hash, group);
+        self.found_all(hash, &[first, second]);
     }
 
     fn free_place(&self, group: &Group, identity: Identity<'_>) -> Place {
@@ -118,6 +113,21 @@ impl Groups {
             position = position.wrapping_add(1);
         }
         Place::Keyed(position)
+    }
+
+    /// The number of keyed lines of each group.
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        self.by_hash.iter().map(|group| group.keyed_count()).collect()
+    }
+
+    /// Founds a group of lines that are known already. It appears with all of them or not at all.
+    pub(crate) fn found_all(&self, hash: u64, lines: &[(Identity<'_>, PackedSlot)]) {
+        let mut group = Group::new(*self.by_hash.hasher());
+        for (identity, slot) in lines {
+            let place = self.free_place(&group, *identity);
+            group.set(place, Some(*slot));
+        }
+        self.by_hash.insert(hash, group);
     }
 
     pub(crate) fn group_count(&self) -> usize {

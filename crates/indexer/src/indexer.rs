@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::fingerprint::Fingerprints;
 use crate::groups::Groups;
-use crate::packed_slot;
+use crate::packed_slot::{self, PackedSlot};
+use crate::slot_source::Identity;
 use crate::stats::IndexStats;
 use crate::table::Table;
 use simd_r_drive_entry_handle::compute_hash;
@@ -55,6 +56,44 @@ impl KeyIndexer {
             lines: singles + self.groups.line_count(),
             groups,
             table_bytes: self.table.heap_bytes(),
+        }
+    }
+
+    /// Shows every hash to `visit`, in no order, each under its shard's lock.
+    pub(crate) fn for_each_hash(&self, visit: impl FnMut(u64, PackedSlot)) {
+        self.table.for_each(visit);
+    }
+
+    /// The newest version of every line of a hash.
+    pub(crate) fn lines(&self, hash: u64) -> Vec<PackedSlot> {
+        match self.table.get(hash) {
+            Some(slot) if slot.is_group() => {
+                self.groups.look(hash, |group| group.lines().collect()).unwrap_or_default()
+            }
+            single => single.into_iter().collect(),
+        }
+    }
+
+    /// The number of keyed lines of each group.
+    pub(crate) fn group_sizes(&self) -> Vec<usize> {
+        self.groups.sizes()
+    }
+
+    /// Whether nothing was ever inserted.
+    pub fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// Takes over all lines of a hash that is not there, from another index. They appear at once.
+    pub(crate) fn adopt(&self, hash: u64, lines: &[(Identity<'_>, PackedSlot)]) {
+        match lines {
+            [] => {}
+            [(_, single)] => self.table.set(hash, Some(*single)),
+            many => {
+                self.groups.found_all(hash, many);
+                // Only now: whoever reads the mark must find the group behind it.
+                self.table.set(hash, Some(PackedSlot::group(hash)));
+            }
         }
     }
 

@@ -37,7 +37,7 @@
 //!         let (key, previous_end) =
 //!             self.0.get(number as usize).ok_or_else(|| format!("no slot ends at {end}"))?;
 //!         let identity = Identity::Keyed(key);
-//!         Ok(SlotRef { identity, is_tombstone: false, previous_end: *previous_end })
+//!         Ok(SlotRef { identity, bare_hash: 0, is_tombstone: false, previous_end: *previous_end })
 //!     }
 //! }
 //!
@@ -81,11 +81,14 @@
 extern crate self as simd_r_drive_indexer;
 
 mod current;
+mod filter;
 mod fingerprint;
+mod frozen;
 mod group;
 mod groups;
 mod indexer;
 mod insert;
+mod layered;
 mod location;
 mod mix;
 mod packed_slot;
@@ -110,10 +113,12 @@ mod weak_fingerprint_tests;
 struct Readme;
 
 pub use current::{Current, LiveKeyed};
+pub use frozen::{Build, BuildError, FrozenIndex, FrozenTotals, TableSize};
 pub use indexer::KeyIndexer;
 pub use insert::Insertion;
+pub use layered::{LayeredIndex, LayeredStats};
 pub use location::Location;
 pub use packed_slot::MAX_SLOT_END;
-pub use slot_source::{Identity, SlotRef, SlotSource};
+pub use slot_source::{Identity, RebuildSource, SlotRef, SlotSource};
 pub use stats::IndexStats;
 pub use version::Version;

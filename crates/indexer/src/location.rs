@@ -19,4 +19,10 @@ impl Location {
     pub fn prefetch_end(self) -> Option<u64> {
         (!self.0.is_group() && !self.0.is_tombstone()).then(|| self.0.end())
     }
+
+    /// Where the newest slot of the hash's only line ends; 0 if it has several.
+    #[inline]
+    pub(crate) fn end(self) -> u64 {
+        self.0.end()
+    }
 }

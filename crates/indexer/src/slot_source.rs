@@ -1,5 +1,9 @@
 //! What the index asks of the log.
 
+use simd_r_drive_entry_handle::compute_hash;
+
+use crate::indexer::KeyIndexer;
+
 /// Whose versions a line holds: an entry belongs to the line of its hash and its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity<'a> {
@@ -14,6 +18,8 @@ pub enum Identity<'a> {
 pub struct SlotRef<'a> {
     /// The key bytes, or [`Identity::Bare`] for an entry that was written by hash alone.
     pub identity: Identity<'a>,
+    /// The hash that a bare entry was written by; of no meaning for others.
+    pub bare_hash: u64,
     /// Whether the slot deletes its line.
     pub is_tombstone: bool,
     /// Where the previous version of the same line ends, in bytes; 0 if there is none. It may be a
@@ -44,6 +50,29 @@ pub trait SlotSource {
     ///
     /// No lock of the index is held during the call, so it may block, or call the index again.
     fn slot(&self, end: u64) -> Result<SlotRef<'_>, Self::Error>;
+
+    /// The hash under which a slot was inserted: the XXH3-64 of its key, or the one it was written by.
+    #[inline]
+    fn hash_of(&self, slot: &SlotRef<'_>) -> u64 {
+        match slot.identity {
+            Identity::Keyed(key) => compute_hash(key),
+            Identity::Bare => slot.bare_hash,
+        }
+    }
+
+    /// Told of a slot that will be asked for soon, so that it can be fetched from memory meanwhile.
+    #[inline]
+    fn prefetch(&self, _end: u64) {}
+}
+
+/// A log that can be read as a whole, where an index in it is damaged.
+pub trait RebuildSource: SlotSource {
+    /// An index of all slots that end at or below `tail`, from the log alone.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps a slot from being read.
+    fn rebuild(&self, tail: u64) -> Result<KeyIndexer, Self::Error>;
 }
 
 impl<S: SlotSource + ?Sized> SlotSource for &S {
@@ -52,5 +81,15 @@ impl<S: SlotSource + ?Sized> SlotSource for &S {
     #[inline]
     fn slot(&self, end: u64) -> Result<SlotRef<'_>, Self::Error> {
         (**self).slot(end)
+    }
+
+    #[inline]
+    fn hash_of(&self, slot: &SlotRef<'_>) -> u64 {
+        (**self).hash_of(slot)
+    }
+
+    #[inline]
+    fn prefetch(&self, end: u64) {
+        (**self).prefetch(end);
     }
 }

@@ -155,6 +155,13 @@ impl Table {
         }
     }
 
+    /// Shows every hash to `visit`, in no order, each under its shard's lock.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(u64, PackedSlot)) {
+        for entry in self.shards.iter() {
+            visit(*entry.key(), *entry.value());
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.shards.shards().iter().map(|shard| shard.read().len()).sum()
     }

@@ -182,7 +182,7 @@ fn a_link_that_does_not_point_down_ends_the_line() {
 
         fn slot(&self, end: u64) -> Result<SlotRef<'_>, Fault> {
             let identity = Identity::Keyed(b"key");
-            Ok(SlotRef { identity, is_tombstone: false, previous_end: end })
+            Ok(SlotRef { identity, bare_hash: 0, is_tombstone: false, previous_end: end })
         }
     }
 

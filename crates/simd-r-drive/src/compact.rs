@@ -11,6 +11,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
+use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::{Kind, compute_hash, verify_slot};
 use simd_r_drive_writer::{PoisonCause, Replacement};
 
@@ -104,7 +105,7 @@ impl DataStore {
         mut progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
     ) -> io::Result<CompactionReport> {
         let shared = &*self.shared;
-        let _one_at_a_time = shared.compaction.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let source = shared.writer()?.generation();
         let bytes_before = source.publication.tail();
         let (target, replacement) = create_target(shared, &source)?;
@@ -118,6 +119,10 @@ impl DataStore {
             }
             compaction.catch_up(done, tail)?;
             done = tail;
+        }
+        if shared.options.automatic_checkpoints && compaction.target.is_worth_checkpoint() {
+            let nobody = ArcSwap::new(compaction.target.generation());
+            compaction.target.checkpoint_alone(&nobody)?;
         }
         compaction.target.flush()?;
 
@@ -191,7 +196,7 @@ impl Compaction<'_> {
                 if slot.trailer.fields.kind == Kind::Value {
                     let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
                     let identity = line_identity(slot);
-                    if source.index.is_current(hash, slot.end, identity, tail, &*source)? {
+                    if source.index.is_current(hash, slot.end, identity, tail, &*source.log)? {
                         ends.push(slot.end);
                     }
                 }

@@ -74,6 +74,18 @@ pub(crate) fn flushed(path: &Path, commit: u64) {
     event!(DEBUG, "flushed", path = path.display(); commit = commit);
 }
 
+pub(crate) fn checkpoint_written(path: &Path, end: u64, table_bytes: u64) {
+    event!(
+        DEBUG, "wrote the index to the file", path = path.display();
+        end = end, table_bytes = table_bytes
+    );
+}
+
+/// The index stays in memory, and the next open takes longer.
+pub(crate) fn checkpoint_failed(error: &io::Error) {
+    failure!(WARN, warn, "cannot write the index to the file", error = error);
+}
+
 pub(crate) fn barrier_written(path: &Path, tail: u64) {
     event!(DEBUG, "wrote a barrier", path = path.display(); tail = tail);
 }

@@ -1,36 +1,77 @@
 //! One file of a store, as readers see it.
 
 use std::io;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{
     EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_slot,
 };
-use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer, SlotRef, SlotSource};
+use simd_r_drive_indexer::{
+    FrozenIndex, Identity as LineIdentity, KeyIndexer, LayeredIndex, RebuildSource, SlotRef, SlotSource,
+};
 use simd_r_drive_writer::StoreFile;
 
 use crate::counts::Counts;
 pub(crate) use crate::counts::Totals;
 use crate::damage::DamageMap;
 use crate::events;
-use crate::publication::Publication;
+use crate::open::{rebuild, slot_hash};
+use crate::publication::{Publication, TailLimit};
 
-/// A file with its index and its maps. Handles, iterators and snapshots keep it alive.
+/// A file with a list of the layers of its index: what readers load at once. Handles, iterators and snapshots keep it
+/// alive.
+///
+/// A checkpoint replaces the list, and so the generation, but not the file; a compaction replaces both.
 #[derive(Debug)]
 pub(crate) struct Generation {
+    pub(crate) log: Arc<LogFile>,
+    pub(crate) index: LayeredIndex,
+    /// Up to which tail the list answers: further on, a newer one does.
+    pub(crate) limit: Arc<TailLimit>,
+}
+
+/// A file with its maps and its tail.
+#[derive(Debug)]
+pub(crate) struct LogFile {
     pub(crate) file: Arc<dyn StoreFile>,
     pub(crate) identity: Identity,
     pub(crate) layout: Layout,
-    pub(crate) index: KeyIndexer,
     pub(crate) publication: Publication<Arc<Map>>,
     pub(crate) counts: Counts,
     /// What cannot be read, in a store that was opened read-only.
     pub(crate) damage: Option<DamageMap>,
+    /// Slots that end up to here were not looked at when the file was opened: each is checked against its seal when
+    /// it is read.
+    pub(crate) unchecked_until: u64,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
 }
 
+impl Deref for Generation {
+    type Target = LogFile;
+
+    #[inline]
+    fn deref(&self) -> &LogFile {
+        &self.log
+    }
+}
+
 impl Generation {
+    /// A file with an index that answers for all of it.
+    pub(crate) fn new(log: Arc<LogFile>, index: LayeredIndex) -> Self {
+        Self { log, index, limit: Arc::default() }
+    }
+
+    /// The published tail, as far as this list of layers answers for it; `None` if a newer one must be asked.
+    #[inline]
+    pub(crate) fn tail(&self) -> Option<u64> {
+        let tail = self.publication.tail();
+        self.limit.allows(tail).then_some(tail)
+    }
+}
+
+impl LogFile {
     /// The published tail, with the totals that belong to it.
     pub(crate) fn totals(&self) -> Totals {
         loop {
@@ -46,7 +87,13 @@ impl Generation {
     #[inline]
     pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
         let map = self.publication.covering(end).ok_or(FormatError::NoSuchSlot { offset: end })?;
-        Ok((map, map.slot(end).inspect_err(events::damage_found)?))
+        let slot = map.slot(end).inspect_err(events::damage_found)?;
+        if end <= self.unchecked_until {
+            self.layout
+                .check_seal(slot.key_and_trailer(), &slot.trailer, end)
+                .inspect_err(events::damage_found)?;
+        }
+        Ok((map, slot))
     }
 
     /// A handle to the entry that ends at `end`, checked in full if reads are to be verified.
@@ -57,6 +104,17 @@ impl Generation {
             verify_slot(&slot, &self.layout).inspect_err(events::damage_found)?;
         }
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
+    }
+
+    /// The index in the payload of the slot from `start` to `end`, if there is a complete one.
+    pub(crate) fn frozen_index(
+        &self,
+        start: u64,
+        payload_len: u64,
+        end: u64,
+    ) -> Option<FrozenIndex> {
+        let map = self.publication.covering(end)?;
+        FrozenIndex::open(Arc::clone(map), &self.layout, start, payload_len)
     }
 
     /// Where the next slot below `end` ends, if not there.
@@ -70,20 +128,13 @@ impl Generation {
         self.damage.as_ref().map_or(Ok(()), |damage| damage.confirm(0))
     }
 
-    /// Asks the processor for the trailer of a slot that will be read soon.
-    #[inline]
-    pub(crate) fn prefetch(&self, end: u64) {
-        if let Some(map) = self.publication.covering(end) {
-            map.prefetch_trailer(end);
-        }
-    }
 }
 
-impl SlotSource for Generation {
-    type Error = FormatError;
+impl SlotSource for LogFile {
+    type Error = io::Error;
 
     #[inline]
-    fn slot(&self, end: u64) -> Result<SlotRef<'_>, FormatError> {
+    fn slot(&self, end: u64) -> io::Result<SlotRef<'_>> {
         let (_, slot) = self.mapped_slot(end)?;
         if self.verify_reads {
             // A key that has changed since the store was opened must not look like another key, and its entry
@@ -95,10 +146,30 @@ impl SlotSource for Generation {
         let fields = &slot.trailer.fields;
         Ok(SlotRef {
             identity: line_identity(&slot),
+            bare_hash: bare_hash(&slot),
             is_tombstone: fields.is_tombstone(),
             previous_end: fields.previous_end,
         })
     }
+
+    #[inline]
+    fn prefetch(&self, end: u64) {
+        if let Some(map) = self.publication.covering(end) {
+            map.prefetch_trailer(end);
+        }
+    }
+}
+
+impl RebuildSource for LogFile {
+    fn rebuild(&self, tail: u64) -> io::Result<KeyIndexer> {
+        rebuild(self, tail)
+    }
+}
+
+/// The hash that a bare entry was written by.
+#[inline]
+fn bare_hash(slot: &MappedSlot<'_>) -> u64 {
+    if slot.trailer.fields.is_bare() { slot_hash(true, slot.key()) } else { 0 }
 }
 
 /// Whose versions the slot's line holds.

@@ -8,7 +8,7 @@ use simd_r_drive_entry_handle::{EntryHandle, FormatError, Kind, compute_hash};
 use simd_r_drive_indexer::Identity as LineIdentity;
 
 use crate::error::StoreError;
-use crate::generation::Generation;
+use crate::generation::{Generation, Totals};
 use crate::open::line_of;
 use crate::store::DataStore;
 
@@ -67,12 +67,11 @@ pub struct History {
 }
 
 impl History {
-    fn new(generation: Arc<Generation>, key: &[u8]) -> io::Result<Self> {
-        let tail = generation.publication.tail();
+    fn new(generation: Arc<Generation>, tail: u64, key: &[u8]) -> io::Result<Self> {
         let hash = compute_hash(key);
         generation.refuse_damage()?;
         let identity = LineIdentity::Keyed(key);
-        let current = generation.index.current(hash, identity, &*generation)?;
+        let current = generation.index.current(hash, identity, &*generation.log)?;
         let mut history = Self { lines: [None, None], generation };
         for (number, newest) in [current.keyed, current.bare].into_iter().enumerate() {
             history.lines[number] = newest.map(|version| version.end);
@@ -163,7 +162,8 @@ impl DataStore {
     /// # Errors
     /// When an entry cannot be read.
     pub fn history(&self, key: &[u8]) -> io::Result<History> {
-        History::new(self.shared.current.load_full(), key)
+        let (generation, Totals { tail, .. }) = self.shared.now_full();
+        History::new(generation, tail, key)
     }
 
     /// The value that `key` had at `time`, as far as the clock that stamped the versions can be believed;

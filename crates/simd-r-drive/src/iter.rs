@@ -29,12 +29,7 @@ pub struct EntryIterator {
 }
 
 impl EntryIterator {
-    pub(crate) fn new(generation: Arc<Generation>) -> Self {
-        let totals = generation.totals();
-        Self::at(generation, totals)
-    }
-
-    pub(crate) fn at(generation: Arc<Generation>, totals: Totals) -> Self {
+    pub(crate) fn new(generation: Arc<Generation>, totals: Totals) -> Self {
         let Totals { tail, dead_slots, .. } = totals;
         Self { generation, tail, position: tail, is_all_live: dead_slots == 0, error: None }
     }
@@ -60,7 +55,7 @@ impl EntryIterator {
                         end,
                         line_identity(&slot),
                         self.tail,
-                        &*self.generation,
+                        &*self.generation.log,
                     )?;
                 if is_live {
                     if let Some(damage) = &self.generation.damage {

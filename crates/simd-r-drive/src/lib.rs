@@ -28,6 +28,7 @@
 mod async_store;
 mod background;
 mod backup;
+mod checkpoint;
 mod clean_hints;
 mod compact;
 mod conditional;

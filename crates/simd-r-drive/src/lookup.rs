@@ -2,20 +2,18 @@
 
 use std::io::Result;
 
-use simd_r_drive_entry_handle::{EntryHandle, FormatError, compute_hash, compute_hash_batch};
+use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
 use simd_r_drive_indexer::Identity;
 
 use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::generation::Generation;
 
-type FormatResult<T> = std::result::Result<T, FormatError>;
-
 impl Generation {
     /// Where the slot of `key` ends.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> FormatResult<Option<u64>> {
-        let found = self.index.find(hash, key, tail, self)?;
+    pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<u64>> {
+        let found = self.index.find(hash, key, tail, &*self.log)?;
         if let Some(damage) = &self.damage {
             self.confirm(damage, hash, key)?;
         }
@@ -24,8 +22,8 @@ impl Generation {
 
     /// Where the newest live slot of `hash` ends.
     #[inline]
-    pub(crate) fn find_hash(&self, hash: u64, tail: u64) -> FormatResult<Option<u64>> {
-        let found = self.index.find_by_hash(hash, tail, self)?;
+    pub(crate) fn find_hash(&self, hash: u64, tail: u64) -> Result<Option<u64>> {
+        let found = self.index.find_by_hash(hash, tail, &*self.log)?;
         if let Some(damage) = &self.damage {
             damage.confirm(found.unwrap_or(0))?;
         }
@@ -88,27 +86,12 @@ impl Generation {
         if self.damage.is_some() {
             return self.batch_of_damaged(hashes, keys, tail);
         }
-        let mut locations = Vec::with_capacity(hashes.len());
-        self.index.locate_batch(hashes, &mut locations);
-        for location in locations.iter().flatten() {
-            if let Some(end) = location.prefetch_end() {
-                self.prefetch(end);
-            }
-        }
-        let mut entries = Vec::with_capacity(hashes.len());
-        for (number, (hash, location)) in hashes.iter().zip(&locations).enumerate() {
-            let end = match (location, keys) {
-                (None, _) => None,
-                (Some(location), None) => {
-                    self.index.resolve_by_hash(*location, *hash, tail, self)?
-                }
-                (Some(location), Some(keys)) => {
-                    self.index.resolve(*location, *hash, keys[number], tail, self)?
-                }
-            };
-            entries.push(end.map(|end| self.handle(end, *hash)).transpose()?);
-        }
-        Ok(entries)
+        let mut ends = Vec::new();
+        self.index.find_batch(hashes, keys, tail, &*self.log, &mut ends)?;
+        let handle = |(hash, end): (&u64, Option<u64>)| {
+            end.map(|end| self.handle(end, *hash)).transpose()
+        };
+        hashes.iter().zip(ends).map(handle).collect()
     }
 
     #[cold]
@@ -130,9 +113,9 @@ impl Generation {
 
     /// Makes sure that the newest known version of `key`, be it a deletion, is the newest there was.
     #[cold]
-    fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> FormatResult<()> {
-        let current = self.index.current(hash, Identity::Keyed(key), self)?;
+    fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> Result<()> {
+        let current = self.index.current(hash, Identity::Keyed(key), &*self.log)?;
         let newest = [current.keyed, current.bare].into_iter().flatten().map(|line| line.end).max();
-        damage.confirm(newest.unwrap_or(0))
+        Ok(damage.confirm(newest.unwrap_or(0))?)
     }
 }

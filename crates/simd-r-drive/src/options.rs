@@ -31,6 +31,7 @@ pub struct OpenOptions {
     pub(crate) read_only: bool,
     pub(crate) alignment: u64,
     pub(crate) verify_reads: bool,
+    pub(crate) automatic_checkpoints: bool,
     pub(crate) durability: Durability,
     pub(crate) salvage: bool,
     pub(crate) allow_network_file_system: bool,
@@ -46,6 +47,7 @@ impl OpenOptions {
             read_only: false,
             alignment: PAYLOAD_ALIGNMENT,
             verify_reads: false,
+            automatic_checkpoints: true,
             durability: Durability::default(),
             salvage: false,
             allow_network_file_system: false,
@@ -94,6 +96,15 @@ impl OpenOptions {
         self
     }
 
+    /// Writes the index to the file when enough has been written, when the store is compacted, and when it is closed,
+    /// so that the next open need not read the log. Default: yes. Without it, only
+    /// [`DataStore::checkpoint`] does.
+    #[must_use]
+    pub fn automatic_checkpoints(mut self, automatic: bool) -> Self {
+        self.automatic_checkpoints = automatic;
+        self
+    }
+
     /// What an acknowledged write survives. Default: [`Durability::Process`].
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
@@ -128,8 +139,9 @@ impl OpenOptions {
 
     /// Opens the store at `path`.
     ///
-    /// Reads the whole log's keys and trailers to build the index; payloads are read only in the part that
-    /// was written since the last durable point.
+    /// Maps the index that is in the file, and reads keys and trailers of what was written after it: about as long as
+    /// that takes, whatever the store's size. Without an index in the file, or with a damaged one, it reads those of
+    /// the whole log. Payloads are read only in the part that was written since the last durable point.
     ///
     /// # Errors
     /// - [`FormatError`](crate::FormatError) when the file is not a store, is damaged, truncated or newer;

@@ -33,6 +33,32 @@ pub(crate) struct Delta {
     pub(crate) dead_bytes: u64,
 }
 
+impl Delta {
+    /// Counts a slot of a log that is replayed, of this length. `replaced_len` is that of the live version before it,
+    /// if there is one.
+    pub(crate) fn add_slot(
+        &mut self,
+        is_tombstone: bool,
+        replaces_live: bool,
+        len: u64,
+        replaced_len: u64,
+    ) {
+        if replaces_live {
+            self.dead_slots += 1;
+            self.dead_bytes += replaced_len;
+        }
+        if is_tombstone {
+            self.dead_slots += 1;
+            self.dead_bytes += len;
+        }
+        self.live_keys += match (is_tombstone, replaces_live) {
+            (false, false) => 1,
+            (true, true) => -1,
+            _ => 0,
+        };
+    }
+}
+
 impl<'a> Plan<'a> {
     pub(crate) fn new(generation: &'a Generation, capacity: usize) -> Self {
         Self {
@@ -91,7 +117,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
         self.check_len(key, payload)?;
         let current =
-            self.generation.index.current(hash, LineIdentity::Keyed(key), self.generation)?;
+            self.generation.index.current(hash, LineIdentity::Keyed(key), &*self.generation.log)?;
         if let Some(end) = current.bare.and_then(Version::live_end) {
             self.bury(hash, end)?;
         }
@@ -107,7 +133,7 @@ impl<'a> Plan<'a> {
         payload: &'a [u8],
     ) -> io::Result<()> {
         self.check_len(hash_bytes, payload)?;
-        let current = self.generation.index.current(hash, LineIdentity::Bare, self.generation)?;
+        let current = self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
         match current.live_keyed {
             LiveKeyed::None => {}
             LiveKeyed::One(end) => self.bury(hash, end)?,
@@ -119,7 +145,7 @@ impl<'a> Plan<'a> {
     /// The deletion of a key, and of a live bare entry of its hash.
     pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> io::Result<()> {
         let current =
-            self.generation.index.current(hash, LineIdentity::Keyed(key), self.generation)?;
+            self.generation.index.current(hash, LineIdentity::Keyed(key), &*self.generation.log)?;
         for version in [current.keyed, current.bare].into_iter().flatten() {
             if let Some(end) = version.live_end() {
                 self.bury(hash, end)?;
@@ -130,7 +156,7 @@ impl<'a> Plan<'a> {
 
     /// The deletion of a bare entry, if it is live.
     pub(crate) fn remove_bare(&mut self, hash: u64) -> io::Result<()> {
-        let current = self.generation.index.current(hash, LineIdentity::Bare, self.generation)?;
+        let current = self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
         match current.bare.and_then(Version::live_end) {
             Some(end) => self.bury(hash, end),
             None => Ok(()),
@@ -139,7 +165,7 @@ impl<'a> Plan<'a> {
 
     /// The deletion of everything that is live under a hash.
     pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
-        for end in self.generation.index.live_lines(hash) {
+        for end in self.generation.index.live_lines(hash, &*self.generation.log)? {
             self.bury(hash, end)?;
         }
         Ok(())

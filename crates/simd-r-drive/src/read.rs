@@ -17,21 +17,24 @@ impl DataStore {
     /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the store is
     /// dead.
     pub fn iter_entries(&self) -> EntryIterator {
-        EntryIterator::new(self.shared.current.load_full())
+        let (generation, totals) = self.shared.now_full();
+        EntryIterator::new(generation, totals)
     }
 
     /// All live entries, in no particular order, for parallel work on them. Takes 16 bytes of memory an
     /// entry.
     #[cfg(feature = "parallel")]
     pub fn par_iter_entries(&self) -> impl rayon::iter::ParallelIterator<Item = EntryHandle> {
-        crate::par_iter::par_iter_entries(self.shared.current.load_full())
+        let (generation, totals) = self.shared.now_full();
+        crate::par_iter::par_iter_entries(generation, totals)
     }
 
     /// The store as of now, to be read for as long as it is held, whatever is written meanwhile.
     ///
     /// Costs a reference count; what it keeps from being reused is disk space, once a compaction has run.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.shared.current.load_full())
+        let (generation, totals) = self.shared.now_full();
+        Snapshot::new(generation, totals)
     }
 
     /// The store as of now, for many reads in a row: values are borrowed, and nothing that threads share is
@@ -39,7 +42,8 @@ impl DataStore {
     ///
     /// Meant to be held briefly.
     pub fn view(&self) -> View {
-        View::new(self.generation())
+        let (generation, tail) = self.shared.now();
+        View::new(generation, tail)
     }
 
     /// A copy of the store's bytes, at the same offsets, for tests that were written for earlier versions; the
@@ -80,23 +84,23 @@ impl DataStoreReader for DataStore {
     type EntryHandleType = EntryHandle;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
-        let generation = self.generation();
-        generation.exists(key, generation.publication.tail())
+        let (generation, tail) = self.shared.now();
+        generation.exists(key, tail)
     }
 
     fn exists_with_key_hash(&self, prehashed_key: u64) -> Result<bool> {
-        let generation = self.generation();
-        generation.exists_hash(prehashed_key, generation.publication.tail())
+        let (generation, tail) = self.shared.now();
+        generation.exists_hash(prehashed_key, tail)
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<EntryHandle>> {
-        let generation = self.generation();
-        generation.read(key, generation.publication.tail())
+        let (generation, tail) = self.shared.now();
+        generation.read(key, tail)
     }
 
     fn read_with_key_hash(&self, prehashed_key: u64) -> Result<Option<EntryHandle>> {
-        let generation = self.generation();
-        generation.read_hash(prehashed_key, generation.publication.tail())
+        let (generation, tail) = self.shared.now();
+        generation.read_hash(prehashed_key, tail)
     }
 
     /// Costs a step for each dead slot at the end of the log.
@@ -105,8 +109,8 @@ impl DataStoreReader for DataStore {
     }
 
     fn batch_read(&self, keys: &[&[u8]]) -> Result<Vec<Option<EntryHandle>>> {
-        let generation = self.generation();
-        generation.batch_read(keys, generation.publication.tail())
+        let (generation, tail) = self.shared.now();
+        generation.batch_read(keys, tail)
     }
 
     fn batch_read_hashed_keys(
@@ -114,8 +118,7 @@ impl DataStoreReader for DataStore {
         prehashed_keys: &[u64],
         non_hashed_keys: Option<&[&[u8]]>,
     ) -> Result<Vec<Option<EntryHandle>>> {
-        let generation = self.generation();
-        let tail = generation.publication.tail();
+        let (generation, tail) = self.shared.now();
         generation.batch_read_hashed(prehashed_keys, non_hashed_keys, tail)
     }
 

@@ -78,7 +78,7 @@ pub fn repair(old: &Path, new: &Path) -> io::Result<RepairReport> {
         };
         let newest_damage = report.damaged_ranges.first().map_or(0, |range| range.end);
         let mut ends = Vec::new();
-        let mut entries = EntryIterator::new(generation.clone());
+        let mut entries = EntryIterator::new(generation.clone(), generation.totals());
         while let Some(entry) = entries.next_entry()? {
             let (_, slot) = generation.mapped_slot(entry.slot_end())?;
             match verify_slot(&slot, &generation.layout) {

@@ -6,15 +6,16 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use simd_r_drive_writer::WriteError;
 
 use crate::background::Background;
+use crate::checkpoint::Checkpoints;
 use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::Flush;
-use crate::generation::Generation;
+use crate::generation::{Generation, Totals};
 use crate::options::OpenOptions;
 use crate::refresh::Follower;
 use crate::writer::Writer;
@@ -36,8 +37,9 @@ pub(crate) struct Shared {
     pub(crate) writer: Option<Mutex<Writer>>,
     /// Where a read-only store is in the log that it follows; `None` if the store is open for writing.
     pub(crate) follower: Option<Follower>,
-    /// Held by the compaction that runs.
-    pub(crate) compaction: Mutex<()>,
+    /// Held by the compaction, or the checkpoint, that runs.
+    pub(crate) maintenance: Mutex<()>,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
     /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they
@@ -66,6 +68,31 @@ impl Shared {
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What readers see now: a list of layers, and a tail that it answers for.
+    #[inline]
+    pub(crate) fn now(&self) -> (Guard<Arc<Generation>>, u64) {
+        loop {
+            let generation = self.current.load();
+            if let Some(tail) = generation.tail() {
+                return (generation, tail);
+            }
+            // A checkpoint has replaced the list meanwhile, and a commit has followed: the next try finds them.
+            std::hint::spin_loop();
+        }
+    }
+
+    /// As [`Shared::now`], to be kept, with the totals of that tail.
+    pub(crate) fn now_full(&self) -> (Arc<Generation>, Totals) {
+        loop {
+            let generation = self.current.load_full();
+            let totals = generation.totals();
+            if generation.limit.allows(totals.tail) {
+                return (generation, totals);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     pub(crate) fn check_process(&self) -> Result<(), WriteError> {
         if self.owner == process::id() {
             Ok(())
@@ -82,7 +109,12 @@ impl Shared {
     pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
         let commit = writer.commits();
         let distance = writer.barrier_distance();
+        let wants_checkpoint = self.options.automatic_checkpoints && writer.wants_checkpoint();
+        let unfrozen = writer.generation_ref().index.unfrozen();
         drop(writer);
+        if wants_checkpoint {
+            self.start_checkpoint(unfrozen);
+        }
         self.background.note(self, distance >= URGENT_DISTANCE);
         if self.options.durability == Durability::Sync {
             return self.flush_to(commit);
@@ -104,14 +136,22 @@ impl Shared {
 
     /// Flushes every commit up to number `commit`, or waits for whoever does.
     pub(crate) fn flush_to(&self, commit: u64) -> io::Result<()> {
-        self.flush.reach(commit, || {
-            let start = self.writer()?.flush_start();
-            // The lock is free while this takes its time.
-            let result = start.run();
-            self.lock_writer()?.flushed(&start, result)?;
-            events::flushed(&self.path, start.commits);
-            Ok(start.commits)
-        })
+        self.flush.reach(commit, || self.flush_file())
+    }
+
+    /// Flushes the file, also if every commit is on the medium: what was written to it may not be.
+    pub(crate) fn flush_anew(&self) -> io::Result<()> {
+        self.flush.run_alone(|| self.flush_file())
+    }
+
+    /// Flushes the file, and returns the number of the last commit that stands in it.
+    fn flush_file(&self) -> io::Result<u64> {
+        let start = self.writer()?.flush_start();
+        // The lock is free while this takes its time.
+        let result = start.run();
+        self.lock_writer()?.flushed(&start, result)?;
+        events::flushed(&self.path, start.commits);
+        Ok(start.commits)
     }
 
     /// Appends a barrier if many bytes follow the last one, or if any do and `is_due`. Returns whether it did.
@@ -141,10 +181,11 @@ impl Shared {
             return Ok(());
         }
         self.check_process()?;
+        self.checkpoints.stop();
         self.background.stop();
         self.flush.run_alone(|| {
             let mut writer = self.lock_writer()?;
-            writer.close()?;
+            writer.close(&self.current, self.options.automatic_checkpoints)?;
             Ok(writer.commits())
         })
     }

@@ -33,14 +33,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(generation: Arc<Generation>) -> Self {
-        let totals = generation.totals();
+    pub(crate) fn new(generation: Arc<Generation>, totals: Totals) -> Self {
         Self { generation, totals }
     }
 
     /// All live entries of the snapshot, newest first.
     pub fn iter_entries(&self) -> EntryIterator {
-        EntryIterator::at(Arc::clone(&self.generation), self.totals)
+        EntryIterator::new(Arc::clone(&self.generation), self.totals)
     }
 }
 

@@ -24,8 +24,18 @@ pub struct StoreStats {
     pub alignment: u64,
     /// Names the store, across compactions.
     pub store_id: [u8; 16],
-    /// Hashes in the in-memory index.
+    /// Hashes in the index in memory: what was written since the last checkpoint, or everything if there was none.
     pub index_hashes: u64,
+    /// Memory of that index in bytes, but for groups of colliding keys.
+    pub index_heap_bytes: u64,
+    /// Hashes in the index in the file.
+    pub frozen_hashes: u64,
+    /// Bytes of the index in the file.
+    pub frozen_bytes: u64,
+    /// Whether the index in the file was found damaged, and has been rebuilt in memory from the log.
+    pub is_frozen_rebuilt: bool,
+    /// Checkpoints since the store was opened: how often the index was written to the file.
+    pub checkpoints: u64,
     /// Flushes to the medium since the store was opened, but for those of opening, compacting and closing.
     pub flushes: u64,
     /// Calls that wanted a flush and were served by that of another thread.
@@ -40,7 +50,9 @@ pub struct StoreStats {
     /// Whether the store had been closed, so that opening had nothing to recover. This and what follows are the
     /// figures of [`DataStore::recovery_report`](crate::DataStore::recovery_report).
     pub was_clean: bool,
-    /// Slots that opening read to build the index.
+    /// Whether opening used the index in the file, rather than read the whole log.
+    pub is_index_used: bool,
+    /// Slots that opening read to build the index, or to bring it up to date.
     pub slots_replayed: u64,
     /// Bytes of the log that opening found beyond what was known to be on the medium.
     pub recovered_bytes: u64,
@@ -57,6 +69,7 @@ pub struct StoreStats {
 pub(crate) struct WriterCounts {
     pub(crate) allocated_bytes: u64,
     pub(crate) barriers: u64,
+    pub(crate) checkpoints: u64,
 }
 
 impl StoreStats {
@@ -66,6 +79,7 @@ impl StoreStats {
         flushes: FlushCounts,
         report: &RecoveryReport,
     ) -> Self {
+        let index = generation.index.stats();
         let Totals { tail, live_keys, dead_slots, dead_bytes } = generation.totals();
         Self {
             live_keys,
@@ -75,13 +89,19 @@ impl StoreStats {
             allocated_bytes: writer.allocated_bytes.max(tail),
             alignment: generation.layout.alignment().bytes(),
             store_id: generation.identity.store_id,
-            index_hashes: generation.index.stats().hashes as u64,
+            index_hashes: index.live_hashes,
+            index_heap_bytes: index.heap_bytes,
+            frozen_hashes: index.frozen_hashes,
+            frozen_bytes: index.table_bytes,
+            is_frozen_rebuilt: index.is_rebuilt,
+            checkpoints: writer.checkpoints,
             flushes: flushes.flushes,
             shared_flushes: flushes.shared,
             flushed_commits: flushes.commits,
             largest_flush: flushes.largest,
             barriers: writer.barriers,
             was_clean: report.was_clean,
+            is_index_used: report.is_index_used,
             slots_replayed: report.slots_replayed,
             recovered_bytes: report.tail.saturating_sub(report.durable_tail),
             uncommitted_bytes: report.uncommitted_bytes,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::WriteError;
 
+use crate::checkpoint::Checkpoints;
 use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
@@ -87,7 +88,8 @@ impl DataStore {
             follower: (writer.is_none() && !path.as_os_str().is_empty())
                 .then(|| Mutex::new(opened.tail)),
             writer,
-            compaction: Mutex::default(),
+            maintenance: Mutex::default(),
+            checkpoints: Checkpoints::default(),
             flush: Flush::default(),
             background: Arc::default(),
             owner: process::id(),

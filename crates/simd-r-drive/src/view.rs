@@ -28,8 +28,7 @@ pub struct View {
 }
 
 impl View {
-    pub(crate) fn new(generation: arc_swap::Guard<Arc<Generation>>) -> Self {
-        let tail = generation.publication.tail();
+    pub(crate) fn new(generation: arc_swap::Guard<Arc<Generation>>, tail: u64) -> Self {
         Self { generation, tail }
     }
 

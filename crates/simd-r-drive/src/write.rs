@@ -83,7 +83,7 @@ impl DataStoreWriter for DataStore {
         let mut writer = self.shared.writer()?;
         let generation = writer.generation();
         let tail = generation.publication.tail();
-        let Some(end) = generation.index.find(old_hash, old_key, tail, &*generation)? else {
+        let Some(end) = generation.index.find(old_hash, old_key, tail, &*generation.log)? else {
             return Err(StoreError::NoSuchKey.into());
         };
         // Checked, whatever the options say: damage must not be given a new checksum.

@@ -2,7 +2,11 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use simd_r_drive_indexer::FrozenIndex;
 
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{Barrier, Checkpoint, FormatError, PublishedTail};
@@ -10,12 +14,19 @@ use simd_r_drive_writer::{
     Appender, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
 };
 
+use crate::checkpoint::Reserved;
 use crate::events;
-use crate::generation::{Generation, Totals};
+use crate::generation::{Generation, LogFile, Totals};
 use crate::maps;
 use crate::open::{Point, Resume};
 use crate::plan::{Delta, Plan};
 use crate::stats::WriterCounts;
+
+/// With fewer writes since the last checkpoint, closing makes none: replaying them takes no time to speak of.
+const CLOSE_MIN: u64 = 4096;
+
+/// With fewer writes since the last checkpoint, none is made while the store is open.
+const AUTOMATIC_MIN: u64 = 1 << 17;
 
 /// What the holder of the writer's lock works with.
 #[derive(Debug)]
@@ -33,6 +44,14 @@ pub(crate) struct Writer {
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
+    /// End of the index slot that is in use; 0 if there is none.
+    index_end: u64,
+    /// End of the newest index slot, whether its index was completed or not.
+    newest_index_end: u64,
+    /// Indexes that were in use, by the ends of their slots: somebody may still read them.
+    index_users: Vec<(u64, Weak<FrozenIndex>)>,
+    /// Checkpoints since the store was opened.
+    checkpoints: u64,
     /// Barriers since the store was opened.
     barriers: u64,
     /// Whether the log has grown since it was opened.
@@ -45,7 +64,7 @@ pub(crate) struct Writer {
 /// A flush that is about to run without the writer's lock.
 #[derive(Debug)]
 pub(crate) struct FlushStart {
-    generation: Arc<Generation>,
+    log: Arc<LogFile>,
     point: Point,
     rewrite: Range<u64>,
     /// Number of the last commit that the flush covers.
@@ -55,7 +74,7 @@ pub(crate) struct FlushStart {
 impl FlushStart {
     /// Flushes the file.
     pub(crate) fn run(&self) -> io::Result<()> {
-        let file = &*self.generation.file;
+        let file = &*self.log.file;
         rewrite_range(file, self.rewrite.clone())?;
         file.sync()
     }
@@ -63,7 +82,8 @@ impl FlushStart {
 
 impl Writer {
     pub(crate) fn new(generation: Arc<Generation>, resume: Resume) -> io::Result<Self> {
-        let Resume { durable, tail, checkpoint_sequence, must_rewrite } = resume;
+        let Resume { durable, tail, checkpoint_sequence, must_rewrite, index_end, newest_index_end } =
+            resume;
         let file = Arc::clone(&generation.file);
         let appender = Appender::new(file, generation.layout, tail.end, tail.seal)?;
         Ok(Self {
@@ -75,7 +95,11 @@ impl Writer {
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
             checkpoint_sequence,
+            index_end,
+            newest_index_end,
+            index_users: Vec::new(),
             barriers: 0,
+            checkpoints: 0,
             has_grown: false,
             is_closed: false,
             is_current: true,
@@ -119,6 +143,12 @@ impl Writer {
         Arc::clone(&self.generation)
     }
 
+    /// As [`Writer::generation`], without a reference count.
+    #[inline]
+    pub(crate) fn generation_ref(&self) -> &Generation {
+        &self.generation
+    }
+
     /// Number of the last commit.
     pub(crate) fn commits(&self) -> u64 {
         self.commits
@@ -126,7 +156,11 @@ impl Writer {
 
     /// What only the writer can count.
     pub(crate) fn counts(&self) -> WriterCounts {
-        WriterCounts { allocated_bytes: self.appender.allocated(), barriers: self.barriers }
+        WriterCounts {
+            allocated_bytes: self.appender.allocated(),
+            barriers: self.barriers,
+            checkpoints: self.checkpoints,
+        }
     }
 
     pub(crate) fn tail(&self) -> u64 {
@@ -150,9 +184,8 @@ impl Writer {
         let insertions = plan.insertions(&layout, self.tail())?;
         let end = self.appender.append(plan.entries());
         let end = self.appended(end)?;
-        self.publish(end, plan.delta, |generation| match &*insertions {
-            [single] => generation.index.insert(single, generation),
-            many => generation.index.insert_batch(many, generation),
+        self.publish(end, plan.delta, |generation| {
+            generation.index.insert_batch(&insertions, &*generation.log)
         })
     }
 
@@ -181,7 +214,7 @@ impl Writer {
             last.end = end;
         }
         self.publish(end, plan.delta, |generation| {
-            generation.index.insert_batch(&insertions, generation)
+            generation.index.insert_batch(&insertions, &*generation.log)
         })
     }
 
@@ -200,7 +233,7 @@ impl Writer {
         &mut self,
         end: u64,
         delta: Delta,
-        index: impl FnOnce(&Generation) -> Result<(), FormatError>,
+        index: impl FnOnce(&Generation) -> io::Result<()>,
     ) -> io::Result<u64> {
         self.has_grown = true;
         let totals = self.totals.after(end, delta);
@@ -213,7 +246,7 @@ impl Writer {
         if let Err(error) = result {
             // The commit is in the file, and a reopen will show it; this process cannot.
             self.poison(PoisonCause::PublishFailed);
-            return Err(FormatError::into(error));
+            return Err(error);
         }
         self.totals = totals;
         self.commits += 1;
@@ -223,7 +256,7 @@ impl Writer {
     /// What a flush that starts now will cover.
     pub(crate) fn flush_start(&self) -> FlushStart {
         FlushStart {
-            generation: Arc::clone(&self.generation),
+            log: Arc::clone(&self.generation.log),
             point: self.tail_point(),
             rewrite: self.durable.end..self.rewrite_until,
             commits: self.commits,
@@ -233,7 +266,7 @@ impl Writer {
     /// Notes the result of a flush. A failed one is never tried again: the system may have dropped the data
     /// and call the next one a success.
     pub(crate) fn flushed(&mut self, start: &FlushStart, result: io::Result<()>) -> io::Result<()> {
-        if !Arc::ptr_eq(&start.generation, &self.generation) {
+        if !Arc::ptr_eq(&start.log, &self.generation.log) {
             // Compaction has moved the store meanwhile, and has flushed all that it moved.
             return Ok(());
         }
@@ -273,7 +306,7 @@ impl Writer {
             sequence: self.checkpoint_sequence,
             durable_tail: self.durable.end,
             durable_seal: self.durable.seal.0,
-            index_end: 0,
+            index_end: self.index_end,
             is_clean,
         };
         let file = &*self.generation.file;
@@ -285,28 +318,120 @@ impl Writer {
 
     /// Flushes, appends a barrier, trims the file, marks it clean and gives its lock back. The second time
     /// nothing happens.
-    pub(crate) fn close(&mut self) -> io::Result<()> {
+    ///
+    /// If much was written since the last checkpoint, or `index` says so, the index goes to the file too; readers get
+    /// it through `current`.
+    pub(crate) fn close(
+        &mut self,
+        current: &ArcSwap<Generation>,
+        has_checkpoints: bool,
+    ) -> io::Result<()> {
         if self.is_closed {
             return Ok(());
         }
         self.is_closed = true;
-        let result = self.write_clean_end();
+        let result = self.write_clean_end(current, has_checkpoints);
         self.appender.poison(PoisonCause::Closed);
         // A handle that outlives the store keeps the file open, which must not keep others from writing.
         result.and(self.generation.file.unlock())
     }
 
-    fn write_clean_end(&mut self) -> io::Result<()> {
+    fn write_clean_end(
+        &mut self,
+        current: &ArcSwap<Generation>,
+        has_checkpoints: bool,
+    ) -> io::Result<()> {
         self.check()?;
         let is_trimmed = self.appender.allocated() == self.tail();
         if !self.has_grown && self.durable.end == self.tail() && is_trimmed {
             return Ok(());
         }
         self.flush()?;
+        if has_checkpoints && self.is_worth_checkpoint() {
+            // Without it the next open takes longer, and that is all.
+            if let Err(error) = self.checkpoint_alone(current) {
+                events::checkpoint_failed(&error);
+            }
+        }
         self.append_barrier()?;
         self.appender.trim()?;
         self.flush()?;
         self.write_hints(true)
+    }
+
+    /// Whether reading what was written since the last checkpoint would take longer than a checkpoint is worth.
+    pub(crate) fn is_worth_checkpoint(&self) -> bool {
+        self.generation.index.unfrozen() >= CLOSE_MIN
+    }
+
+    /// Whether so much was written since the last checkpoint that it is time for another one.
+    ///
+    /// With an eighth of what is frozen, a checkpoint writes nine entries of the index for each one that is new, and
+    /// what must be replayed after a crash stays small next to what is there.
+    #[inline]
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        let index = &self.generation.index;
+        let frozen = index.frozen().map_or(0, |frozen| frozen.hashes());
+        index.unfrozen() >= AUTOMATIC_MIN.max(frozen / 8)
+    }
+
+    /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet.
+    pub(crate) fn checkpoint_alone(&mut self, current: &ArcSwap<Generation>) -> io::Result<()> {
+        let reserved = self.reserve_index(current)?;
+        let table = reserved.build(&AtomicBool::new(false))?;
+        self.complete_index(&reserved, table, current);
+        Ok(())
+    }
+
+    /// The first step of a checkpoint: sets space aside in the log, and gives writes a new layer of the index, so that
+    /// the others, which take no more, can be written to that space.
+    pub(crate) fn reserve_index(&mut self, current: &ArcSwap<Generation>) -> io::Result<Reserved> {
+        self.check()?;
+        let size = self.generation.index.table_size();
+        let payload_len = size.table_bytes();
+        let slot_len = usize::try_from(payload_len)
+            .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })
+            .and_then(|len| self.generation.layout.slot_len(len, 0))?;
+        self.make_room(slot_len)?;
+        let (start, totals) = (self.tail(), self.totals);
+        let end = self.appender.append_index(payload_len, self.newest_index_end);
+        let end = self.appended(end)?;
+        self.publish(end, Delta::default(), |_| Ok(()))?;
+        self.newest_index_end = end;
+        let index = self.generation.index.freeze();
+        // In the order that readers rely on; see `TailLimit`.
+        self.generation.limit.set(end);
+        self.generation = Arc::new(Generation::new(Arc::clone(&self.generation.log), index));
+        current.store(self.generation());
+        Ok(Reserved { generation: self.generation(), start, end, size, totals })
+    }
+
+    /// The last step of a checkpoint, when the index is on the medium, or will be before a hint names it: readers use
+    /// it from now on. Returns what they used before.
+    pub(crate) fn complete_index(
+        &mut self,
+        reserved: &Reserved,
+        table: FrozenIndex,
+        current: &ArcSwap<Generation>,
+    ) -> Arc<Generation> {
+        if let Some(before) = self.generation.index.frozen() {
+            self.index_users.push((self.index_end, Arc::downgrade(before)));
+        }
+        self.index_users.retain(|(_, users)| users.strong_count() > 0);
+        self.index_end = reserved.end;
+        self.checkpoints += 1;
+        let generation = &self.generation;
+        self.generation = Arc::new(Generation {
+            log: Arc::clone(&generation.log),
+            index: generation.index.with_table(table),
+            limit: Arc::clone(&generation.limit),
+        });
+        current.swap(self.generation())
+    }
+
+    /// Whether somebody may still read the index of the slot that ends at `end`.
+    pub(crate) fn is_index_used(&self, end: u64) -> bool {
+        self.index_users.iter().any(|(used, users)| *used == end && users.strong_count() > 0)
     }
 
     /// How many bytes follow the durable point.
@@ -325,7 +450,9 @@ impl Writer {
     pub(crate) fn move_to(&mut self, target: Self) {
         let old = Arc::clone(&self.generation);
         let barriers = self.barriers + target.barriers;
-        *self = Self { commits: self.commits, barriers, is_current: true, ..target };
+        let checkpoints = self.checkpoints + target.checkpoints;
+        *self =
+            Self { commits: self.commits, barriers, checkpoints, is_current: true, ..target };
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);

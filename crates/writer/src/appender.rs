@@ -228,6 +228,33 @@ impl Appender {
         })
     }
 
+    /// Appends a slot for an index of `payload_len` bytes, as a commit of its own, and returns the new tail. Its
+    /// payload is left as it is, zeros, to be filled later. `previous_end` is where the slot of the index before
+    /// ends, or 0.
+    ///
+    /// # Errors
+    /// As [`Appender::append`].
+    pub fn append_index(&mut self, payload_len: u64, previous_end: u64) -> io::Result<u64> {
+        let len = usize::try_from(payload_len)
+            .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })
+            .and_then(|len| self.layout.slot_len(len, 0))?;
+        let written_at = (self.clock)();
+        self.commit(len, |encoder, _| {
+            encoder.push_unwritten(
+                len,
+                Trailer {
+                    payload_len,
+                    key_len: 0,
+                    previous_end,
+                    kind: Kind::Index,
+                    flags: Flags::COMMIT.with(Flags::OPAQUE),
+                    written_at,
+                    payload_crc: 0,
+                },
+            )
+        })
+    }
+
     /// Gives back the space allocated ahead: the file ends at the tail. For closing.
     ///
     /// # Errors

@@ -101,6 +101,17 @@ impl<'a> Encoder<'a> {
         self.finish_slot(key, start + slot_len, trailer)
     }
 
+    /// Encodes a slot without a key whose payload is not written: what stands in its place, zeros, stays.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn push_unwritten(&mut self, slot_len: u64, trailer: Trailer) -> io::Result<()> {
+        let end = self.position() + slot_len;
+        self.flush()?;
+        self.offset = end - METADATA_SIZE as u64;
+        self.finish_slot(&[], end, trailer)
+    }
+
     /// Hands what is left to the file and returns the seal of the last slot.
     ///
     /// # Errors

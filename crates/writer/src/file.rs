@@ -35,6 +35,14 @@ pub trait StoreFile: Debug + Send + Sync {
     /// `Unsupported` where the file system cannot; then writing simply extends the file.
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
 
+    /// Gives the space of a range back to the file system; it reads as zeros from then on.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file system cannot; then nothing changes.
+    fn punch_hole(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Flushes data, and the metadata needed to read it back, to the medium.
     fn sync(&self) -> io::Result<()>;
 

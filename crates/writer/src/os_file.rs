@@ -44,6 +44,10 @@ impl StoreFile for OsFile {
         platform::allocate(&self.0, offset, len)
     }
 
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        platform::punch_hole(&self.0, offset, len)
+    }
+
     fn sync(&self) -> io::Result<()> {
         // fdatasync, which includes the length; F_FULLFSYNC on macOS.
         self.0.sync_data()

@@ -92,6 +92,23 @@ mod unix {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn punch_hole(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        use rustix::fs::FallocateFlags;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(file, flags, offset, len) {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn punch_hole(_: &File, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
         match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
             Ok(data) => Ok(Some(data)),
@@ -206,6 +223,10 @@ mod other {
     pub(crate) fn ordinary_permissions(_: &mut tempfile::Builder<'_, '_>) {}
 
     pub(crate) fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn punch_hole(_: &File, _: u64, _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use simd_r_drive_indexer::{Identity, SlotRef, SlotSource};
+use simd_r_drive_indexer::{Identity, KeyIndexer, RebuildSource, SlotRef, SlotSource};
 
 const LOG_START: u64 = 16 << 10;
 const SLOT_LEN: u64 = 64;
@@ -81,8 +81,24 @@ impl SlotSource for Log {
         let slot = self.at(end);
         Ok(SlotRef {
             identity: slot.identity(),
+            bare_hash: slot.hash,
             is_tombstone: slot.is_tombstone,
             previous_end: slot.previous_end,
         })
+    }
+
+    /// Hashes are whatever a test says.
+    fn hash_of(&self, slot: &SlotRef<'_>) -> u64 {
+        slot.bare_hash
+    }
+}
+
+impl RebuildSource for Log {
+    fn rebuild(&self, tail: u64) -> Result<KeyIndexer, Fault> {
+        let index = KeyIndexer::new();
+        for (end, slot) in self.iter().rev().filter(|(end, _)| *end <= tail) {
+            index.insert_older(slot.hash, end, slot.identity(), slot.is_tombstone, self)?;
+        }
+        Ok(index)
     }
 }

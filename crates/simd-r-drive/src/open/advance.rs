@@ -2,7 +2,7 @@
 
 use std::io;
 
-use simd_r_drive_entry_handle::{FormatError, Kind};
+use simd_r_drive_entry_handle::Kind;
 use simd_r_drive_indexer::Insertion;
 
 use super::replay::line_of;
@@ -95,21 +95,14 @@ fn publish(generation: &Generation, ends: &[u64]) -> io::Result<()> {
             continue;
         }
         let is_tombstone = fields.kind == Kind::Tombstone;
-        let replaces_live = fields.replaces_live();
-        if replaces_live {
+        let replaced_len = if fields.replaces_live() {
             let (_, previous) = generation.mapped_slot(fields.previous_end)?;
-            delta.dead_slots += 1;
-            delta.dead_bytes += previous.end - previous.start;
-        }
-        if is_tombstone {
-            delta.dead_slots += 1;
-            delta.dead_bytes += slot.end - slot.start;
-        }
-        delta.live_keys += match (is_tombstone, replaces_live) {
-            (false, false) => 1,
-            (true, true) => -1,
-            _ => 0,
+            previous.end - previous.start
+        } else {
+            0
         };
+        let len = slot.end - slot.start;
+        delta.add_slot(is_tombstone, fields.replaces_live(), len, replaced_len);
         let (hash, _) = line_of(fields.is_bare(), slot.key());
         insertions.push(Insertion {
             hash,
@@ -123,9 +116,9 @@ fn publish(generation: &Generation, ends: &[u64]) -> io::Result<()> {
     generation
         .publication
         .publish(*tail, || {
-            generation.index.insert_batch(&insertions, generation)?;
+            generation.index.insert_batch(&insertions, &*generation.log)?;
             generation.counts.store(totals);
             Ok(())
         })
-        .map_err(FormatError::into)
+        
 }

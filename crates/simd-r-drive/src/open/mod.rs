@@ -7,6 +7,7 @@ mod identify;
 mod replay;
 mod report;
 mod resync;
+mod table;
 mod tail;
 mod window_reader;
 
@@ -16,14 +17,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, Seal};
-use simd_r_drive_indexer::KeyIndexer;
+use simd_r_drive_indexer::{KeyIndexer, LayeredIndex};
 use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 
 use crate::counts::Counts;
 use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::events;
-use crate::generation::{Generation, Totals};
+use crate::generation::{Generation, LogFile, Totals};
 use crate::maps;
 use crate::options::OpenOptions;
 use crate::publication::Publication;
@@ -32,7 +33,7 @@ pub(crate) use self::advance::advance;
 pub(crate) use self::aside::save_aside;
 pub(crate) use self::create::{new_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify};
-pub(crate) use self::replay::line_of;
+pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
 pub(crate) use self::tail::{Point, Tail, find_tail};
 pub(crate) use self::window_reader::{Direction, WindowReader};
@@ -59,6 +60,10 @@ pub(crate) struct Resume {
     pub(crate) checkpoint_sequence: u64,
     /// Whether `[durable, tail)` must be written again before it can be called durable.
     pub(crate) must_rewrite: bool,
+    /// End of the index slot in use; 0 if there is none.
+    pub(crate) index_end: u64,
+    /// End of the newest index slot, whose index may not have been completed.
+    pub(crate) newest_index_end: u64,
 }
 
 /// Opens the store at `path`.
@@ -224,6 +229,7 @@ fn load(
             && found.data_end == found.tail.end,
         durable_tail: found.durable.end,
         tail: found.tail.end,
+        is_index_used: false,
         slots_replayed: 0,
         uncommitted_bytes: found.data_end - found.tail.end,
         saved_to: None,
@@ -231,23 +237,44 @@ fn load(
         damaged: Vec::new(),
         duration: std::time::Duration::ZERO,
     };
-    let generation = build_generation(Arc::clone(&file), &header.identity, &found, options)?;
-    let mut replayed = replay::replay(&generation, found.tail, tolerate_damage)?;
-    report.slots_replayed = replayed.slots;
+    let mut log = map_log(Arc::clone(&file), &header.identity, &found, options)?;
+    // What a salvage is after, the index may not know.
+    let through_table = if options.salvage {
+        None
+    } else {
+        table::open_through_table(&mut log, &header.checkpoints, found.tail)?
+    };
+    let (index_end, newest_index_end);
+    let index = match through_table {
+        Some(opened) => {
+            (index_end, newest_index_end) = (opened.index_end, opened.newest_index_end);
+            report.slots_replayed = opened.slots;
+            report.is_index_used = true;
+            log.counts = Counts::new(opened.totals);
+            opened.index
+        }
+        None => {
+            let index = KeyIndexer::with_capacity(guess_entries(&log, found.tail.end));
+            let replayed = replay::replay(&log, &index, found.tail, tolerate_damage)?;
+            (index_end, newest_index_end) = (0, replayed.newest_index_end);
+            report.slots_replayed = replayed.slots;
+            report.damaged = replayed.damaged;
+            log.counts = Counts::new(Totals {
+                tail: found.tail.end,
+                live_keys: replayed.live_keys,
+                dead_slots: replayed.dead_slots,
+                dead_bytes: replayed.dead_bytes,
+            });
+            LayeredIndex::new(&log.layout, index)
+        }
+    };
     // Of a file that was cut off, the end is missing.
     let durable_end = header.checkpoints.iter().map(|checkpoint| checkpoint.durable_tail).max();
     if let Some(missing) = durable_end.filter(|end| *end > found.tail.end) {
-        replayed.damaged.insert(0, found.tail.end..missing);
+        report.damaged.insert(0, found.tail.end..missing);
     }
-    report.damaged.clone_from(&replayed.damaged);
-    let damage = DamageMap::new(replayed.damaged, options.salvage);
-    let totals = Totals {
-        tail: found.tail.end,
-        live_keys: replayed.live_keys,
-        dead_slots: replayed.dead_slots,
-        dead_bytes: replayed.dead_bytes,
-    };
-    let generation = Generation { counts: Counts::new(totals), damage, ..generation };
+    log.damage = DamageMap::new(report.damaged.clone(), options.salvage);
+    let generation = Generation::new(Arc::new(log), index);
     // Only now, when all else has been read without an error, is anything changed.
     if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
         let saved =
@@ -262,6 +289,8 @@ fn load(
         tail: found.tail,
         checkpoint_sequence: header.checkpoints.first().map_or(0, |newest| newest.sequence),
         must_rewrite: !report.was_clean,
+        index_end,
+        newest_index_end,
     });
     Ok(Opened { generation, report, tail: found.tail, writable })
 }
@@ -284,32 +313,43 @@ pub(crate) fn new_file(
     }
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
     let found = Tail { durable: root, tail: root, data_end: root.end };
-    let generation = build_generation(file, &identity, &found, options)?;
-    let totals = Totals { tail: root.end, ..Totals::default() };
-    let generation = Generation { counts: Counts::new(totals), ..generation };
-    let resume = Resume { durable: root, tail: root, checkpoint_sequence: 1, must_rewrite: false };
-    Ok((generation, resume))
+    let mut log = map_log(file, &identity, &found, options)?;
+    log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
+    let index = LayeredIndex::new(&log.layout, KeyIndexer::new());
+    let resume = Resume {
+        durable: root,
+        tail: root,
+        checkpoint_sequence: 1,
+        must_rewrite: false,
+        index_end: 0,
+        newest_index_end: 0,
+    };
+    Ok((Generation::new(Arc::new(log), index), resume))
 }
 
-fn build_generation(
+/// A file with a map of its log. Its totals are not known yet.
+fn map_log(
     file: Arc<dyn StoreFile>,
     identity: &Identity,
     found: &Tail,
     options: &OpenOptions,
-) -> io::Result<Generation> {
+) -> io::Result<LogFile> {
     let layout = identity.layout();
     let map = maps::map(&*file, layout.alignment(), found.tail.end)?;
-    // A rough guess saves growing the index many times; it is not needed to be right.
-    let entries = (found.tail.end - layout.header_len()) / (8 * layout.alignment().bytes());
-    let index = KeyIndexer::with_capacity(usize::try_from(entries.min(1 << 24)).unwrap_or(0));
-    Ok(Generation {
+    Ok(LogFile {
         publication: Publication::new(map, found.tail.end),
         identity: identity.clone(),
         layout,
-        index,
         counts: Counts::default(),
         verify_reads: options.verify_reads,
+        unchecked_until: 0,
         damage: None,
         file,
     })
+}
+
+/// A rough guess of how many entries a log holds saves growing the index many times; it is not needed to be right.
+fn guess_entries(log: &LogFile, tail: u64) -> usize {
+    let entries = (tail - log.layout.header_len()) / (8 * log.layout.alignment().bytes());
+    usize::try_from(entries.min(1 << 24)).unwrap_or(0)
 }

@@ -4,12 +4,12 @@ use std::io;
 use std::ops::Range;
 
 use simd_r_drive_entry_handle::{Kind, LogCursor, LogSlot, compute_hash};
-use simd_r_drive_indexer::Identity as LineIdentity;
+use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer};
 
 use super::resync::resync;
 use super::tail::{Point, is_format_error};
 use super::window_reader::{Direction, WindowReader};
-use crate::generation::Generation;
+use crate::generation::LogFile;
 
 /// What the log holds.
 #[derive(Debug, Clone, Default)]
@@ -18,11 +18,13 @@ pub(crate) struct Replayed {
     pub(crate) live_keys: u64,
     pub(crate) dead_slots: u64,
     pub(crate) dead_bytes: u64,
+    /// End of the newest index slot; 0 if there is none.
+    pub(crate) newest_index_end: u64,
     /// What could not be read, newest first.
     pub(crate) damaged: Vec<Range<u64>>,
 }
 
-/// Fills the generation's index from its log, which ends at `tail`. Every slot's seal and link are checked.
+/// Fills an index from a log, which ends at `tail`. Every slot's seal and link are checked.
 ///
 /// Where the chain of slots breaks, the log is searched for the next slot that is certain, if
 /// `tolerate_damage`.
@@ -31,19 +33,20 @@ pub(crate) struct Replayed {
 /// [`FormatError::Damaged`](crate::FormatError::Damaged) where the chain of slots breaks, unless tolerated;
 /// and the file's.
 pub(crate) fn replay(
-    generation: &Generation,
+    log: &LogFile,
+    index: &KeyIndexer,
     tail: Point,
     tolerate_damage: bool,
 ) -> io::Result<Replayed> {
-    let layout = generation.layout;
-    let reader = |end| WindowReader::new(&*generation.file, end, Direction::Backward);
+    let layout = log.layout;
+    let reader = |end| WindowReader::new(&*log.file, end, Direction::Backward);
     let mut replayed = Replayed::default();
     let mut cursor =
         LogCursor::new(reader(tail.end), layout, tail.end, Some(tail.seal.self_half()));
     loop {
         let end = cursor.position();
         match cursor.previous() {
-            Ok(Some(slot)) => replayed.take(generation, &slot)?,
+            Ok(Some(slot)) => replayed.take(log, index, &slot)?,
             Ok(None) => return Ok(replayed),
             Err(error) if tolerate_damage && is_format_error(&error) => {
                 if end == layout.header_len() {
@@ -60,15 +63,22 @@ pub(crate) fn replay(
 }
 
 impl Replayed {
-    fn take(&mut self, generation: &Generation, slot: &LogSlot<'_>) -> io::Result<()> {
+    fn take(
+        &mut self,
+        log: &LogFile,
+        index: &KeyIndexer,
+        slot: &LogSlot<'_>,
+    ) -> io::Result<()> {
         self.slots += 1;
+        if slot.trailer.kind == Kind::Index {
+            self.newest_index_end = self.newest_index_end.max(slot.end);
+        }
         if !slot.trailer.kind.is_keyed() {
             return Ok(());
         }
         let (hash, line) = line_of(slot.trailer.is_bare(), slot.key);
         let is_tombstone = slot.trailer.kind == Kind::Tombstone;
-        let is_newest =
-            generation.index.insert_older(hash, slot.end, line, is_tombstone, generation)?;
+        let is_newest = index.insert_older(hash, slot.end, line, is_tombstone, log)?;
         if is_newest && !is_tombstone {
             self.live_keys += 1;
         } else {
@@ -77,6 +87,26 @@ impl Replayed {
         }
         Ok(())
     }
+}
+
+/// An index of all slots up to `tail`, which is known to be the end of one, from the log alone.
+///
+/// # Errors
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the log is; and the file's.
+pub(crate) fn rebuild(log: &LogFile, tail: u64) -> io::Result<KeyIndexer> {
+    let index = KeyIndexer::new();
+    let mut replayed = Replayed::default();
+    let source = WindowReader::new(&*log.file, tail, Direction::Backward);
+    let mut cursor = LogCursor::new(source, log.layout, tail, None);
+    while let Some(slot) = cursor.previous()? {
+        replayed.take(log, &index, &slot)?;
+    }
+    Ok(index)
+}
+
+/// The hash of a slot with these key bytes.
+pub(crate) fn slot_hash(is_bare: bool, key: &[u8]) -> u64 {
+    line_of(is_bare, key).0
 }
 
 /// Hash and line of a slot with these key bytes.

@@ -16,7 +16,9 @@ pub struct RecoveryReport {
     pub durable_tail: u64,
     /// End of the last commit, in bytes.
     pub tail: u64,
-    /// Slots read to build the index.
+    /// Whether the index in the file was used. Else the whole log was read to make one in memory.
+    pub is_index_used: bool,
+    /// Slots read to build the index, or to bring it up to date.
     pub slots_replayed: u64,
     /// Bytes beyond the last commit that were not zeros: remains of a commit that was not acknowledged. A
     /// writable open cuts them off.

@@ -337,21 +337,26 @@ fn follows(
     if start != before.end || predecessor != before.seal.self_half() {
         return Ok(Follower::None);
     }
+    let is_whole = trailer.flags.has(Flags::OPAQUE)
+        || payload_crc(source, start, trailer.payload_len)? == trailer.payload_crc;
+    Ok(if is_whole {
+        Follower::Whole(Point { end, seal }, trailer.is_commit())
+    } else {
+        Follower::Torn(trailer.payload_len)
+    })
+}
+
+fn payload_crc(source: &mut WindowReader<'_>, start: u64, len: u64) -> io::Result<u32> {
     let mut hasher = crc32fast::Hasher::new();
     let mut offset = start;
-    let mut left = trailer.payload_len;
+    let mut left = len;
     while left > 0 {
         let len = left.min(SCAN_LEN as u64) as usize;
         hasher.update(source.read(offset, len)?);
         offset += len as u64;
         left -= len as u64;
     }
-    let is_whole = trailer.flags.has(Flags::OPAQUE) || hasher.finalize() == trailer.payload_crc;
-    Ok(if is_whole {
-        Follower::Whole(Point { end, seal }, trailer.is_commit())
-    } else {
-        Follower::Torn(trailer.payload_len)
-    })
+    Ok(hasher.finalize())
 }
 
 /// Whether `error` says that bytes are no slot, rather than that they could not be read.

@@ -8,8 +8,10 @@ use std::io;
 use simd_r_drive_entry_handle::LogSource;
 use simd_r_drive_writer::{StoreFile, read_full_at};
 
-/// Size of the buffer in bytes. Larger reads get a buffer of their own size.
-const WINDOW_LEN: usize = 1 << 20;
+/// Size of the buffer in bytes, at first and in the end: whoever looks at one slot should not read a MiB, whoever
+/// reads on should not make many calls. Larger reads get a buffer of their own size.
+const WINDOW_LEN_MIN: usize = 16 << 10;
+const WINDOW_LEN_MAX: usize = 1 << 20;
 
 /// In which direction a log is read, so that one read serves many slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +29,13 @@ pub(crate) struct WindowReader<'a> {
     end: u64,
     start: u64,
     buffer: Vec<u8>,
+    window_len: usize,
 }
 
 impl<'a> WindowReader<'a> {
     /// Reads `file` up to `end`.
     pub(crate) fn new(file: &'a dyn StoreFile, end: u64, direction: Direction) -> Self {
-        Self { file, direction, end, start: 0, buffer: Vec::new() }
+        Self { file, direction, end, start: 0, buffer: Vec::new(), window_len: WINDOW_LEN_MIN }
     }
 
     fn covers(&self, offset: u64, len: usize) -> bool {
@@ -40,7 +43,8 @@ impl<'a> WindowReader<'a> {
     }
 
     fn refill(&mut self, offset: u64, len: usize) -> io::Result<()> {
-        let window = WINDOW_LEN.max(len) as u64;
+        let window = self.window_len.max(len) as u64;
+        self.window_len = (self.window_len * 4).min(WINDOW_LEN_MAX);
         // A forward walk goes back too: from a trailer to its payload, and through the places where a slot may
         // end, the furthest first. What lies on both sides is then read next.
         let is_going_back = !self.buffer.is_empty() && offset < self.start;

@@ -1,0 +1,87 @@
+//! What keeps look-ups away from a layer that does not hold their hash.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Hashes for each word of 64 bits.
+const HASHES_PER_WORD: u64 = 8;
+const WORDS_MIN: u64 = 1 << 9;
+const WORDS_MAX: u64 = 1 << 22;
+
+/// A Bloom filter (Bloom, 1970) whose bits for one hash stand in one word (Putze, Sanders, Singler, "Cache-,
+/// Hash- and Space-Efficient Bloom Filters", 2007). One thread inserts, any number asks, without a lock.
+///
+/// Takes no memory before the first insertion.
+///
+/// # Memory orders
+///
+/// Relaxed: a reader must see the bits of what was inserted before the tail was published that it has loaded, and
+/// loading the tail sees to that. If it does not see later ones, the hash is not there yet, for it.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// The words are a power of two; a hash's word is named by so many of its highest bits.
+    bits: u32,
+    words: OnceLock<Box<[AtomicU64]>>,
+}
+
+impl Filter {
+    /// For about so many hashes.
+    pub(crate) fn new(hashes: u64) -> Self {
+        let words = hashes.div_ceil(HASHES_PER_WORD).clamp(WORDS_MIN, WORDS_MAX);
+        Self { bits: words.next_power_of_two().ilog2(), words: OnceLock::new() }
+    }
+
+    #[inline]
+    fn word(&self, mixed: u64) -> usize {
+        (mixed >> (u64::BITS - self.bits)) as usize
+    }
+
+    /// Whether a hash, given its mixed form, may have been inserted.
+    #[inline]
+    pub(crate) fn may_hold(&self, mixed: u64) -> bool {
+        let Some(words) = self.words.get() else { return false };
+        let mask = mask(mixed);
+        words[self.word(mixed)].load(Ordering::Relaxed) & mask == mask
+    }
+
+    pub(crate) fn insert(&self, mixed: u64) {
+        let words = self.words.get_or_init(|| {
+            std::iter::repeat_with(AtomicU64::default).take(1 << self.bits).collect()
+        });
+        words[self.word(mixed)].fetch_or(mask(mixed), Ordering::Relaxed);
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.words.get().map_or(0, |words| size_of_val(&**words))
+    }
+}
+
+/// Two bits of a word, by the lowest bits of the hash.
+#[inline]
+fn mask(mixed: u64) -> u64 {
+    (1 << (mixed & 63)) | (1 << ((mixed >> 6) & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scramble(i: u64) -> u64 {
+        (i ^ (i >> 31))
+            .wrapping_mul(0xBF58_476D_1CE4_E5B9)
+            .rotate_left(27)
+            .wrapping_mul(0x94D0_49BB_1331_11EB)
+    }
+
+    #[test]
+    fn what_was_inserted_is_held_and_little_else() {
+        let filter = Filter::new(10_000);
+        assert!(!filter.may_hold(0) && filter.heap_bytes() == 0);
+        for i in 0..10_000 {
+            filter.insert(scramble(i));
+        }
+        assert!((0..10_000).all(|i| filter.may_hold(scramble(i))));
+        let wrong = (10_000..20_000).filter(|i| filter.may_hold(scramble(*i))).count();
+        assert!(wrong < 1_000, "{wrong} of 10,000");
+    }
+}

@@ -1,0 +1,310 @@
+//! Look-ups in a table.
+
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+
+use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::group::{Member, Record};
+use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
+use crate::current::{Current, LiveKeyed};
+use crate::indexer::KeyIndexer;
+use crate::slot_source::{Identity, RebuildSource, SlotSource};
+use crate::version::Version;
+
+/// What a word of a bucket stands for, if its tag is that of the hash that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Candidate {
+    /// A slot that ends here.
+    Slot(u64),
+    /// A record that begins with this line.
+    Group(u64),
+}
+
+/// Why a look-up failed.
+#[derive(Debug)]
+pub(crate) enum Failure<E> {
+    Line,
+    Source(E),
+}
+
+impl<E> From<LineDamaged> for Failure<E> {
+    fn from(_: LineDamaged) -> Self {
+        Self::Line
+    }
+}
+
+/// What a table holds under a hash.
+pub(crate) enum Held<'t, 's> {
+    Nothing,
+    /// The only line of the hash.
+    Single {
+        version: Version,
+        identity: Identity<'s>,
+    },
+    Group(Record<'t>),
+}
+
+impl FrozenIndex {
+    /// Shows `accept` the words that have the tag of a mixed hash, until it breaks.
+    #[inline]
+    fn search<B, E: From<LineDamaged>>(
+        &self,
+        mixed: u64,
+        mut accept: impl FnMut(Candidate) -> Result<ControlFlow<B>, E>,
+    ) -> Result<Option<B>, E> {
+        let home = self.geometry.bucket(mixed);
+        let tag = self.geometry.tag_in_word(mixed);
+        let mut line = self.bucket(home)?;
+        let mut words = line.displaced()..line.count();
+        let mut number = home;
+        loop {
+            for at in words {
+                let word = line.word(at);
+                if self.geometry.tag_bits_of(word) != tag {
+                    continue;
+                }
+                let block = self.geometry.block(word);
+                let candidate = if line.is_group(at) {
+                    Candidate::Group(block)
+                } else {
+                    Candidate::Slot(block * BLOCK_SIZE)
+                };
+                if let ControlFlow::Break(found) = accept(candidate)? {
+                    return Ok(Some(found));
+                }
+            }
+            // Behind its bucket an entry stands among the displaced, which fill each line on the way.
+            let is_last = if number == home {
+                line.overflow() == 0
+            } else {
+                line.displaced() < super::line::WORDS
+            };
+            if is_last {
+                return Ok(None);
+            }
+            number += 1;
+            if number - home > MAX_DISPLACEMENT {
+                return Err(LineDamaged.into());
+            }
+            line = self.bucket(number)?;
+            words = 0..line.displaced();
+        }
+    }
+
+    /// The first candidate for a mixed hash: what is worth fetching before it is looked at.
+    #[inline]
+    pub(crate) fn first(&self, mixed: u64) -> Result<Option<Candidate>, LineDamaged> {
+        self.search(mixed, |candidate| Ok::<_, LineDamaged>(ControlFlow::Break(candidate)))
+    }
+
+    /// Where the live slot of `key`, or else of a live bare entry of its hash, ends.
+    #[inline]
+    pub(crate) fn find<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        mixed: u64,
+        key: &[u8],
+        source: &S,
+    ) -> Result<Option<u64>, Failure<S::Error>> {
+        let found = self.search(mixed, |candidate| match candidate {
+            Candidate::Slot(end) => {
+                let slot = source.slot(end).map_err(Failure::Source)?;
+                let is_match = match slot.identity {
+                    Identity::Keyed(other) => other == key,
+                    Identity::Bare => slot.bare_hash == hash,
+                };
+                if is_match {
+                    return Ok(ControlFlow::Break((!slot.is_tombstone).then_some(end)));
+                }
+                Ok(ControlFlow::Continue(()))
+            }
+            Candidate::Group(line) => {
+                let record = Record::load(self, line)?;
+                if record.hash != hash {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                self.find_in(&record, key, source).map(ControlFlow::Break)
+            }
+        })?;
+        Ok(found.flatten())
+    }
+
+    #[cold]
+    fn find_in<S: SlotSource + ?Sized>(
+        &self,
+        record: &Record<'_>,
+        key: &[u8],
+        source: &S,
+    ) -> Result<Option<u64>, Failure<S::Error>> {
+        let keyed = self.member_of(record, key, source)?;
+        if let Some(member) = keyed.filter(|member| !member.is_tombstone) {
+            return Ok(Some(member.end));
+        }
+        Ok(record.bare.and_then(Version::live_end))
+    }
+
+    /// The member that holds the versions of `key`.
+    fn member_of<S: SlotSource + ?Sized>(
+        &self,
+        record: &Record<'_>,
+        key: &[u8],
+        source: &S,
+    ) -> Result<Option<Member>, Failure<S::Error>> {
+        for member in record.with_fingerprint(self.fingerprint(key))? {
+            let slot = source.slot(member.end).map_err(Failure::Source)?;
+            if slot.identity == Identity::Keyed(key) {
+                return Ok(Some(member));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn fingerprint(&self, key: &[u8]) -> u64 {
+        fingerprint(key, self.mixer.fingerprint_seed)
+    }
+
+    /// What the table holds under a hash, and under no other.
+    #[inline]
+    pub(crate) fn held<'s, S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        mixed: u64,
+        source: &'s S,
+    ) -> Result<Held<'_, 's>, Failure<S::Error>> {
+        let found = self.search(mixed, |candidate| match candidate {
+            Candidate::Slot(end) => {
+                let slot = source.slot(end).map_err(Failure::Source)?;
+                if source.hash_of(&slot) != hash {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let version = Version { end, is_tombstone: slot.is_tombstone };
+                let identity = slot.identity;
+                Ok(ControlFlow::Break(Held::Single { version, identity }))
+            }
+            Candidate::Group(line) => {
+                let record = Record::load(self, line)?;
+                if record.hash != hash {
+                    return Ok::<_, Failure<S::Error>>(ControlFlow::Continue(()));
+                }
+                Ok(ControlFlow::Break(Held::Group(record)))
+            }
+        })?;
+        Ok(found.unwrap_or(Held::Nothing))
+    }
+
+    /// Whether the slot that ends at `end`, of this identity, is what the table holds. No slot is read.
+    #[inline]
+    pub(crate) fn holds(
+        &self,
+        mixed: u64,
+        end: u64,
+        identity: Identity<'_>,
+    ) -> Result<bool, LineDamaged> {
+        let found = self.search(mixed, |candidate| {
+            let is_held = match candidate {
+                Candidate::Slot(other) => other == end,
+                Candidate::Group(line) => self.record_holds(line, end, identity)?,
+            };
+            Ok::<_, LineDamaged>(if is_held {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Whether the table holds, as the only line of some hash, the slot that ends at `end`.
+    pub(crate) fn is_single(&self, mixed: u64, end: u64) -> Result<bool, LineDamaged> {
+        let found = self.search(mixed, |candidate| {
+            Ok::<_, LineDamaged>(if candidate == Candidate::Slot(end) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(found.is_some())
+    }
+
+    #[cold]
+    fn record_holds(
+        &self,
+        line: u64,
+        end: u64,
+        identity: Identity<'_>,
+    ) -> Result<bool, LineDamaged> {
+        let record = Record::load(self, line)?;
+        Ok(match identity {
+            Identity::Bare => record.bare.is_some_and(|bare| bare.end == end),
+            Identity::Keyed(key) => {
+                let members = record.with_fingerprint(self.fingerprint(key))?;
+                members.iter().any(|member| member.end == end)
+            }
+        })
+    }
+
+    /// See [`KeyIndexer::current`].
+    pub(crate) fn current<S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        mixed: u64,
+        identity: Identity<'_>,
+        source: &S,
+    ) -> Result<Current, Failure<S::Error>> {
+        match self.held(hash, mixed, source)? {
+            Held::Nothing => Ok(Current::default()),
+            Held::Single { version, identity: Identity::Bare } => {
+                Ok(Current { bare: Some(version), ..Current::default() })
+            }
+            Held::Single { version, identity: found } => Ok(Current {
+                keyed: (found == identity).then_some(version),
+                bare: None,
+                live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
+            }),
+            Held::Group(record) => {
+                let member = match identity {
+                    Identity::Keyed(key) => self.member_of(&record, key, source)?,
+                    Identity::Bare => None,
+                };
+                let version =
+                    |member: Member| Version { end: member.end, is_tombstone: member.is_tombstone };
+                Ok(Current {
+                    keyed: member.map(version),
+                    bare: record.bare,
+                    live_keyed: record.live_keyed(),
+                })
+            }
+        }
+    }
+
+    /// The index of the same slots in memory, built from the log: where a line is damaged. Once built, it answers
+    /// in place of the table.
+    ///
+    /// # Locking
+    ///
+    /// Threads that need it at the same time wait for the one that builds it.
+    #[cold]
+    pub(crate) fn rebuild<S: RebuildSource + ?Sized>(
+        &self,
+        source: &S,
+    ) -> Result<&KeyIndexer, S::Error> {
+        let _one_at_a_time = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = self.rebuilt.get() {
+            return Ok(index);
+        }
+        let index = source.rebuild(self.tail())?;
+        Ok(self.rebuilt.get_or_init(|| index))
+    }
+
+    #[inline]
+    pub(crate) fn rebuilt(&self) -> Option<&KeyIndexer> {
+        self.rebuilt.get()
+    }
+}
+
+/// The secret hash by which the keys of one hash are sorted.
+pub(crate) fn fingerprint(key: &[u8], seed: u64) -> u64 {
+    xxh3_64_with_seed(key, seed)
+}

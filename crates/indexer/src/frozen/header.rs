@@ -1,0 +1,111 @@
+//! The first line of a table.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::MAX_DISPLACEMENT;
+
+const MAGIC: [u8; 7] = *b"SRDINDX";
+
+/// Number of the line that holds the first bucket.
+pub(crate) const FIRST_BUCKET: u64 = 1;
+
+/// How much of a log is live, at the tail that a table answers for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrozenTotals {
+    /// Live keys.
+    pub live_keys: u64,
+    /// Slots that hold no live value: older versions and tombstones.
+    pub dead_slots: u64,
+    /// Bytes of those slots.
+    pub dead_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) buckets: u64,
+    /// Bits of a tag.
+    pub(crate) tag_bits: u8,
+    /// Lines of records of groups.
+    pub(crate) record_lines: u64,
+    pub(crate) hashes: u64,
+    pub(crate) totals: FrozenTotals,
+}
+
+impl Header {
+    /// Lines that hold buckets: there are some more than hashes choose from, for what the last ones cannot take.
+    pub(crate) fn bucket_lines(&self) -> u64 {
+        self.buckets.saturating_add(MAX_DISPLACEMENT)
+    }
+
+    /// Number of the line with which the records begin.
+    pub(crate) fn first_record(&self) -> u64 {
+        self.bucket_lines().saturating_add(FIRST_BUCKET)
+    }
+
+    /// Lines of the table.
+    pub(crate) fn lines(&self) -> u64 {
+        self.first_record().saturating_add(self.record_lines)
+    }
+
+    pub(crate) fn fits(&self, lines: u64) -> bool {
+        self.buckets > 0 && self.lines() == lines
+    }
+
+    /// Believes the line if its check is right.
+    pub(crate) fn decode(line: &[u8; 64], seed: u64) -> Option<Self> {
+        let field = |number: usize| {
+            let bytes = line.get(number * 8..).and_then(<[u8]>::first_chunk);
+            bytes.map(|bytes| u64::from_le_bytes(*bytes))
+        };
+        let is_right = field(7)? == check(line, seed) && line.starts_with(&MAGIC);
+        let totals =
+            FrozenTotals { live_keys: field(4)?, dead_slots: field(5)?, dead_bytes: field(6)? };
+        let header = Self {
+            buckets: field(1)?,
+            tag_bits: line[7],
+            record_lines: field(2)?,
+            hashes: field(3)?,
+            totals,
+        };
+        is_right.then_some(header)
+    }
+
+    pub(crate) fn encode(&self, seed: u64) -> [u8; 64] {
+        let FrozenTotals { live_keys, dead_slots, dead_bytes } = self.totals;
+        let fields =
+            [self.buckets, self.record_lines, self.hashes, live_keys, dead_slots, dead_bytes];
+        let mut line = [0; 64];
+        line[..7].copy_from_slice(&MAGIC);
+        line[7] = self.tag_bits;
+        for (number, field) in fields.iter().enumerate() {
+            line[8 + number * 8..16 + number * 8].copy_from_slice(&field.to_le_bytes());
+        }
+        let check = check(&line, seed);
+        line[56..].copy_from_slice(&check.to_le_bytes());
+        line
+    }
+}
+
+fn check(line: &[u8; 64], seed: u64) -> u64 {
+    xxh3_64_with_seed(&line[..56], seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flipped_bit_of_a_header_is_noticed() {
+        let totals = FrozenTotals { live_keys: 4, dead_slots: 5, dead_bytes: 6 };
+        let header = Header { buckets: 1, tag_bits: 9, record_lines: 2, hashes: 3, totals };
+        let line = header.encode(11);
+        assert_eq!(Header::decode(&line, 11), Some(header));
+        assert_eq!(Header::decode(&line, 12), None);
+        assert_eq!(Header::decode(&[0; 64], 0), None);
+        for bit in 0..512 {
+            let mut flipped = line;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::decode(&flipped, 11), None, "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One line of a table: 64 bytes with a check.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Length of a line in bytes.
+pub(crate) const LINE_LEN: u64 = 64;
+
+/// Words in a bucket.
+pub(crate) const WORDS: usize = 8;
+
+const WORD_LEN: usize = 7;
+const WORD_MASK: u64 = (1 << (8 * WORD_LEN)) - 1;
+
+const AT_GROUPS: usize = WORDS * WORD_LEN;
+const AT_COUNTS: usize = AT_GROUPS + 1;
+const AT_OVERFLOW: usize = AT_GROUPS + 2;
+const AT_CHECK: usize = 60;
+
+/// Most entries of a bucket that can stand elsewhere.
+pub(crate) const MAX_OVERFLOW: usize = 254;
+
+/// The bytes of a line whose check is right.
+#[derive(Clone, Copy)]
+pub(crate) struct Line([u8; LINE_LEN as usize]);
+
+impl Line {
+    /// Believes the bytes of line `number` if their check says so. A line of zeros never is believed.
+    #[inline]
+    pub(crate) fn decode(bytes: [u8; LINE_LEN as usize], number: u64, seed: u64) -> Option<Self> {
+        let line = Self(bytes);
+        // The byte is never zero in a line that was written, whatever the check of zeros may be.
+        (line.0[AT_OVERFLOW] != 0 && line.stored_check() == line.check(number, seed))
+            .then_some(line)
+    }
+
+    /// The bytes, with their check.
+    pub(crate) fn seal(mut self, number: u64, seed: u64) -> [u8; LINE_LEN as usize] {
+        let check = self.check(number, seed);
+        self.0[AT_CHECK..].copy_from_slice(&check.to_le_bytes());
+        self.0
+    }
+
+    #[inline]
+    fn check(&self, number: u64, seed: u64) -> u32 {
+        // An odd multiplier spreads neighbouring numbers.
+        let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        xxh3_64_with_seed(&self.0[..AT_CHECK], seed) as u32
+    }
+
+    #[inline]
+    fn stored_check(&self) -> u32 {
+        self.0[AT_CHECK..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }
+
+    /// A bucket. `displaced` of the words, the first ones, belong to earlier buckets; `overflow` entries of this
+    /// one stand in later ones.
+    pub(crate) fn bucket(words: &[(u64, bool)], displaced: usize, overflow: usize) -> Self {
+        let mut bytes = [0; LINE_LEN as usize];
+        for (number, (word, is_group)) in words.iter().enumerate() {
+            let at = number * WORD_LEN;
+            bytes[at..at + WORD_LEN].copy_from_slice(&word.to_le_bytes()[..WORD_LEN]);
+            bytes[AT_GROUPS] |= u8::from(*is_group) << number;
+        }
+        bytes[AT_COUNTS] = (words.len() | (displaced << 4)) as u8;
+        bytes[AT_OVERFLOW] = (overflow + 1) as u8;
+        Self(bytes)
+    }
+
+    /// A line of another kind: up to 57 bytes.
+    pub(crate) fn record(content: &[u8]) -> Self {
+        let mut bytes = [0; LINE_LEN as usize];
+        bytes[..content.len()].copy_from_slice(content);
+        bytes[AT_OVERFLOW] = 1;
+        Self(bytes)
+    }
+
+    /// The content of a line made by [`Line::record`].
+    #[inline]
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.0[..AT_OVERFLOW]
+    }
+
+    #[inline]
+    pub(crate) fn word(&self, number: usize) -> u64 {
+        let at = number * WORD_LEN;
+        self.0.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+            & WORD_MASK
+    }
+
+    #[inline]
+    pub(crate) fn is_group(&self, number: usize) -> bool {
+        (self.0[AT_GROUPS] >> number) & 1 != 0
+    }
+
+    /// How many words the bucket holds.
+    #[inline]
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.0[AT_COUNTS] & 0xF).min(WORDS)
+    }
+
+    /// How many of them, the first ones, belong to earlier buckets.
+    #[inline]
+    pub(crate) fn displaced(&self) -> usize {
+        usize::from(self.0[AT_COUNTS] >> 4).min(self.count())
+    }
+
+    /// How many entries of this bucket stand in later ones.
+    #[inline]
+    pub(crate) fn overflow(&self) -> usize {
+        usize::from(self.0[AT_OVERFLOW]) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> [u8; 64] {
+        let words: Vec<_> = (1..=7).map(|i| (i * 0x0101_0101_0101, i == 3)).collect();
+        Line::bucket(&words, 2, 1).seal(7, 9)
+    }
+
+    #[test]
+    fn a_bucket_says_what_was_put_in() {
+        let line = Line::decode(sample(), 7, 9).unwrap();
+        assert_eq!((line.count(), line.displaced(), line.overflow()), (7, 2, 1));
+        assert_eq!(line.word(6), 7 * 0x0101_0101_0101);
+        assert!(line.is_group(2) && !line.is_group(3));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_other_place_is_noticed() {
+        for bit in 0..512 {
+            let mut bytes = sample();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Line::decode(bytes, 7, 9).is_none(), "bit {bit}");
+        }
+        assert!(Line::decode(sample(), 8, 9).is_none());
+        assert!(Line::decode(sample(), 7, 10).is_none());
+        assert!((0..1000).all(|number| Line::decode([0; 64], number, 9).is_none()));
+    }
+}

@@ -1,0 +1,167 @@
+//! The frozen index: an immutable hash table in the log itself, read through the memory map.
+//!
+//! # Layout
+//!
+//! The payload of an index slot is an array of lines of 64 bytes: a header, buckets, records of groups.
+//! `docs/format.md` of the project gives the fields.
+//!
+//! - A *bucket* holds up to eight words of 56 bits: the lowest bits are the block where a slot ends, the others a
+//!   tag, cut from the mixed hash. A hash's bucket is the high half of the product of its mixed hash and the number
+//!   of buckets (multiply-shift; Lemire, "Fast Random Integer Generation in an Interval", 2019). What finds no room
+//!   there stands in one of the next buckets, and all entries stand in the order of their buckets (linear probing,
+//!   in the order that Knuth gives in volume 3, section 6.4, as Amble and Knuth's ordered tables).
+//! - A *record* holds the lines of a hash that has several, sorted by a secret hash of their keys.
+//!
+//! Hashes are mixed with secrets of the file, by a bijection. The file grows as the table does, so that a word has
+//! always room for the bits of the mixed hash that its bucket does not tell: a larger table can be made from a
+//! smaller one without reading the keys in the log; see `position.rs`.
+//!
+//! # Damage
+//!
+//! Every line carries a check over its bytes, its number and its table, and is believed only with it. A line that
+//! is damaged, that was not written, or whose space was given back, never means that a key does not exist: the index
+//! is then rebuilt from the log, in memory.
+
+mod build;
+mod find;
+mod group;
+mod header;
+mod line;
+mod position;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
+use simd_r_drive_entry_handle::{Layout, Map};
+
+use self::header::Header;
+use self::line::{LINE_LEN, Line};
+use self::position::Geometry;
+use crate::indexer::KeyIndexer;
+
+pub(crate) use self::build::record_lines_of;
+pub use self::build::{Build, BuildError, TableSize};
+pub(crate) use self::find::{Candidate, Failure, Held};
+pub use self::header::FrozenTotals;
+pub(crate) use self::position::Mixer;
+
+/// How far from its bucket an entry may stand, in buckets: more is a sign of damage, or of a forgery.
+const MAX_DISPLACEMENT: u64 = 64;
+
+/// A hash table in the log, read in place.
+///
+/// It answers for all slots below the one that holds it. See [`LayeredIndex`](crate::LayeredIndex), which asks it.
+pub struct FrozenIndex {
+    map: Arc<Map>,
+    /// Where the table starts, in bytes.
+    start: u64,
+    header: Header,
+    geometry: Geometry,
+    mixer: Mixer,
+    check_seed: u64,
+    /// The index of the same slots in memory, once a damaged line has made it necessary.
+    rebuilt: OnceLock<KeyIndexer>,
+    rebuilding: Mutex<()>,
+}
+
+/// A line that is not as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineDamaged;
+
+impl FrozenIndex {
+    /// The table in the payload, of `len` bytes, of the index slot that starts at `start`. `None` if there is none,
+    /// because it was never completed, is damaged, or was given back.
+    ///
+    /// # Costs
+    ///
+    /// Reads the first line.
+    pub fn open(map: Arc<Map>, layout: &Layout, start: u64, len: u64) -> Option<Self> {
+        let check_seed = check_seed(layout, start);
+        let header = Header::decode(&map.block(start)?, check_seed)?;
+        let lines = len / LINE_LEN;
+        let header = header.fits(lines).then_some(header)?;
+        let geometry = Geometry::new(header.buckets, block_bits(start, lines))
+            .with_tag_bits(header.tag_bits.into())?;
+        Some(Self {
+            map,
+            start,
+            header,
+            geometry,
+            mixer: Mixer::new(layout),
+            check_seed,
+            rebuilt: OnceLock::new(),
+            rebuilding: Mutex::new(()),
+        })
+    }
+
+    /// Where the slot of the table starts, in bytes: the tail of the log that it answers for.
+    pub fn tail(&self) -> u64 {
+        self.start
+    }
+
+    /// Hashes in the table.
+    pub fn hashes(&self) -> u64 {
+        self.header.hashes
+    }
+
+    /// Lines of records of groups.
+    pub(crate) fn record_lines(&self) -> u64 {
+        self.header.record_lines
+    }
+
+    /// Length of the table in bytes.
+    pub fn table_bytes(&self) -> u64 {
+        self.header.lines().saturating_mul(LINE_LEN)
+    }
+
+    /// How much of the log below the table is live.
+    pub fn totals(&self) -> FrozenTotals {
+        self.header.totals
+    }
+
+    /// Whether a damaged line has made it necessary to build this index anew in memory.
+    pub fn is_rebuilt(&self) -> bool {
+        self.rebuilt.get().is_some()
+    }
+
+    #[inline]
+    fn line(&self, number: u64) -> Result<Line, LineDamaged> {
+        let offset = number.checked_mul(LINE_LEN).and_then(|offset| self.start.checked_add(offset));
+        let bytes = offset.and_then(|offset| self.map.block(offset)).ok_or(LineDamaged)?;
+        Line::decode(bytes, number, self.check_seed).ok_or(LineDamaged)
+    }
+
+    #[inline]
+    fn bucket(&self, number: u64) -> Result<Line, LineDamaged> {
+        self.line(header::FIRST_BUCKET + number)
+    }
+
+    /// Asks the processor for the bucket of a mixed hash.
+    #[inline]
+    pub(crate) fn prefetch(&self, mixed: u64) {
+        let number = header::FIRST_BUCKET + self.geometry.bucket(mixed);
+        self.map.prefetch_block(self.start + number * LINE_LEN);
+    }
+}
+
+impl fmt::Debug for FrozenIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrozenIndex")
+            .field("tail", &self.start)
+            .field("header", &self.header)
+            .field("is_rebuilt", &self.is_rebuilt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the checks of a table's lines start from: another number for each table of a file.
+fn check_seed(layout: &Layout, start: u64) -> u64 {
+    layout.derived_secret(b"index line") ^ start
+}
+
+/// How many bits of a word hold a block of the log before `start`, or a line of the table.
+fn block_bits(start: u64, lines: u64) -> u32 {
+    let largest = (start / BLOCK_SIZE).max(lines);
+    u64::BITS - largest.leading_zeros()
+}

@@ -1,0 +1,266 @@
+//! Where in a table a hash stands, and how much a table tells of the hashes in it.
+
+use simd_r_drive_entry_handle::Layout;
+
+/// Bits of a word in a bucket.
+pub(crate) const WORD_BITS: u32 = 56;
+
+/// With a tag of fewer bits, too many keys would be compared in vain.
+const TAG_BITS_MIN: u32 = 16;
+
+/// Mixes hashes with secrets of the file, so that neither page numbers nor hashes that were chosen to hurt crowd
+/// into few buckets.
+///
+/// A bijection: equal mixed hashes are equal hashes. It has the shape of the finalizers of MurmurHash3 and
+/// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014), with secret
+/// multipliers.
+#[derive(Clone, Copy)]
+pub(crate) struct Mixer {
+    mask: u64,
+    first: u64,
+    second: u64,
+    /// For the keys of one hash.
+    pub(crate) fingerprint_seed: u64,
+}
+
+impl Mixer {
+    pub(crate) fn new(layout: &Layout) -> Self {
+        Self {
+            mask: layout.derived_secret(b"index mask"),
+            first: layout.derived_secret(b"index first") | 1,
+            second: layout.derived_secret(b"index second") | 1,
+            fingerprint_seed: layout.derived_secret(b"index fingerprint"),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mix(&self, hash: u64) -> u64 {
+        let mut mixed = hash ^ self.mask;
+        mixed = (mixed ^ (mixed >> 32)).wrapping_mul(self.first);
+        mixed = (mixed ^ (mixed >> 29)).wrapping_mul(self.second);
+        mixed ^ (mixed >> 32)
+    }
+}
+
+/// How mixed hashes are cut into a bucket and a tag.
+///
+/// With `q` the largest number for which 2^q is not more than the number of buckets, and `t` the bits of a word
+/// that hold no block, the tag is bits `q` to `q + t` of the mixed hash, counted from the top. The bucket, which
+/// is known from where a word stands, tells the `q` bits above, or nearly: see [`Geometry::prefix`].
+///
+/// When a table grows, `q` does by as much as the log at most, since every key takes at least a block, and `t`
+/// shrinks by as much as the log grows: `q + t`, what is known of a hash, suffices for the larger table too. (Both
+/// are whole numbers, so that a table may have a bit of tag less than there is room for.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    buckets: u64,
+    block_bits: u32,
+    quotient_bits: u32,
+    tag_bits: u32,
+}
+
+/// What a table tells of a mixed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prefix {
+    /// The known bits, from the top, and zeros.
+    pub(crate) bits: u64,
+    /// How many bits are known.
+    pub(crate) len: u32,
+}
+
+impl Prefix {
+    /// A mixed hash that is known as a whole.
+    pub(crate) fn whole(mixed: u64) -> Self {
+        Self { bits: mixed, len: u64::BITS }
+    }
+
+    /// The largest mixed hash with this prefix.
+    pub(crate) fn last(self) -> u64 {
+        self.bits | u64::MAX.checked_shr(self.len).unwrap_or(0)
+    }
+}
+
+impl Geometry {
+    /// With as long a tag as there is room for.
+    pub(crate) fn new(buckets: u64, block_bits: u32) -> Self {
+        let quotient_bits = buckets.max(1).ilog2();
+        let tag_bits = WORD_BITS.saturating_sub(block_bits).min(u64::BITS - quotient_bits).max(1);
+        Self { buckets, block_bits, quotient_bits, tag_bits }
+    }
+
+    /// With a tag of this length; `None` if there is no room for it.
+    pub(crate) fn with_tag_bits(self, tag_bits: u32) -> Option<Self> {
+        (1..=self.tag_bits).contains(&tag_bits).then_some(Self { tag_bits, ..self })
+    }
+
+    /// With as long a tag as there is room for, or the shorter one for which `older` tells enough of its hashes, if
+    /// that suffices to tell keys apart.
+    pub(crate) fn made_from(self, older: Self) -> Self {
+        let known = (older.quotient_bits + older.tag_bits).saturating_sub(self.quotient_bits);
+        let tag_bits = self.tag_bits.min(known);
+        self.with_tag_bits(tag_bits).filter(|_| tag_bits >= TAG_BITS_MIN).unwrap_or(self)
+    }
+
+    pub(crate) fn tag_bits(&self) -> u32 {
+        self.tag_bits
+    }
+
+    #[inline]
+    pub(crate) fn bucket(&self, mixed: u64) -> u64 {
+        ((u128::from(mixed) * u128::from(self.buckets)) >> 64) as u64
+    }
+
+    #[inline]
+    pub(crate) fn tag(&self, mixed: u64) -> u64 {
+        (mixed << self.quotient_bits) >> (u64::BITS - self.tag_bits)
+    }
+
+    /// A tag, where it stands in a word.
+    #[inline]
+    pub(crate) fn tag_in_word(&self, mixed: u64) -> u64 {
+        self.tag(mixed) << self.block_bits
+    }
+
+    /// A tag and a block, or the number of a line.
+    pub(crate) fn word(&self, mixed: u64, block: u64) -> u64 {
+        self.tag_in_word(mixed) | block
+    }
+
+    #[inline]
+    pub(crate) fn block(&self, word: u64) -> u64 {
+        word & !(u64::MAX << self.block_bits)
+    }
+
+    /// The tag of a word, where it stands.
+    #[inline]
+    pub(crate) fn tag_bits_of(&self, word: u64) -> u64 {
+        word & (u64::MAX << self.block_bits)
+    }
+
+    /// What is known of the mixed hash of a word that belongs to `bucket`; `None` if its first bits could be either
+    /// of two.
+    ///
+    /// The mixed hashes of a bucket are an interval that is at most as long as the cell of all numbers with the same
+    /// `q` first bits, so it lies in one cell, or in two neighbours; the tag says in which, except where it is the
+    /// tag at which the interval begins in the one and ends in the other.
+    pub(crate) fn prefix(&self, bucket: u64, word: u64) -> Option<Prefix> {
+        let len = self.quotient_bits + self.tag_bits;
+        let tag = u128::from(word >> self.block_bits);
+        // In units of the known bits: the first and the last prefix of the bucket.
+        let unit = u64::BITS - len;
+        let first = first_of(bucket, self.buckets) >> unit;
+        let last = (first_of(bucket.checked_add(1)?, self.buckets) - 1) >> unit;
+        let cell = first >> self.tag_bits;
+        let candidates = [cell, cell + 1].map(|cell| (cell << self.tag_bits) | tag);
+        let mut possible = candidates.into_iter().filter(|bits| (first..=last).contains(bits));
+        let bits = possible.next()?;
+        if possible.next().is_some() {
+            return None;
+        }
+        Some(Prefix { bits: u64::try_from(bits << unit).ok()?, len })
+    }
+
+    /// Bucket and tag of a prefix, if they follow from what is known.
+    pub(crate) fn place(&self, prefix: Prefix) -> Option<u64> {
+        let bucket = self.bucket(prefix.bits);
+        let is_known = prefix.len >= self.quotient_bits + self.tag_bits
+            && bucket == self.bucket(prefix.last());
+        is_known.then_some(bucket)
+    }
+}
+
+/// The smallest mixed hash of a bucket.
+fn first_of(bucket: u64, buckets: u64) -> u128 {
+    (u128::from(bucket) << 64).div_ceil(u128::from(buckets.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use simd_r_drive_entry_handle::{Alignment, Identity, IdentitySeeds};
+
+    use super::*;
+
+    fn mixer(byte: u8) -> Mixer {
+        let seeds = IdentitySeeds { store_id: [0; 16], file_id: [0; 16], seal_key: [byte; 16] };
+        Mixer::new(&Identity::new(seeds, Alignment::DEFAULT, 0, 0).layout())
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_and_its_bucket_tell_the_prefix_or_nothing_but_never_another(
+            mixed: u64, buckets in 1_u64..1 << 36, block_bits in 9_u32..=40,
+        ) {
+            let geometry = Geometry::new(buckets, block_bits);
+            let bucket = geometry.bucket(mixed);
+            prop_assert!(bucket < buckets);
+            if let Some(prefix) = geometry.prefix(bucket, geometry.word(mixed, 5)) {
+                prop_assert!((prefix.bits..=prefix.last()).contains(&mixed));
+            }
+        }
+
+        #[test]
+        fn what_is_known_of_a_hash_suffices_for_a_table_that_grows_as_the_log_does(
+            mixed: u64, buckets in 1_u64..1 << 30, growth in 0_u64..1 << 10, shift in 0_u32..8,
+        ) {
+            let small = Geometry::new(buckets, 31);
+            let Some(prefix) = small.prefix(small.bucket(mixed), small.word(mixed, 5)) else { return Ok(()) };
+            let grown = (buckets << shift) + buckets * growth / 1024;
+            // The log grows by the same factor as the table, or by more.
+            let large = Geometry::new(grown, 31 + shift + 1).made_from(small);
+            prop_assert!(prefix.len >= large.quotient_bits + large.tag_bits);
+            if let Some(bucket) = large.place(prefix) {
+                prop_assert_eq!(bucket, large.bucket(mixed));
+                prop_assert_eq!(large.tag(prefix.bits), large.tag(mixed));
+            }
+        }
+    }
+
+    #[test]
+    fn few_places_are_ambiguous() {
+        let geometry = Geometry::new(1_562_501, 24);
+        let mixer = mixer(3);
+        let unknown = (0..200_000_u64)
+            .filter(|hash| {
+                let mixed = mixer.mix(*hash);
+                geometry.prefix(geometry.bucket(mixed), geometry.word(mixed, 1)).is_none()
+            })
+            .count();
+        assert!(unknown <= 2, "{unknown} of 200,000");
+    }
+
+    /// Chi-square over buckets, per bucket: about 1 for random numbers.
+    #[test]
+    fn patterned_hashes_spread_whatever_the_secret_is() {
+        const BUCKETS: u64 = 1 << 10;
+        const N: u64 = 1 << 14;
+        type Family = (&'static str, fn(u64) -> u64);
+        let families: [Family; 5] = [
+            ("1, 2, 3", |i| i),
+            ("multiples of 64", |i| i << 6),
+            ("low half empty", |i| i << 32),
+            ("high bits only", |i| i << 50),
+            ("just below the top", |i| u64::MAX - i),
+        ];
+        for secret in 0..=255 {
+            let mixer = mixer(secret);
+            let geometry = Geometry::new(BUCKETS, 24);
+            for (name, hash) in families {
+                let mut counts = vec![0_u64; BUCKETS as usize];
+                let mut low_tags = vec![0_u64; 256];
+                for i in 0..N {
+                    let mixed = mixer.mix(hash(i));
+                    counts[geometry.bucket(mixed) as usize] += 1;
+                    low_tags[(geometry.tag(mixed) & 255) as usize] += 1;
+                }
+                for counts in [counts, low_tags] {
+                    let mean = N as f64 / counts.len() as f64;
+                    let spread =
+                        counts.iter().map(|c| (*c as f64 - mean).powi(2) / mean).sum::<f64>()
+                            / counts.len() as f64;
+                    assert!(spread < 2.0, "{name}, secret {secret}: {spread}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! Whatever was written, frozen, damaged and reopened: the layers know what a scan of the log would find, for
+//! those who hold the newest list of layers and for those who hold an older one.
+
+mod support;
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
+use simd_r_drive_indexer::{FrozenIndex, FrozenTotals, Identity, Insertion, LayeredIndex};
+use support::log::{Log, LogSlot};
+use support::naive::Lines;
+
+const KEYS: [&[u8]; 4] = [b"", b"a", b"b", b"never written"];
+
+fn layout() -> Layout {
+    let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };
+    FileIdentity::new(seeds, Alignment::DEFAULT, 0, 0).layout()
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Put(u64, usize),
+    PutBare(u64),
+    Delete(u64, usize),
+    DeleteHash(u64),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<Op>),
+    /// So many new hashes at once.
+    Load(u64),
+    Freeze,
+    /// Builds a table of what is frozen, and puts it in place.
+    Build,
+    /// Starts to build a table, which cannot be written.
+    FailToBuild,
+    /// Only the table and the log are left.
+    Reopen,
+    /// Changes a byte of the table, somewhere.
+    Damage(prop::sample::Index, u8),
+    /// Gives a part of the table back.
+    Punch(prop::sample::Index),
+    Remember,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let hash = || prop_oneof![0..4_u64, 0..60_u64, Just(u64::MAX)];
+    prop_oneof![
+        8 => (hash(), 0..3_usize).prop_map(|(hash, key)| Op::Put(hash, key)),
+        2 => hash().prop_map(Op::PutBare),
+        3 => (hash(), 0..3_usize).prop_map(|(hash, key)| Op::Delete(hash, key)),
+        1 => hash().prop_map(Op::DeleteHash),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => vec(op(), 1..8).prop_map(Step::Commit),
+        1 => (1..200_u64).prop_map(Step::Load),
+        2 => Just(Step::Freeze),
+        4 => Just(Step::Build),
+        1 => Just(Step::FailToBuild),
+        2 => Just(Step::Reopen),
+        1 => (any::<prop::sample::Index>(), 1..=255_u8).prop_map(|(at, xor)| Step::Damage(at, xor)),
+        1 => any::<prop::sample::Index>().prop_map(Step::Punch),
+        2 => Just(Step::Remember),
+    ]
+}
+
+/// A list of layers, and the tails that it answers for.
+struct Remembered {
+    index: LayeredIndex,
+    from: u64,
+    to: u64,
+}
+
+struct World {
+    layout: Layout,
+    log: Log,
+    index: LayeredIndex,
+    /// What is in `freezing` ends here.
+    sealed: u64,
+    has_freezing: bool,
+    table: Option<(u64, Vec<u8>)>,
+    remembered: Vec<Remembered>,
+    next_hash: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let layout = layout();
+        let log = Log::default();
+        Self {
+            index: LayeredIndex::new(&layout, KeyIndexer::new()),
+            sealed: log.tail(),
+            log,
+            layout,
+            has_freezing: false,
+            table: None,
+            remembered: Vec::new(),
+            next_hash: 1_000,
+        }
+    }
+
+    fn stage(&mut self, staged: &mut Vec<Insertion>, hash: u64, key: Option<&[u8]>, dead: bool) {
+        let newest = Lines::newest(&self.log, hash).line(key);
+        let replaces = newest.map_or(0, |version| version.end);
+        let slot = LogSlot {
+            hash,
+            key: key.map(<[u8]>::to_vec),
+            is_tombstone: dead,
+            previous_end: replaces,
+        };
+        let end = self.log.push(slot);
+        staged.push(Insertion { hash, end, replaces, is_tombstone: dead, is_bare: key.is_none() });
+    }
+
+    fn is_live(&self, hash: u64, key: Option<&[u8]>) -> bool {
+        Lines::newest(&self.log, hash).live_end(key).is_some()
+    }
+
+    fn bury_all(&mut self, staged: &mut Vec<Insertion>, hash: u64, keyed_only: bool) {
+        for end in Lines::newest(&self.log, hash).live_ends() {
+            let key = self.log.at(end).key.clone();
+            if key.is_some() || !keyed_only {
+                self.stage(staged, hash, key.as_deref(), true);
+            }
+        }
+    }
+
+    fn commit(&mut self, ops: &[Op]) {
+        let mut staged = Vec::new();
+        for op in ops {
+            match *op {
+                Op::Put(hash, key) => {
+                    if self.is_live(hash, None) {
+                        self.stage(&mut staged, hash, None, true);
+                    }
+                    self.stage(&mut staged, hash, Some(KEYS[key]), false);
+                }
+                Op::PutBare(hash) => {
+                    self.bury_all(&mut staged, hash, true);
+                    self.stage(&mut staged, hash, None, false);
+                }
+                Op::Delete(hash, key) => {
+                    for key in [Some(KEYS[key]), None] {
+                        if self.is_live(hash, key) {
+                            self.stage(&mut staged, hash, key, true);
+                        }
+                    }
+                }
+                Op::DeleteHash(hash) => self.bury_all(&mut staged, hash, false),
+            }
+        }
+        self.index.insert_batch(&staged, &self.log).unwrap();
+    }
+
+    fn freeze(&mut self) {
+        self.remember();
+        self.index = self.index.freeze();
+        self.has_freezing = true;
+        self.sealed = self.log.tail();
+    }
+
+    fn build(&mut self, fail: bool) {
+        if !self.has_freezing || self.sealed != self.log.tail() {
+            self.freeze();
+        }
+        let start = self.sealed;
+        let size = self.index.table_size();
+        let mut file = vec![0; (start + size.table_bytes()) as usize];
+        let mut written = 0;
+        let result = self.index.build_table(
+            &self.layout,
+            start,
+            size,
+            FrozenTotals::default(),
+            &self.log,
+            &mut |offset, bytes| {
+                written += 1;
+                if fail && written > 1 {
+                    return Err(std::io::ErrorKind::StorageFull.into());
+                }
+                let at = (start + offset) as usize;
+                file[at..at + bytes.len()].copy_from_slice(bytes);
+                Ok(())
+            },
+        );
+        if fail && result.is_err() {
+            return;
+        }
+        let first = result.unwrap();
+        file[start as usize..][..64].copy_from_slice(&first);
+        self.remember();
+        self.index = self.index.with_table(open(&self.layout, start, &file).expect("just built"));
+        self.has_freezing = false;
+        self.table = Some((start, file));
+        self.check();
+    }
+
+    fn reopen(&mut self) {
+        let table = self.table.as_ref();
+        let opened = table.and_then(|(start, file)| open(&self.layout, *start, file));
+        let from = opened.as_ref().map_or(0, FrozenIndex::tail);
+        self.index = match opened {
+            Some(table) => LayeredIndex::over(&self.layout, table),
+            None => LayeredIndex::new(&self.layout, KeyIndexer::new()),
+        };
+        self.has_freezing = false;
+        self.sealed = from;
+        let later: Vec<_> = self.log.iter().filter(|(end, _)| *end > from).collect();
+        for chunk in later.chunks(5) {
+            let items: Vec<_> = chunk
+                .iter()
+                .map(|(end, slot)| Insertion {
+                    hash: slot.hash,
+                    end: *end,
+                    replaces: slot.previous_end,
+                    is_tombstone: slot.is_tombstone,
+                    is_bare: slot.key.is_none(),
+                })
+                .collect();
+            self.index.insert_batch(&items, &self.log).unwrap();
+        }
+    }
+
+    /// Changes the table and opens it again, since maps of tests are copies.
+    fn change_table(&mut self, change: impl FnOnce(&mut [u8])) {
+        if let Some((start, file)) = &mut self.table {
+            change(&mut file[*start as usize..]);
+            self.reopen();
+        }
+    }
+
+    fn remember(&mut self) {
+        let (index, from, to) = (self.index.clone(), self.sealed, self.log.tail());
+        self.remembered.push(Remembered { index, from, to });
+    }
+
+    fn check(&self) {
+        let tail = self.log.tail();
+        self.check_list(&self.index, self.sealed, tail);
+        for Remembered { index, from, to } in &self.remembered {
+            self.check_list(index, *from, *to);
+        }
+        for hash in self.hashes() {
+            let lines = Lines::newest(&self.log, hash);
+            let keyed = KEYS.map(Identity::Keyed);
+            for identity in keyed.into_iter().chain([Identity::Bare]) {
+                let current = self.index.current(hash, identity, &self.log).unwrap();
+                assert_eq!(current, lines.current(identity), "hash {hash}, {identity:?}");
+            }
+            assert_eq!(self.index.live_lines(hash, &self.log).unwrap(), lines.live_ends());
+        }
+    }
+
+    fn hashes(&self) -> Vec<u64> {
+        let mut hashes: Vec<_> = self.log.iter().map(|(_, slot)| slot.hash).collect();
+        hashes.extend([77, 1 << 40]);
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes
+    }
+
+    fn check_list(&self, index: &LayeredIndex, from: u64, to: u64) {
+        let hashes = self.hashes();
+        for tail in [from, from.midpoint(to) / 64 * 64, to] {
+            let mut ends = Vec::new();
+            for key in KEYS {
+                let expected: Vec<_> =
+                    hashes.iter().map(|hash| Lines::at(&self.log, *hash, tail).find(key)).collect();
+                let keys = vec![key; hashes.len()];
+                index.find_batch(&hashes, Some(&keys), tail, &self.log, &mut ends).unwrap();
+                assert_eq!(ends, expected, "batch, key {key:?}, tail {tail}");
+                for (hash, expected) in hashes.iter().zip(&expected) {
+                    let found = index.find(*hash, key, tail, &self.log).unwrap();
+                    assert_eq!(found, *expected, "hash {hash}, key {key:?}, tail {tail}");
+                }
+            }
+            let expected: Vec<_> = hashes
+                .iter()
+                .map(|hash| Lines::at(&self.log, *hash, tail).live_ends().last().copied())
+                .collect();
+            index.find_batch(&hashes, None, tail, &self.log, &mut ends).unwrap();
+            assert_eq!(ends, expected, "by hash, tail {tail}");
+            for (end, slot) in self.log.iter().filter(|(end, _)| *end <= tail) {
+                let lines = Lines::at(&self.log, slot.hash, tail);
+                let is_current =
+                    index.is_current(slot.hash, end, slot.identity(), tail, &self.log).unwrap();
+                let expected = lines.live_end(slot.key.as_deref()) == Some(end);
+                // Only values are asked about.
+                assert!(slot.is_tombstone || is_current == expected, "slot {end}, tail {tail}");
+            }
+        }
+    }
+}
+
+fn open(layout: &Layout, start: u64, file: &[u8]) -> Option<FrozenIndex> {
+    let map = Arc::new(Map::anonymous(file).unwrap());
+    FrozenIndex::open(map, layout, start, file.len() as u64 - start)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
+
+    #[test]
+    fn layers_answer_like_a_scan_of_the_log(steps in vec(step(), 1..24)) {
+        let mut world = World::new();
+        for step in &steps {
+            match step {
+                Step::Commit(ops) => world.commit(ops),
+                Step::Load(count) => {
+                    let first = world.next_hash;
+                    world.next_hash += count;
+                    let ops: Vec<_> = (first..first + count).map(|hash| Op::Put(hash, 1)).collect();
+                    world.commit(&ops);
+                }
+                Step::Freeze => world.freeze(),
+                Step::Build => world.build(false),
+                Step::FailToBuild => world.build(true),
+                Step::Reopen => world.reopen(),
+                Step::Damage(at, xor) => world.change_table(|table| {
+                    let at = at.index(table.len());
+                    table[at] ^= xor;
+                }),
+                Step::Punch(at) => world.change_table(|table| {
+                    let at = at.index(table.len()) / 64 * 64;
+                    table[at..].fill(0);
+                }),
+                Step::Remember => world.remember(),
+            }
+            world.check();
+        }
+    }
+}
+
+fn loaded(keys: u64) -> World {
+    let mut world = World::new();
+    let ops: Vec<_> = (0..keys).map(|hash| Op::Put(hash, (hash % 3) as usize)).collect();
+    world.commit(&ops);
+    // A hash of three lines, so that there is a record.
+    world.commit(&[Op::Put(5, 0), Op::Put(5, 1), Op::Delete(5, 2), Op::PutBare(6)]);
+    world.build(false);
+    world
+}
+
+/// Every byte of a table counts, and none is believed blindly.
+#[test]
+fn a_table_with_any_byte_changed_answers_like_the_log() {
+    let world = loaded(40);
+    let (start, file) = world.table.as_ref().unwrap();
+    let mut rebuilt = 0;
+    for at in *start as usize..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0x5A;
+        let Some(table) = open(&world.layout, *start, &damaged) else { continue };
+        let index = LayeredIndex::over(&world.layout, table);
+        world.check_list(&index, *start, *start);
+        rebuilt += usize::from(index.stats().is_rebuilt);
+    }
+    assert!(rebuilt > 64, "the look-ups above met {rebuilt} damaged lines");
+}
+
+/// Tables are made from tables, again and again, without a look at most keys: none may get lost on the way.
+#[test]
+fn tables_grow_from_one_another_without_losing_a_hash() {
+    let mut world = World::new();
+    let mut hashes = 0;
+    for step in 0..6_u64 {
+        let additional = 3_000 * (step + 1);
+        let items: Vec<_> = (hashes..hashes + additional)
+            .map(|hash| {
+                let key = Some(KEYS[1].to_vec());
+                let slot = LogSlot { hash, key, is_tombstone: false, previous_end: 0 };
+                let end = world.log.push(slot);
+                Insertion { hash, end, replaces: 0, is_tombstone: false, is_bare: false }
+            })
+            .collect();
+        hashes += additional;
+        world.index.insert_batch(&items, &world.log).unwrap();
+        world.freeze();
+        world.remembered.clear();
+        let size = world.index.table_size();
+        assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
+        let start = world.sealed;
+        let mut file = vec![0; (start + size.table_bytes()) as usize];
+        let calls = world.log.calls();
+        let first = world
+            .index
+            .build_table(
+                &world.layout,
+                start,
+                size,
+                FrozenTotals::default(),
+                &world.log,
+                &mut |offset, bytes| {
+                    let at = (start + offset) as usize;
+                    file[at..at + bytes.len()].copy_from_slice(bytes);
+                    Ok(())
+                },
+            )
+            .unwrap();
+        let calls = world.log.calls() - calls;
+        assert!(calls < 100, "{calls} keys were read for a table of {hashes}");
+        file[start as usize..][..64].copy_from_slice(&first);
+        world.index = world.index.with_table(open(&world.layout, start, &file).unwrap());
+        for (end, slot) in world.log.iter() {
+            let found = world.index.find(slot.hash, KEYS[1], start, &world.log).unwrap();
+            assert_eq!(found, Some(end), "hash {}", slot.hash);
+        }
+        for absent in hashes..2 * hashes {
+            assert_eq!(world.index.find(absent, KEYS[1], start, &world.log).unwrap(), None);
+        }
+    }
+    assert!(!world.index.stats().is_rebuilt);
+}

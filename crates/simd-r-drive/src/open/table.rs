@@ -1,0 +1,169 @@
+//! Step 6 of opening, the short way: the newest index in the log, and what was committed after it.
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::METADATA_SIZE;
+use simd_r_drive_entry_handle::{
+    Checkpoint, Damage, FormatError, Kind, LogCursor, LogSlot, SealedTrailer, read_slot,
+};
+use simd_r_drive_indexer::{Insertion, LayeredIndex};
+use simd_r_drive_writer::read_exact_at;
+
+use super::replay::line_of;
+use super::tail::{Point, is_format_error};
+use super::window_reader::{Direction, WindowReader};
+use crate::generation::{LogFile, Totals};
+use crate::plan::Delta;
+
+/// How many slots are inserted in one step.
+const STEP: usize = 1024;
+
+/// A log whose newest index was found, up to date.
+#[derive(Debug)]
+pub(super) struct OpenedTable {
+    pub(super) index: LayeredIndex,
+    pub(super) totals: Totals,
+    /// Slots behind the index.
+    pub(super) slots: u64,
+    /// End of the index slot.
+    pub(super) index_end: u64,
+    /// End of the newest index slot, whose index may not have been completed.
+    pub(super) newest_index_end: u64,
+}
+
+/// Opens the newest index that a checkpoint names, and replays what follows it up to `tail`. `None` if there is no such
+/// index, or if it, or what follows it, is not as it was written: then the whole log must be read, which tells what
+/// is wrong.
+///
+/// # Errors
+/// The file's.
+pub(super) fn open_through_table(
+    log: &mut LogFile,
+    checkpoints: &[Checkpoint],
+    tail: Point,
+) -> io::Result<Option<OpenedTable>> {
+    let ends = checkpoints.iter().map(|checkpoint| checkpoint.index_end);
+    let Some(index_end) = ends.filter(|end| *end <= tail.end).max().filter(|end| *end > 0) else {
+        return Ok(None);
+    };
+    match open_at(log, index_end, tail) {
+        Ok(opened) => Ok(opened),
+        Err(error) if is_format_error(&error) => {
+            log.unchecked_until = 0;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn open_at(log: &mut LogFile, index_end: u64, tail: Point) -> io::Result<Option<OpenedTable>> {
+    let mut source = WindowReader::new(&*log.file, index_end, Direction::Backward);
+    let slot = read_slot(&mut source, &log.layout, index_end)?;
+    let (start, self_half) = (slot.start, slot.seal.self_half());
+    if slot.trailer.kind != Kind::Index {
+        return Ok(None);
+    }
+    let Some(table) = log.frozen_index(start, slot.trailer.payload_len, index_end) else {
+        return Ok(None);
+    };
+    let mut totals = Totals {
+        tail: tail.end,
+        live_keys: table.totals().live_keys,
+        dead_slots: table.totals().dead_slots,
+        dead_bytes: table.totals().dead_bytes,
+    };
+    let later = Later::read(log, index_end, self_half, tail)?;
+    log.unchecked_until = index_end;
+    let index = LayeredIndex::over(&log.layout, table);
+    let mut delta = Delta::default();
+    for (number, entry) in later.entries.iter().enumerate() {
+        let replaced_len = if entry.replaces_live { later.len_of_slot(log, number)? } else { 0 };
+        delta.add_slot(entry.insertion.is_tombstone, entry.replaces_live, entry.len, replaced_len);
+    }
+    let insertions: Vec<_> = later.entries.iter().map(|entry| entry.insertion).collect();
+    for step in insertions.chunks(STEP) {
+        index.insert_batch(step, &*log)?;
+    }
+    totals = totals.after(tail.end, delta);
+    let Later { newest_index_end, slots, .. } = later;
+    Ok(Some(OpenedTable { index, totals, slots, index_end, newest_index_end }))
+}
+
+/// What follows an index slot in the log, oldest first.
+struct Later {
+    index_end: u64,
+    newest_index_end: u64,
+    slots: u64,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    insertion: Insertion,
+    len: u64,
+    replaces_live: bool,
+}
+
+impl Later {
+    /// Reads the slots of `(from, tail]` and makes sure that they are genuine and follow the one that ends at `from`.
+    fn read(log: &LogFile, from: u64, from_self: u32, tail: Point) -> io::Result<Self> {
+        let source = WindowReader::new(&*log.file, tail.end, Direction::Backward);
+        let mut cursor =
+            LogCursor::new(source, log.layout, tail.end, Some(tail.seal.self_half()));
+        let mut later =
+            Self { index_end: from, newest_index_end: from, slots: 0, entries: Vec::new() };
+        let mut expected_self = tail.seal.self_half();
+        while cursor.position() > from
+            && let Some(slot) = cursor.previous()?
+        {
+            expected_self = slot.predecessor;
+            later.slots += 1;
+            if slot.trailer.kind == Kind::Index {
+                later.newest_index_end = later.newest_index_end.max(slot.end);
+            }
+            later.entries.extend(Entry::of(&slot));
+        }
+        if cursor.position() != from || expected_self != from_self {
+            return Err(FormatError::damaged(from, Damage::Link).into());
+        }
+        later.entries.reverse();
+        Ok(later)
+    }
+
+    /// The length of the slot that entry `number` replaces. Read from the file, not through the map.
+    fn len_of_slot(&self, log: &LogFile, number: usize) -> io::Result<u64> {
+        let end = self.entries[number].insertion.replaces;
+        if end > self.index_end {
+            let at = self.entries.partition_point(|entry| entry.insertion.end < end);
+            return match self.entries.get(at) {
+                Some(entry) if entry.insertion.end == end => Ok(entry.len),
+                _ => Err(FormatError::NoSuchSlot { offset: end }.into()),
+            };
+        }
+        let mut trailer = [0; METADATA_SIZE];
+        let at = end.checked_sub(METADATA_SIZE as u64);
+        let at = at.ok_or(FormatError::NoSuchSlot { offset: end })?;
+        read_exact_at(&*log.file, &mut trailer, at)?;
+        let trailer = SealedTrailer::decode_at(&trailer, end)?;
+        let start = log.layout.slot_start(end, &trailer.fields);
+        start.map(|start| end - start).ok_or_else(|| FormatError::damaged(at, Damage::Trailer).into())
+    }
+}
+
+impl Entry {
+    fn of(slot: &LogSlot<'_>) -> Option<Self> {
+        let trailer = &slot.trailer;
+        if !trailer.kind.is_keyed() {
+            return None;
+        }
+        let (hash, _) = line_of(trailer.is_bare(), slot.key);
+        let insertion = Insertion {
+            hash,
+            end: slot.end,
+            replaces: trailer.previous_end,
+            is_tombstone: trailer.kind == Kind::Tombstone,
+            is_bare: trailer.is_bare(),
+        };
+        let replaces_live = trailer.replaces_live();
+        Some(Self { insertion, len: slot.end - slot.start, replaces_live })
+    }
+}
