@@ -4,7 +4,13 @@
 
 pub(crate) mod child;
 pub(crate) mod hooks;
+#[cfg(unix)]
+pub(crate) mod ledger;
 pub(crate) mod odd;
+#[cfg(unix)]
+pub(crate) mod steps;
+#[cfg(unix)]
+pub(crate) mod victim;
 
 use std::error::Error;
 use std::io;
@@ -92,6 +98,13 @@ impl Random {
         bytes.truncate(len);
         bytes
     }
+}
+
+/// Value of the environment variable `SIMD_R_DRIVE_TEST_EFFORT`: how many times as long tests with random
+/// instants look for trouble. 1 if it is not set.
+pub(crate) fn effort() -> u64 {
+    let effort = std::env::var("SIMD_R_DRIVE_TEST_EFFORT").ok().and_then(|text| text.parse().ok());
+    effort.filter(|effort| *effort > 0).unwrap_or(1)
 }
 
 /// Runs `action` on a thread of its own and fails the test if it takes longer than `limit`.

@@ -1,0 +1,117 @@
+//! A store that one process after another writes to, each until it is killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use simd_r_drive::{DataStore, OpenOptions};
+use tempfile::TempDir;
+
+use crate::support::ledger::{Expected, Ledger};
+use crate::support::steps::{Contents, Script, contents};
+use crate::support::victim::{Victim, say};
+use crate::support::{names_in, new_path};
+
+/// In the child: opens the store, and reports the file that recovery may have made.
+pub(crate) fn open_in_child(path: &Path, options: &OpenOptions) -> DataStore {
+    let store = options.open(path).unwrap();
+    if let Some(saved) = &store.recovery_report().saved_to {
+        say(&format!("={}", saved.file_name().unwrap().to_str().unwrap()));
+    }
+    store
+}
+
+/// A store, and what must be in it.
+pub(crate) struct Scene {
+    pub(crate) directory: TempDir,
+    pub(crate) path: PathBuf,
+    pub(crate) expected: Expected,
+    script: Script,
+    threads: usize,
+    /// Steps of threads that had not been acknowledged, and took effect.
+    pub(crate) effective: u64,
+    pub(crate) steps: u64,
+}
+
+impl Scene {
+    pub(crate) fn new(script: Script, threads: usize) -> Self {
+        let (directory, path) = new_path();
+        let expected = Expected::new(script, threads);
+        Self { directory, path, expected, script, threads, effective: 0, steps: 0 }
+    }
+
+    /// Goes on with a new store, so that the old one does not get too large.
+    pub(crate) fn renew(&mut self) {
+        let steps = self.steps + self.expected.steps();
+        let effective = self.effective;
+        *self = Self { steps, effective, ..Self::new(self.script, self.threads) };
+    }
+
+    /// Starts a child, with where its threads have to go on, and further orders.
+    pub(crate) fn start(&self, child: &str, orders: &str) -> Victim {
+        Victim::start(child, &self.path, &format!("{};{orders}", self.expected.orders()))
+    }
+
+    /// Kills the child and checks what is in the store, several times over.
+    #[track_caller]
+    pub(crate) fn kill(
+        &mut self,
+        victim: Victim,
+        delay: Duration,
+        is_recovered_here: bool,
+    ) -> Ledger {
+        let ledger = Ledger::of(&victim.kill_after(delay));
+        if self.path.exists() {
+            self.check(&ledger, is_recovered_here);
+        }
+        ledger
+    }
+
+    #[track_caller]
+    fn check(&mut self, ledger: &Ledger, is_recovered_here: bool) {
+        // Read-only first: it must not take a recovery to see everything.
+        let found = read(&self.path);
+        self.effective += self.expected.settle(ledger, &found);
+        for name in &ledger.files {
+            fs::remove_file(self.directory.path().join(name)).unwrap();
+        }
+        if is_recovered_here {
+            let store = DataStore::open_existing(&self.path).unwrap();
+            if let Some(saved) = &store.recovery_report().saved_to {
+                fs::remove_file(saved).unwrap();
+            }
+            assert_eq!(contents(&store), found, "recovery differs");
+            store.close().unwrap();
+        }
+        assert_eq!(read(&self.path), found, "opened twice");
+    }
+
+    /// Checks that the directory holds the store, files that `is_known`, and at most so many temporary files and
+    /// partly saved ones. Removes those.
+    #[track_caller]
+    pub(crate) fn sweep(&self, temporary: usize, saved: usize, is_known: impl Fn(&str) -> bool) {
+        let name = self.path.file_name().unwrap().to_str().unwrap();
+        let saved_prefix = format!("{name}.cut-");
+        let mut counts = [0, 0];
+        for found in names_in(self.directory.path()) {
+            if found.starts_with(".simd-r-drive-") {
+                counts[0] += 1;
+            } else if found.starts_with(&saved_prefix) {
+                counts[1] += 1;
+            } else {
+                assert!(found == name || is_known(&found), "a file called {found}");
+                continue;
+            }
+            fs::remove_file(self.directory.path().join(found)).unwrap();
+        }
+        let [found_temporary, found_saved] = counts;
+        assert!(found_temporary <= temporary, "{found_temporary} temporary files");
+        assert!(found_saved <= saved, "{found_saved} files of saved bytes that nobody reported");
+    }
+}
+
+/// What a store holds, every entry checked against its checksum too.
+#[track_caller]
+pub(crate) fn read(path: &Path) -> Contents {
+    contents(&OpenOptions::new().read_only(true).verify_reads(true).open(path).unwrap())
+}
