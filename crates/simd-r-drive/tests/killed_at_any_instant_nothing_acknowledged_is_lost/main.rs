@@ -10,6 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compaction;
+mod flushes;
 mod scene;
 mod streams;
 mod writes;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use simd_r_drive::{DataStore, OpenOptions};
+use simd_r_drive::{DataStore, OpenOptions, RecoveryReport};
 use tempfile::TempDir;
 
 use crate::support::ledger::{Expected, Ledger};
@@ -31,13 +31,27 @@ pub(crate) struct Scene {
     /// Steps of threads that had not been acknowledged, and took effect.
     pub(crate) effective: u64,
     pub(crate) steps: u64,
+    /// What the first look after the last kill found.
+    pub(crate) report: Option<RecoveryReport>,
+    /// Up to where the file says that it is on the medium, before the next child; 0 if it is new.
+    pub(crate) durable_tail: u64,
 }
 
 impl Scene {
     pub(crate) fn new(script: Script, threads: usize) -> Self {
         let (directory, path) = new_path();
         let expected = Expected::new(script, threads);
-        Self { directory, path, expected, script, threads, effective: 0, steps: 0 }
+        Self {
+            directory,
+            path,
+            expected,
+            script,
+            threads,
+            effective: 0,
+            steps: 0,
+            report: None,
+            durable_tail: 0,
+        }
     }
 
     /// Goes on with a new store, so that the old one does not get too large.
@@ -70,7 +84,8 @@ impl Scene {
     #[track_caller]
     fn check(&mut self, ledger: &Ledger, is_recovered_here: bool) {
         // Read-only first: it must not take a recovery to see everything.
-        let found = read(&self.path);
+        let (found, report) = read(&self.path);
+        self.report = Some(report);
         self.effective += self.expected.settle(ledger, &found);
         for name in &ledger.files {
             fs::remove_file(self.directory.path().join(name)).unwrap();
@@ -83,7 +98,9 @@ impl Scene {
             assert_eq!(contents(&store), found, "recovery differs");
             store.close().unwrap();
         }
-        assert_eq!(read(&self.path), found, "opened twice");
+        let (again, report) = read(&self.path);
+        assert_eq!(again, found, "opened twice");
+        self.durable_tail = report.durable_tail;
     }
 
     /// Checks that the directory holds the store, files that `is_known`, and at most so many temporary files and
@@ -110,8 +127,9 @@ impl Scene {
     }
 }
 
-/// What a store holds, every entry checked against its checksum too.
+/// What a store holds, every entry checked against its checksum too, and what opening it found.
 #[track_caller]
-pub(crate) fn read(path: &Path) -> Contents {
-    contents(&OpenOptions::new().read_only(true).verify_reads(true).open(path).unwrap())
+pub(crate) fn read(path: &Path) -> (Contents, RecoveryReport) {
+    let store = OpenOptions::new().read_only(true).verify_reads(true).open(path).unwrap();
+    (contents(&store), store.recovery_report().clone())
 }

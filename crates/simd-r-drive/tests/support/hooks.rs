@@ -17,6 +17,8 @@ pub(crate) enum Call {
     ReadAt(usize),
     WriteAt,
     Sync,
+    /// The end of a [`Call::Sync`] that was not skipped.
+    Synced,
 }
 
 /// What a hook wants: `Ok(true)` to go on, `Ok(false)` to skip the call and report success (only for
@@ -119,7 +121,11 @@ impl StoreFile for HookedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        if (self.hook)(Call::Sync)? { self.inner.sync() } else { Ok(()) }
+        if !(self.hook)(Call::Sync)? {
+            return Ok(());
+        }
+        self.inner.sync()?;
+        (self.hook)(Call::Synced).map(drop)
     }
 
     fn map(&self, alignment: Alignment, need: u64, wish: u64) -> io::Result<Map> {

@@ -92,6 +92,11 @@ impl Ledger {
         self.operations.get(operation).is_some_and(|(begun, ended)| begun > ended)
     }
 
+    /// As [`Ledger::died_in`], for all operations whose names start with `prefix`.
+    pub(crate) fn died_in_any(&self, prefix: &str) -> bool {
+        self.operations.keys().any(|name| name.starts_with(prefix) && self.died_in(name))
+    }
+
     /// How often an operation ended.
     pub(crate) fn completed(&self, operation: &str) -> u64 {
         self.operations.get(operation).map_or(0, |(_, ended)| *ended)
