@@ -108,12 +108,11 @@ impl Scene {
     #[track_caller]
     pub(crate) fn sweep(&self, temporary: usize, saved: usize, is_known: impl Fn(&str) -> bool) {
         let name = self.path.file_name().unwrap().to_str().unwrap();
-        let saved_prefix = format!("{name}.cut-");
         let mut counts = [0, 0];
         for found in names_in(self.directory.path()) {
             if found.starts_with(".simd-r-drive-") {
                 counts[0] += 1;
-            } else if found.starts_with(&saved_prefix) {
+            } else if found.contains(".cut-") {
                 counts[1] += 1;
             } else {
                 assert!(found == name || is_known(&found), "a file called {found}");

@@ -127,6 +127,8 @@ pub(crate) struct Expected {
 struct Known {
     /// What the thread's acknowledged steps have left.
     contents: Contents,
+    /// Its steps that have taken effect, in order.
+    effective: Vec<u64>,
     /// Its next step.
     next: u64,
 }
@@ -162,6 +164,7 @@ impl Expected {
             let progress = ledger.threads.get(&thread).copied().unwrap_or_default();
             if let Some(acknowledged) = progress.acknowledged {
                 for number in known.next..=acknowledged {
+                    known.effective.push(number);
                     script(thread, number).apply(&mut known.contents, thread, number);
                 }
                 known.next = acknowledged + 1;
@@ -172,6 +175,7 @@ impl Expected {
                 assert!(was_at_a_step, "acknowledged steps of thread {thread} are lost");
                 script(thread, known.next).apply(&mut known.contents, thread, known.next);
                 assert_eq!(found, known.contents, "a part of step {}", known.next);
+                known.effective.push(known.next);
                 effective += 1;
             }
             known.next += u64::from(was_at_a_step);
@@ -180,20 +184,38 @@ impl Expected {
         effective
     }
 
-    /// Checks what was found in a copy that was made while the child lived: of every thread what it had left
-    /// after some step, none earlier than those before the child was started, none that it had not begun.
+    /// How many steps of each thread have taken effect.
+    pub(crate) fn effects(&self) -> Vec<usize> {
+        self.threads.iter().map(|known| known.effective.len()).collect()
+    }
+}
+
+/// What a copy of the store showed when it was last looked at: of each thread how many of its steps.
+#[derive(Debug)]
+pub(crate) struct Copied(Vec<(usize, Contents)>);
+
+impl Copied {
+    /// A copy that shows nothing yet.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self(vec![(0, Contents::new()); threads])
+    }
+
+    /// Checks what is found in the copy now: of every thread what it had left after some step, none before what
+    /// the copy showed already, nor before the first `least` of its steps.
     #[track_caller]
-    pub(crate) fn check_copy(&self, ledger: &Ledger, found: &Contents) {
-        for (thread, known) in (0..).zip(&self.threads) {
-            let progress = ledger.threads.get(&thread).copied().unwrap_or_default();
+    pub(crate) fn advance(&mut self, expected: &Expected, least: &[usize], found: &Contents) {
+        let script = expected.script;
+        let threads = (0..).zip(self.0.iter_mut().zip(&expected.threads).zip(least));
+        for (thread, ((shown, known), least)) in threads {
             let found = of_thread(found, thread);
-            let mut contents = known.contents.clone();
-            let mut steps = known.next..=progress.started.unwrap_or(0);
-            while found != contents {
-                let number = steps.next().unwrap_or_else(|| {
-                    panic!("the copy holds what thread {thread} never had at one time")
-                });
-                (self.script)(thread, number).apply(&mut contents, thread, number);
+            let (count, contents) = shown;
+            while *count < *least || *contents != found {
+                let number = *known
+                    .effective
+                    .get(*count)
+                    .unwrap_or_else(|| panic!("the copy shows what thread {thread} has never had"));
+                script(thread, number).apply(contents, thread, number);
+                *count += 1;
             }
         }
     }
