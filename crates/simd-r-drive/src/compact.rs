@@ -17,7 +17,7 @@ use simd_r_drive_writer::{PoisonCause, Replacement};
 
 use crate::events;
 use crate::generation::{Generation, line_identity};
-use crate::open::{line_of, new_file};
+use crate::open::{line_of, new_file, next_identity};
 use crate::plan::Plan;
 use crate::shared::Shared;
 use crate::store::DataStore;
@@ -31,7 +31,7 @@ const COPY_ENTRIES: usize = 4096;
 
 /// The new file is flushed each time that so many bytes have been copied, so that the last flush, for which
 /// writers wait, is short.
-const FLUSH_DISTANCE: u64 = 64 << 20;
+pub(crate) const FLUSH_DISTANCE: u64 = 64 << 20;
 
 /// The log is walked backward, but copied forward: it is cut into stretches of about this many bytes, whose
 /// slots are remembered one stretch at a time.
@@ -174,7 +174,8 @@ fn create_target(
     source: &Generation,
 ) -> io::Result<(Writer, Box<dyn Replacement>)> {
     let replacement = shared.options.file_system.create_replacement(&shared.path)?;
-    let (generation, resume) = new_file(replacement.file(), &source.identity, &shared.options)?;
+    let identity = next_identity(&source.identity)?;
+    let (generation, resume) = new_file(replacement.file(), &identity, &shared.options)?;
     Ok((Writer::of_new_file(Arc::new(generation), resume)?, replacement))
 }
 

@@ -1,15 +1,19 @@
 //! Repair: a new store with everything that is left of a damaged one.
 
-use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::{FormatError, verify_slot};
 
-use crate::compact::copy_slots;
+use crate::compact::{FLUSH_DISTANCE, copy_slots};
+use crate::generation::Generation;
 use crate::iter::EntryIterator;
+use crate::open::{new_file, new_identity, refuse_network};
 use crate::options::OpenOptions;
+use crate::writer::Writer;
 
 /// How many entries are copied in one commit.
 const COPY_ENTRIES: usize = 1024;
@@ -42,7 +46,7 @@ pub struct DamagedEntry {
 
 /// Writes everything that is left of the store at `old` to a new store at `new`, which must not exist.
 ///
-/// The old file is only read. Of each key the newest value that can be found is taken, if its bytes are as
+/// The old file is only read. The new one appears complete or not at all, with the permissions of the old one. Of each key the newest value that can be found is taken, if its bytes are as
 /// they were written; the report says which are missing, and how many may be outdated.
 ///
 /// ```
@@ -62,51 +66,65 @@ pub struct DamagedEntry {
 ///
 /// # Errors
 /// `AlreadyExists` if there is something at `new`; [`FormatError::NotAStore`] and the like if `old` is no
-/// store, or its identity and both copies of it are gone; and the operating system's. There is nothing at
-/// `new` then.
+/// store, or its identity and both copies of it are gone; and the operating system's. There is nothing new at
+/// `new` then, unless only its directory could not be flushed.
 pub fn repair(old: &Path, new: &Path) -> io::Result<RepairReport> {
-    let source = OpenOptions::new().read_only(true).salvage(true).open(old)?;
+    let options = OpenOptions::new();
+    let file_system = &*options.file_system;
+    let source = options.clone().read_only(true).salvage(true).open(old)?;
     let generation = source.shared.current.load_full();
-    let alignment = generation.layout.alignment().bytes();
-    let target = OpenOptions::new().create_new(true).alignment(alignment).open(new)?;
-    let result = (|| {
-        let mut report = RepairReport {
-            copied_entries: 0,
-            unconfirmed_entries: 0,
-            damaged_entries: Vec::new(),
-            damaged_ranges: source.recovery_report().damaged.clone(),
-        };
-        let newest_damage = report.damaged_ranges.first().map_or(0, |range| range.end);
-        let mut ends = Vec::new();
-        let mut entries = EntryIterator::new(generation.clone(), generation.totals());
-        while let Some(entry) = entries.next_entry()? {
-            let (_, slot) = generation.mapped_slot(entry.slot_end())?;
-            match verify_slot(&slot, &generation.layout) {
-                Ok(()) => ends.push(entry.slot_end()),
-                Err(FormatError::Damaged { .. }) => report.damaged_entries.push(DamagedEntry {
-                    key: entry.key().map(<[u8]>::to_vec),
-                    key_hash: entry.key_hash(),
-                    offset: slot.start,
-                }),
-                Err(error) => return Err(error.into()),
-            }
+    let pending = file_system.create_pending(new)?;
+    let file = pending.file();
+    refuse_network(&*file, &options)?;
+    file.adopt_permissions(old)?;
+    // A store of its own: what is left may be less than what the other one's backups and readers have seen.
+    let identity = new_identity(generation.layout.alignment())?;
+    let (target, resume) = new_file(Arc::clone(&file), &identity, &options)?;
+    let mut target = Writer::of_new_file(Arc::new(target), resume)?;
+
+    let mut report = RepairReport {
+        copied_entries: 0,
+        unconfirmed_entries: 0,
+        damaged_entries: Vec::new(),
+        damaged_ranges: source.recovery_report().damaged.clone(),
+    };
+    let ends = whole_entries(&generation, &mut report.damaged_entries)?;
+    for chunk in ends.chunks(COPY_ENTRIES) {
+        copy_slots(&generation, chunk, &mut target)?;
+        if target.unflushed() >= FLUSH_DISTANCE {
+            target.flush()?;
         }
-        // Oldest first, as they were written.
-        ends.reverse();
-        for chunk in ends.chunks(COPY_ENTRIES) {
-            let mut writer = target.shared.writer()?;
-            copy_slots(&generation, chunk, &mut writer)?;
-            target.shared.after_commit(writer)?;
-        }
-        report.copied_entries = ends.len() as u64;
-        report.unconfirmed_entries =
-            ends.iter().take_while(|end| **end < newest_damage).count() as u64;
-        target.close()?;
-        Ok(report)
-    })();
-    if result.is_err() {
-        drop(target);
-        fs::remove_file(new)?;
     }
-    result
+    let newest_damage = report.damaged_ranges.first().map_or(0, |range| range.end);
+    report.copied_entries = ends.len() as u64;
+    report.unconfirmed_entries = ends.iter().take_while(|end| **end < newest_damage).count() as u64;
+    let nobody = ArcSwap::new(target.generation());
+    target.close(&nobody, options.automatic_checkpoints)?;
+    // The hints that closing writes last.
+    file.sync()?;
+    pending.replace()?;
+    Ok(report)
+}
+
+/// Ends of the newest entries of all keys that are as they were written, oldest first, as they were written.
+fn whole_entries(
+    generation: &Arc<Generation>,
+    damaged: &mut Vec<DamagedEntry>,
+) -> io::Result<Vec<u64>> {
+    let mut ends = Vec::new();
+    let mut entries = EntryIterator::new(Arc::clone(generation), generation.totals());
+    while let Some(entry) = entries.next_entry()? {
+        let (_, slot) = generation.mapped_slot(entry.slot_end())?;
+        match verify_slot(&slot, &generation.layout) {
+            Ok(()) => ends.push(entry.slot_end()),
+            Err(FormatError::Damaged { .. }) => damaged.push(DamagedEntry {
+                key: entry.key().map(<[u8]>::to_vec),
+                key_hash: entry.key_hash(),
+                offset: slot.start,
+            }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ends.reverse();
+    Ok(ends)
 }

@@ -1,41 +1,17 @@
 //! Stores of the 0.15 to 0.17 format, made by hand: what is copied, refused, and left out.
 
+mod support;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{
-    DataStore, Foreign, FormatError, Migration, OpenOptions, StoreError, compute_checksum,
-    compute_hash, migrate,
+    DataStore, Foreign, FormatError, Migration, OpenOptions, StoreError, compute_hash, migrate,
 };
+use support::older::OldStore;
 use tempfile::TempDir;
-
-#[derive(Default)]
-struct OldStore(Vec<u8>);
-
-impl OldStore {
-    /// Returns where the payload starts.
-    fn write(&mut self, key: &[u8], payload: &[u8]) -> usize {
-        let previous = self.0.len();
-        self.0.resize(previous.next_multiple_of(64), 0);
-        self.finish(key, payload, previous)
-    }
-
-    fn delete(&mut self, key: &[u8]) {
-        let previous = self.0.len();
-        self.finish(key, &[0], previous);
-    }
-
-    fn finish(&mut self, key: &[u8], payload: &[u8], previous: usize) -> usize {
-        let start = self.0.len();
-        self.0.extend(payload);
-        self.0.extend(compute_hash(key).to_le_bytes());
-        self.0.extend((previous as u64).to_le_bytes());
-        self.0.extend(compute_checksum(payload));
-        start
-    }
-}
 
 fn sample() -> OldStore {
     let mut old = OldStore::default();

@@ -137,6 +137,16 @@ pub trait FileSystem: Debug + Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Creates a file that is to appear at `path`, where nothing is yet, under an unpredictable temporary name in
+    /// the same directory. Until it is given others, it has the permissions of a private file.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if there is something at `path`; `Unsupported` if the file system cannot. If something
+    /// is there only later, it is not replaced: [`Replacement::replace`] fails with `AlreadyExists`.
+    fn create_pending(&self, _path: &Path) -> io::Result<Box<dyn Replacement>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// What `path` names at the moment.
     fn key_of(&self, path: &Path) -> io::Result<FileKey>;
 
@@ -145,15 +155,15 @@ pub trait FileSystem: Debug + Send + Sync {
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)>;
 }
 
-/// A file on its way to take the place of another. Dropped, it vanishes.
+/// A file on its way to its path, which may be that of another one. Dropped, it vanishes.
 pub trait Replacement: Debug + Send {
     /// The file.
     fn file(&self) -> Arc<dyn StoreFile>;
 
-    /// Puts the file in the place of the other one, at once, and flushes the directory.
+    /// Puts the file in its place, at once, and flushes the directory.
     ///
     /// # Errors
-    /// The operating system's; the other file is then still in its place, but for an error of the flush.
+    /// The operating system's; what was at the path is then still there, but for an error of the flush.
     fn replace(self: Box<Self>) -> io::Result<()>;
 }
 

@@ -131,7 +131,17 @@ impl FileSystem for OsFileSystem {
         let temporary = temporary_builder().tempfile_in(directory_of(&path))?;
         platform::copy_owner_and_mode(temporary.as_file(), &metadata)?;
         let file = Arc::new(OsFile(temporary.as_file().try_clone()?));
-        Ok(Box::new(OsReplacement { file, temporary, path }))
+        Ok(Box::new(OsReplacement { file, temporary, path, replaces: true }))
+    }
+
+    fn create_pending(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        // Not `exists`, which takes a link that leads nowhere for nothing.
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let temporary = temporary_builder().tempfile_in(directory_of(path))?;
+        let file = Arc::new(OsFile(temporary.as_file().try_clone()?));
+        Ok(Box::new(OsReplacement { file, temporary, path: path.to_owned(), replaces: false }))
     }
 
     fn key_of(&self, path: &Path) -> io::Result<FileKey> {
@@ -150,12 +160,14 @@ impl FileSystem for OsFileSystem {
     }
 }
 
-/// A file that is about to take another one's place.
+/// A file that is about to take its place, or another one's.
 #[derive(Debug)]
 struct OsReplacement {
     file: Arc<OsFile>,
     temporary: NamedTempFile,
     path: PathBuf,
+    /// Whether something may be at the path.
+    replaces: bool,
 }
 
 impl Replacement for OsReplacement {
@@ -164,7 +176,12 @@ impl Replacement for OsReplacement {
     }
 
     fn replace(self: Box<Self>) -> io::Result<()> {
-        self.temporary.persist(&self.path).map_err(|error| error.error)?;
+        let result = if self.replaces {
+            self.temporary.persist(&self.path)
+        } else {
+            self.temporary.persist_noclobber(&self.path)
+        };
+        result.map_err(|error| error.error)?;
         platform::sync_directory(directory_of(&self.path))
     }
 }

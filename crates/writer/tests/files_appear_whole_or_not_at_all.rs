@@ -44,6 +44,33 @@ fn creation_replaces_nothing() {
 }
 
 #[test]
+fn a_pending_file_is_private_takes_its_place_at_once_and_replaces_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let pending = OsFileSystem.create_pending(&path).unwrap();
+    fill(&*pending.file()).unwrap();
+    assert!(!path.exists(), "the file shows before it is whole");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let hidden = directory.path().join(&names(directory.path())[0]);
+        assert_eq!(fs::metadata(hidden).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    drop(pending);
+    assert_eq!(names(directory.path()), [""; 0], "given up");
+
+    let (first, late) =
+        (OsFileSystem.create_pending(&path).unwrap(), OsFileSystem.create_pending(&path).unwrap());
+    fill(&*first.file()).unwrap();
+    first.replace().unwrap();
+    assert_eq!(late.replace().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    let refused = OsFileSystem.create_pending(&path).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&path).unwrap(), b"content");
+    assert_eq!(names(directory.path()), ["store"]);
+}
+
+#[test]
 fn one_open_file_holds_the_lock() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");

@@ -31,7 +31,7 @@ use crate::publication::Publication;
 
 pub(crate) use self::advance::advance;
 pub(crate) use self::aside::save_aside;
-pub(crate) use self::create::{new_identity, write_header};
+pub(crate) use self::create::{new_identity, next_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify};
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
@@ -300,20 +300,19 @@ pub(crate) fn nothing_in_it(len: u64) -> io::Error {
     FormatError::NotAStore(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
 }
 
-/// Turns a new, empty file into the successor of another file of the store, locked.
+/// Turns a new, empty file, which nobody else knows yet, into an empty store, locked.
 pub(crate) fn new_file(
     file: Arc<dyn StoreFile>,
-    predecessor: &Identity,
+    identity: &Identity,
     options: &OpenOptions,
 ) -> io::Result<(Generation, Resume)> {
-    let identity = create::next_identity(predecessor)?;
-    create::write_header(&*file, &identity)?;
+    create::write_header(&*file, identity)?;
     if !file.try_lock()? {
         return Err(WriteError::Locked.into());
     }
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
     let found = Tail { durable: root, tail: root, data_end: root.end };
-    let mut log = map_log(file, &identity, &found, options)?;
+    let mut log = map_log(file, identity, &found, options)?;
     log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
     let index = LayeredIndex::new(&log.layout, KeyIndexer::new());
     let resume = Resume {

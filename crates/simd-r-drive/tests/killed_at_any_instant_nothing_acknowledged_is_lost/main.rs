@@ -12,6 +12,7 @@ mod support;
 
 mod backups;
 mod compaction;
+mod conversions;
 mod flushes;
 mod scene;
 mod streams;

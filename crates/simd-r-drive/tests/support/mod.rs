@@ -7,6 +7,7 @@ pub(crate) mod hooks;
 #[cfg(unix)]
 pub(crate) mod ledger;
 pub(crate) mod odd;
+pub(crate) mod older;
 #[cfg(unix)]
 pub(crate) mod steps;
 #[cfg(unix)]
