@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use simd_r_drive::DataStore;
 
-use super::steps::{Contents, Script};
+use super::steps::{Contents, Script, of_thread};
 use super::victim::say;
 
 /// In the child: carries out the steps of one thread from number `first` on, until the process is killed.
@@ -17,7 +17,8 @@ pub(crate) fn work(store: &DataStore, script: Script, thread: u64, first: u64) {
 /// In the child: carries out one step.
 pub(crate) fn work_step(store: &DataStore, script: Script, thread: u64, number: u64) {
     say(&format!("s{thread} {number}"));
-    script(thread, number).perform(store, thread, number).unwrap();
+    let at_end = || say(&format!("r{thread} {number}"));
+    script(thread, number).perform(store, thread, number, &at_end).unwrap();
     say(&format!("a{thread} {number}"));
 }
 
@@ -219,9 +220,4 @@ impl Copied {
             }
         }
     }
-}
-
-fn of_thread(contents: &Contents, thread: u64) -> Contents {
-    let own = contents.iter().filter(|(_, written)| written.thread == thread);
-    own.map(|(key, written)| (key.clone(), *written)).collect()
 }

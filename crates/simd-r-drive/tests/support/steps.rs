@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use simd_r_drive::DataStore;
-use simd_r_drive::traits::DataStoreWriter;
-
-use super::victim::say;
+use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
+use simd_r_drive::{DataStore, EntryIterator};
 
 /// One step. Every key belongs to one thread.
 pub(crate) enum Step {
@@ -64,14 +62,24 @@ impl Written {
 /// What a store holds; every value must be whole, and one that was once written.
 #[track_caller]
 pub(crate) fn contents(store: &DataStore) -> Contents {
-    let mut entries = store.iter_entries();
-    let contents: Contents = entries
-        .by_ref()
-        .map(|entry| (entry.key().unwrap().to_vec(), Written::of(&entry)))
-        .collect();
-    entries.finish().unwrap();
-    assert_eq!(simd_r_drive::traits::DataStoreReader::len(store).unwrap(), contents.len());
+    let contents = contents_of(store.iter_entries());
+    assert_eq!(store.len().unwrap(), contents.len());
     contents
+}
+
+/// As [`contents`], of what an iteration shows.
+#[track_caller]
+pub(crate) fn contents_of(mut entries: EntryIterator) -> Contents {
+    let each = entries.by_ref().map(|entry| (entry.key().unwrap().to_vec(), Written::of(&entry)));
+    let contents = each.collect();
+    entries.finish().unwrap();
+    contents
+}
+
+/// What one thread has in a store.
+pub(crate) fn of_thread(contents: &Contents, thread: u64) -> Contents {
+    let own = contents.iter().filter(|(_, written)| written.thread == thread);
+    own.map(|(key, written)| (key.clone(), *written)).collect()
 }
 
 impl Step {
@@ -88,8 +96,14 @@ impl Step {
         }
     }
 
-    /// Does the step.
-    pub(crate) fn perform(self, store: &DataStore, thread: u64, number: u64) -> io::Result<()> {
+    /// Does the step. `at_end` is called when a stream has been read to its end, so that its commit follows.
+    pub(crate) fn perform(
+        self,
+        store: &DataStore,
+        thread: u64,
+        number: u64,
+        at_end: &dyn Fn(),
+    ) -> io::Result<()> {
         let value = |len| Written { thread, number, len }.value();
         match self {
             Self::Write(entries) => {
@@ -106,7 +120,7 @@ impl Step {
             }
             Self::Stream(key, len) => {
                 let value = value(len);
-                store.write_stream(&key, &mut Told { rest: &value, thread, number })?
+                store.write_stream(&key, &mut Told { rest: &value, at_end })?
             }
             Self::Delete(keys) => {
                 let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
@@ -118,17 +132,16 @@ impl Step {
     }
 }
 
-/// A stream that tells when it has been read to its end, so that its commit follows.
+/// A stream that tells when it has been read to its end.
 struct Told<'a> {
     rest: &'a [u8],
-    thread: u64,
-    number: u64,
+    at_end: &'a dyn Fn(),
 }
 
 impl Read for Told<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_empty() {
-            say(&format!("r{} {}", self.thread, self.number));
+            (self.at_end)();
         }
         self.rest.read(buffer)
     }
