@@ -1,11 +1,17 @@
 //! The command as its users see it: what it prints, what it leaves on the disk, how it exits.
 
+mod backs_up;
 mod copies_and_moves;
 mod export_stays_in_its_directory;
 mod finds_damage;
 mod import_skips_what_it_must;
 mod lists;
+mod migrates;
 mod reads_and_writes;
 mod refuses_clearly;
 mod round_trip;
 mod run;
+
+/// Older stores, as the tests of the library make them.
+#[path = "../../../simd-r-drive/tests/support/older.rs"]
+mod older;

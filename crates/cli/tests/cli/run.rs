@@ -37,7 +37,16 @@ impl Bench {
 
     /// Runs `simd-r-drive store.srd ARGUMENTS`.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Finished {
-        Finished(self.command().arg("store.srd").args(arguments).output().unwrap())
+        self.run_on("store.srd", arguments)
+    }
+
+    /// As `run`, on another store.
+    pub(crate) fn run_on<S: AsRef<OsStr>>(
+        &self,
+        store: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Finished {
+        Finished(self.command().arg(store).args(arguments).output().unwrap())
     }
 
     /// As `run`, with bytes on standard input.
