@@ -126,7 +126,7 @@ fn series(name: &str, make: fn(&Path)) {
          {remains} a temporary file",
         rounds(),
     );
-    assert!(inside > rounds() / 3, "{inside} kills landed inside");
+    assert!(inside > rounds() / 4, "{inside} kills landed inside");
 }
 
 #[test]
