@@ -196,3 +196,20 @@ fn options_that_make_no_sense_are_refused() {
     let error = OpenOptions::new().salvage(true).open(directory.path().join("x")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_repaired_store_is_no_easier_to_read_than_the_damaged_one() -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let (directory, path, ends) = closed_store()?;
+    flip(&path, ends[0])?;
+    // Who may only read the damaged store may write to what is made of it.
+    for (old_mode, new_mode) in [(0o640, 0o640), (0o400, 0o600)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(old_mode))?;
+        let new = directory.path().join(format!("repaired {old_mode:o}"));
+        repair(&path, &new)?;
+        assert_eq!(fs::metadata(&new)?.permissions().mode() & 0o777, new_mode);
+        DataStore::open_existing(&new)?.write(b"goes on", b"value")?;
+    }
+    Ok(())
+}

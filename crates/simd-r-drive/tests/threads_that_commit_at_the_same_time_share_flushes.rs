@@ -76,6 +76,7 @@ fn ten_thousand_durable_writes_of_eight_threads_take_few_flushes() {
     );
     assert!(count < THREADS * WRITES / 3, "{count} flushes");
     assert_eq!(stats.flushes, count, "what the store counts");
+    assert_eq!(stats.flushed_commits, THREADS * WRITES);
     assert!(stats.shared_flushes > THREADS * WRITES / 3);
     drop(store);
     let store = DataStore::open(&path).unwrap();
