@@ -71,7 +71,7 @@ fn kills_of_compactions_beside_writers_leave_the_old_file_or_the_new_one() {
         }
         let mut victim = scene.start("compaction::process", "");
         victim.wait_for("+compaction");
-        for _ in 0..random.below(3) {
+        for _ in 0..random.below(2) {
             victim.wait_for("-compaction");
         }
         let delay = Duration::from_micros(random.below(20_000));
