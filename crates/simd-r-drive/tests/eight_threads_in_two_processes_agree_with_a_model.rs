@@ -1,5 +1,5 @@
-//! A soak: four threads of one process write, delete, stream and compact; four threads of another read, refresh,
-//! wait, iterate, and take snapshots. Whatever a reader sees must be what the writers' scripts have left after
+//! A soak: four threads of one process write, delete, stream, compact and make checkpoints; four threads of
+//! another read, refresh, wait, iterate, and take snapshots. Whatever a reader sees must be what the writers' scripts have left after
 //! some step: not before what was acknowledged when the reader refreshed, nor before what it saw last, and not
 //! beyond what had begun when it looked.
 //!
@@ -142,6 +142,9 @@ fn write(
         if thread == 0 && number % 100 == 0 {
             let is_compacted = store.compact_if(0.7, 4 << 20).unwrap();
             compactions.fetch_add(u64::from(is_compacted), Ordering::Relaxed);
+        }
+        if thread == 1 && number % 500 == 0 {
+            store.checkpoint().unwrap();
         }
         if Instant::now() > until {
             break;

@@ -1,4 +1,4 @@
-//! SIGKILL at random instants: of writing and opening, of streams, of flushes and closing, of compaction, and of
+//! SIGKILL at random instants: of writing and opening, of streams, of flushes and closing, of checkpoints and compaction, and of
 //! what makes another file out of a store.
 //!
 //! A child works on a store and says when it begins and ends each step. The parent keeps the ledger, kills the
@@ -11,6 +11,7 @@
 mod support;
 
 mod backups;
+mod checkpoints;
 mod compaction;
 mod conversions;
 mod flushes;
