@@ -9,7 +9,7 @@ use simd_r_drive_entry_handle::Layout;
 use crate::current::Current;
 use crate::filter::Filter;
 use crate::frozen::{
-    Build, BuildError, Candidate, Failure, FrozenIndex, FrozenTotals, Held, Mixer, TableSize,
+    Build, BuildError, Candidate, Failure, FrozenIndex, FrozenTotals, Held, Mixer, Part, TableSize,
     record_lines_of,
 };
 use crate::indexer::KeyIndexer;
@@ -22,7 +22,14 @@ use crate::version::Version;
 /// Look-ups of a batch that are under way at the same time.
 const BATCH: usize = 128;
 
-/// An index in layers: the newest in memory, the oldest, a [`FrozenIndex`], in the log.
+/// Most tables that stand on one another: each costs every look-up of what is older a line.
+const TABLES_MAX: usize = 8;
+
+/// The newer tables and layers are merged with the oldest table when they hold this share of its hashes, one in so
+/// many. So a hash is written to about as many tables, on average, in its life.
+const WHOLE_SHARE: u64 = 8;
+
+/// An index in layers: the newest in memory, the oldest, [`FrozenIndex`]es, in the log.
 ///
 /// A hash that a layer holds, it holds with all of its lines: the first layer that has a hash answers for it.
 /// So a look-up asks the layers from the newest to the oldest and stops at the first one that knows the hash. In
@@ -38,8 +45,29 @@ pub struct LayeredIndex {
     /// Takes no more writes and is on its way into a table; newest first. More than one only after a table could not
     /// be written.
     freezing: Vec<Arc<Layer>>,
-    frozen: Option<Arc<FrozenIndex>>,
+    /// Newest first, each standing on the next.
+    frozen: Vec<Arc<FrozenIndex>>,
     mixer: Mixer,
+}
+
+/// What the next table will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TablePlan {
+    size: TableSize,
+    is_whole: bool,
+    all_hashes: u64,
+}
+
+impl TablePlan {
+    /// Length of the table in bytes.
+    pub fn table_bytes(&self) -> u64 {
+        self.size.table_bytes()
+    }
+
+    /// Whether it will hold everything, rather than stand on those that there are.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
 }
 
 /// A layer in memory.
@@ -59,25 +87,22 @@ struct Layer {
 pub struct LayeredStats {
     /// Hashes in memory.
     pub live_hashes: u64,
-    /// Hashes in the table in the log.
+    /// Hashes in the tables in the log, at most.
     pub frozen_hashes: u64,
+    /// Tables in the log.
+    pub tables: u64,
     /// Memory of the layers in memory, in bytes, but for groups of colliding keys.
     pub heap_bytes: u64,
-    /// Length of the table in the log, in bytes.
+    /// Length of the tables in the log, in bytes.
     pub table_bytes: u64,
-    /// Whether the table was found damaged and has been rebuilt in memory.
+    /// Whether a table was found damaged and has been rebuilt in memory.
     pub is_rebuilt: bool,
 }
 
 impl Layer {
     fn new(filter: Option<Filter>, index: KeyIndexer) -> Self {
         let hashes = index.stats().hashes as u64;
-        Self {
-            index,
-            filter,
-            inserted: AtomicU64::new(hashes),
-            new_hashes: AtomicU64::new(0),
-        }
+        Self { index, filter, inserted: AtomicU64::new(hashes), new_hashes: AtomicU64::new(0) }
     }
 
     #[inline]
@@ -107,18 +132,19 @@ impl LayeredIndex {
         Self {
             live: Arc::new(Layer::new(None, index)),
             freezing: Vec::new(),
-            frozen: None,
+            frozen: Vec::new(),
             mixer: Mixer::new(layout),
         }
     }
 
-    /// What `frozen` holds, and room for more.
-    pub fn over(layout: &Layout, frozen: FrozenIndex) -> Self {
-        let filter = filter_over(frozen.hashes());
+    /// What the tables hold, which come newest first, each standing on the next, and room for more.
+    pub fn over(layout: &Layout, tables: Vec<FrozenIndex>) -> Self {
+        let hashes = tables.first().map_or(0, FrozenIndex::all_hashes);
+        let filter = (!tables.is_empty()).then(|| filter_over(hashes));
         Self {
-            live: Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
+            live: Arc::new(Layer::new(filter, KeyIndexer::new())),
             freezing: Vec::new(),
-            frozen: Some(Arc::new(frozen)),
+            frozen: tables.into_iter().map(Arc::new).collect(),
             mixer: Mixer::new(layout),
         }
     }
@@ -130,8 +156,7 @@ impl LayeredIndex {
     /// None; only the thread that writes may call it, and it must publish the new list before it writes again.
     #[must_use]
     pub fn freeze(&self) -> Self {
-        let hashes = self.frozen.as_ref().map_or(0, |frozen| frozen.hashes());
-        let filter = filter_over(hashes + self.live.inserted.load(Ordering::Relaxed));
+        let filter = filter_over(self.frozen_hashes() + self.unfrozen());
         let mut freezing = vec![Arc::clone(&self.live)];
         freezing.extend(self.freezing.iter().cloned());
         Self {
@@ -142,63 +167,102 @@ impl LayeredIndex {
         }
     }
 
-    /// The space that a table of all layers will take, at most.
-    pub fn table_size(&self) -> TableSize {
-        let layers = || std::iter::once(&self.live).chain(&self.freezing);
-        let frozen = self.frozen.as_ref();
-        let hashes = layers().map(|layer| layer.new_hashes()).sum::<u64>()
-            + frozen.map_or(0, |frozen| frozen.hashes());
-        let records = layers().map(|layer| record_lines_of(&layer.index)).sum::<u64>()
-            + frozen.map_or(0, |frozen| frozen.record_lines());
-        TableSize::new(hashes, records)
+    /// Makes room for so many more hashes in memory.
+    pub fn reserve(&self, additional: usize) {
+        self.live.index.reserve(additional);
     }
 
-    /// Builds the table of all layers that take no more writes, for a slot that starts at `start`; see
-    /// [`Build::run`].
+    /// Hashes in the tables in the log, at most.
+    pub fn frozen_hashes(&self) -> u64 {
+        self.frozen.first().map_or(0, |newest| newest.all_hashes())
+    }
+
+    /// What a table of all layers will be, should they take no more writes: one that stands on those that there are, or
+    /// one of everything, if that is wanted, or if enough is newer than the oldest table.
+    ///
+    /// # Costs
+    ///
+    /// One short lock per shard.
+    pub fn plan_table(&self, wants_whole: bool) -> TablePlan {
+        let layers = || std::iter::once(&self.live).chain(&self.freezing);
+        let (newer_tables, oldest) = match self.frozen.split_last() {
+            Some((oldest, newer)) => (newer, oldest.hashes()),
+            None => (&[][..], 0),
+        };
+        let in_memory: u64 = layers().map(|layer| layer.index.stats().hashes as u64).sum();
+        let newer = in_memory + newer_tables.iter().map(|table| table.hashes()).sum::<u64>();
+        let all_hashes =
+            self.frozen_hashes() + layers().map(|layer| layer.new_hashes()).sum::<u64>();
+        let is_whole = wants_whole
+            || self.frozen.is_empty()
+            || self.frozen.len() >= TABLES_MAX
+            || newer >= oldest / WHOLE_SHARE
+            || self.frozen.iter().any(|table| table.is_rebuilt());
+        let mut records: u64 = layers().map(|layer| record_lines_of(&layer.index)).sum();
+        if is_whole {
+            records += self.frozen.iter().map(|table| table.record_lines()).sum::<u64>();
+        }
+        let hashes = if is_whole { all_hashes } else { in_memory };
+        TablePlan { size: TableSize::new(hashes, records), is_whole, all_hashes }
+    }
+
+    /// Builds the planned table of all layers that take no more writes, for a slot that starts at `start`. Hands all of
+    /// it but its header to `write`, and returns the header, with which the table becomes one.
     ///
     /// # Errors
     ///
     /// See [`BuildError`]. A damaged table is rebuilt from the log first.
+    ///
+    /// # Costs
+    ///
+    /// One pass over the oldest table, if everything is merged; and a sort of what is newer, which takes 32 bytes of
+    /// memory a hash.
     pub fn build_table<S: RebuildSource + ?Sized>(
         &self,
         layout: &Layout,
         start: u64,
-        size: TableSize,
+        plan: TablePlan,
         totals: FrozenTotals,
         source: &S,
         write: &mut dyn FnMut(u64, &[u8]) -> std::io::Result<()>,
-    ) -> Result<[u8; 64], BuildError<S::Error>> {
-        let mut newer: Vec<&KeyIndexer> = self.freezing.iter().map(|layer| &layer.index).collect();
-        let frozen = self.frozen.as_deref();
-        let build = |older, newer: &[&KeyIndexer], write: &mut dyn FnMut(u64, &[u8]) -> _| {
-            Build { layout, start, size, totals, older, newer }.run(source, write)
+    ) -> Result<[u8; 128], BuildError<S::Error>> {
+        let TablePlan { size, is_whole, all_hashes } = plan;
+        let base = self.frozen.first().map(|table| &**table).filter(|_| !is_whole);
+        let layers: Vec<_> = self.freezing.iter().map(|layer| Part::Layer(&layer.index)).collect();
+        let build = |older, newer: &[Part<'_>], write: &mut dyn FnMut(u64, &[u8]) -> _| {
+            Build { layout, start, size, totals, base, all_hashes, older, newer }.run(source, write)
         };
-        if let Some(table) = frozen.filter(|table| !table.is_rebuilt()) {
-            match build(frozen, &newer, write) {
-                Err(BuildError::Damaged) => {
-                    table.rebuild(source).map_err(BuildError::Source)?;
-                }
+        let Some((oldest, newer_tables)) = self.frozen.split_last().filter(|_| is_whole) else {
+            return build(None, &layers, write);
+        };
+        if self.frozen.iter().all(|table| !table.is_rebuilt()) {
+            let mut newer = layers.clone();
+            newer.extend(newer_tables.iter().map(|table| Part::Table(table)));
+            match build(Some(oldest), &newer, write) {
+                Err(BuildError::Damaged) => {}
                 result => return result,
             }
         }
-        newer.extend(frozen.and_then(FrozenIndex::rebuilt));
+        // Rebuilt, the newest table answers for everything below it.
+        let newest = self.frozen.first().unwrap_or(oldest);
+        let mut newer = layers;
+        newer.push(Part::Layer(newest.rebuild(source).map_err(BuildError::Source)?));
         build(None, &newer, write)
     }
 
-    /// The list in which `table`, built from the layers that took no more writes, stands in their place.
+    /// The list in which `table`, built as planned from the layers that took no more writes, stands in their place.
     #[must_use]
-    pub fn with_table(&self, table: FrozenIndex) -> Self {
-        Self {
-            live: Arc::clone(&self.live),
-            freezing: Vec::new(),
-            frozen: Some(Arc::new(table)),
-            mixer: self.mixer,
+    pub fn with_table(&self, table: FrozenIndex, plan: TablePlan) -> Self {
+        let mut frozen = vec![Arc::new(table)];
+        if !plan.is_whole {
+            frozen.extend(self.frozen.iter().cloned());
         }
+        Self { live: Arc::clone(&self.live), freezing: Vec::new(), frozen, mixer: self.mixer }
     }
 
-    /// The table in the log.
-    pub fn frozen(&self) -> Option<&Arc<FrozenIndex>> {
-        self.frozen.as_ref()
+    /// The tables in the log, newest first.
+    pub fn frozen(&self) -> &[Arc<FrozenIndex>] {
+        &self.frozen
     }
 
     /// At most so many hashes have been written since the last table, or the attempt to write one.
@@ -218,14 +282,15 @@ impl LayeredIndex {
     ///
     /// One short lock per shard.
     pub fn stats(&self) -> LayeredStats {
-        let frozen = self.frozen.as_ref();
+        let frozen = &self.frozen;
         let mut stats = LayeredStats {
-            frozen_hashes: frozen.map_or(0, |frozen| frozen.hashes()),
-            table_bytes: frozen.map_or(0, |frozen| frozen.table_bytes()),
-            is_rebuilt: frozen.is_some_and(|frozen| frozen.is_rebuilt()),
+            frozen_hashes: self.frozen_hashes(),
+            tables: frozen.len() as u64,
+            table_bytes: frozen.iter().map(|table| table.table_bytes()).sum(),
+            is_rebuilt: frozen.iter().any(|table| table.is_rebuilt()),
             ..LayeredStats::default()
         };
-        let rebuilt = frozen.and_then(|frozen| frozen.rebuilt());
+        let rebuilt = frozen.iter().filter_map(|table| table.rebuilt());
         let layers = std::iter::once(&self.live).chain(&self.freezing);
         for index in layers.clone().map(|layer| &layer.index).chain(rebuilt) {
             let part = index.stats();
@@ -246,23 +311,27 @@ impl LayeredIndex {
         self.freezing.iter().find_map(|layer| Some((&layer.index, layer.locate(hash, mixed)?)))
     }
 
-    /// Asks the table, or, where that is damaged, the index that is rebuilt in its place.
+    /// Asks the tables, newest first, for the first one that knows; where one is damaged, the index that is rebuilt in
+    /// its place, which answers for all below.
     #[inline]
     fn ask_frozen<R: Default, S: RebuildSource + ?Sized>(
         &self,
         source: &S,
-        table: impl FnOnce(&FrozenIndex) -> Result<R, Failure<S::Error>>,
-        rebuilt: impl FnOnce(&KeyIndexer) -> Result<R, S::Error>,
+        ask: impl Fn(&FrozenIndex) -> Result<Option<R>, Failure<S::Error>>,
+        ask_rebuilt: impl FnOnce(&KeyIndexer) -> Result<R, S::Error>,
     ) -> Result<R, S::Error> {
-        let Some(frozen) = &self.frozen else { return Ok(R::default()) };
-        if let Some(index) = frozen.rebuilt() {
-            return rebuilt(index);
+        for table in &self.frozen {
+            if let Some(index) = table.rebuilt() {
+                return ask_rebuilt(index);
+            }
+            match ask(table) {
+                Ok(None) => {}
+                Ok(Some(found)) => return Ok(found),
+                Err(Failure::Source(error)) => return Err(error),
+                Err(Failure::Line) => return ask_rebuilt(table.rebuild(source)?),
+            }
         }
-        match table(frozen) {
-            Ok(found) => Ok(found),
-            Err(Failure::Source(error)) => Err(error),
-            Err(Failure::Line) => rebuilt(frozen.rebuild(source)?),
-        }
+        Ok(R::default())
     }
 
     /// See [`KeyIndexer::find`].
@@ -309,9 +378,9 @@ impl LayeredIndex {
             source,
             |table| {
                 Ok(match table.held(hash, mixed, source)? {
-                    Held::Nothing => None,
-                    Held::Single { version, .. } => version.live_end(),
-                    Held::Group(record) => record.newest_live(),
+                    None => None,
+                    Some(Held::Single { version, .. }) => Some(version.live_end()),
+                    Some(Held::Group(record)) => Some(record.newest_live()),
                 })
             },
             |index| index.find_by_hash(hash, tail, source),
@@ -343,7 +412,7 @@ impl LayeredIndex {
     ) -> Result<(), S::Error> {
         ends.clear();
         ends.reserve(hashes.len());
-        let is_live_only = self.freezing.is_empty() && self.frozen.is_none();
+        let is_live_only = self.freezing.is_empty() && self.frozen.is_empty();
         if is_live_only {
             return self.find_batch_live(hashes, keys, tail, source, ends);
         }
@@ -388,31 +457,27 @@ impl LayeredIndex {
         source: &S,
         ends: &mut Vec<Option<u64>>,
     ) -> Result<(), S::Error> {
-        let table = self.frozen.as_deref().filter(|table| !table.is_rebuilt());
         let mut mixed = [0; BATCH];
         for (mixed, hash) in mixed.iter_mut().zip(hashes) {
             *mixed = self.mixer.mix(*hash);
-            if let Some(table) = table {
-                table.prefetch(*mixed);
-            }
+            self.prefetch_mixed(*mixed);
         }
-        let mut first = [None; BATCH];
+        let mut first = [First::Unknown; BATCH];
         for (number, (hash, mixed)) in hashes.iter().zip(&mixed).enumerate() {
             if let Some((_, location)) = self.locate(*hash, *mixed) {
-                first[number] = Some(First::InMemory);
                 location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
-            } else if let Some(Ok(candidate)) = table.map(|table| table.first(*mixed)) {
-                first[number] = Some(First::Frozen(candidate));
-                if let Some(Candidate::Slot(end)) = candidate {
-                    source.prefetch(end);
-                }
+                continue;
+            }
+            first[number] = self.first_candidate(*mixed);
+            if let First::Frozen(Candidate::Slot(end)) = first[number] {
+                source.prefetch(end);
             }
         }
         for (number, hash) in hashes.iter().enumerate() {
             let key = keys.map(|keys| keys[number]);
             let end = match (first[number], key) {
-                (Some(First::Frozen(None)), _) => None,
-                (Some(First::Frozen(Some(Candidate::Slot(end)))), Some(key)) => {
+                (First::Absent, _) => None,
+                (First::Frozen(Candidate::Slot(end)), Some(key)) => {
                     let slot = source.slot(end)?;
                     if slot.identity == Identity::Keyed(key) {
                         (!slot.is_tombstone).then_some(end)
@@ -426,6 +491,25 @@ impl LayeredIndex {
             ends.push(end);
         }
         Ok(())
+    }
+
+    /// The newest word of the tables with the tag of a mixed hash.
+    #[inline]
+    fn first_candidate(&self, mixed: u64) -> First {
+        for table in &self.frozen {
+            match table.first(mixed) {
+                _ if table.is_rebuilt() => return First::Unknown,
+                Ok(None) => {}
+                Ok(Some(candidate)) => return First::Frozen(candidate),
+                Err(_) => return First::Unknown,
+            }
+        }
+        First::Absent
+    }
+
+    #[inline]
+    fn prefetch_mixed(&self, mixed: u64) {
+        self.frozen.iter().for_each(|table| table.prefetch(mixed));
     }
 
     /// See [`KeyIndexer::is_current`].
@@ -448,17 +532,15 @@ impl LayeredIndex {
         }
         self.ask_frozen(
             source,
-            |table| Ok(table.holds(mixed, end, identity)?),
+            |table| table.holds(hash, mixed, end, identity, source),
             |index| index.is_current(hash, end, identity, tail, source),
         )
     }
 
-    /// Asks the processor for what [`is_current`](Self::is_current) will look at.
+    /// Asks the processor for what a look-up of `hash` will look at first, in the tables.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        if let Some(table) = &self.frozen {
-            table.prefetch(self.mixer.mix(hash));
-        }
+        self.prefetch_mixed(self.mixer.mix(hash));
     }
 
     /// See [`KeyIndexer::current`].
@@ -501,9 +583,11 @@ impl LayeredIndex {
             source,
             |table| {
                 Ok(match table.held(hash, mixed, source)? {
-                    Held::Nothing => Vec::new(),
-                    Held::Single { version, .. } => version.live_end().into_iter().collect(),
-                    Held::Group(record) => record.live_ends()?,
+                    None => None,
+                    Some(Held::Single { version, .. }) => {
+                        Some(version.live_end().into_iter().collect())
+                    }
+                    Some(Held::Group(record)) => Some(record.live_ends()?),
                 })
             },
             |index| Ok(index.live_lines(hash)),
@@ -522,8 +606,13 @@ impl LayeredIndex {
     ) -> Result<(), S::Error> {
         Layer::count(&self.live.inserted, items.len() as u64);
         if let Some(filter) = &self.live.filter {
-            for item in items {
-                self.make_whole(item, filter, source)?;
+            for chunk in items.chunks(BATCH) {
+                if chunk.len() > 1 {
+                    chunk.iter().for_each(|item| self.prefetch(item.hash));
+                }
+                for item in chunk {
+                    self.make_whole(item, filter, source)?;
+                }
             }
         }
         self.live.index.insert_batch(items, source)
@@ -573,17 +662,17 @@ impl LayeredIndex {
             source,
             |table| {
                 if item.replaces != 0 && table.is_single(mixed, item.replaces)? {
-                    return Ok(Some(Vec::new()));
+                    return Ok(Some(Some(Vec::new())));
                 }
                 let slot = |version: Version, is_bare| {
                     PackedSlot::new(hash, version.end, version.is_tombstone, is_bare)
                 };
                 Ok(match table.held(hash, mixed, source)? {
-                    Held::Nothing => None,
-                    Held::Single { version, identity } => {
-                        Some(vec![(identity, slot(version, identity == Identity::Bare))])
+                    None => None,
+                    Some(Held::Single { version, identity }) => {
+                        Some(Some(vec![(identity, slot(version, identity == Identity::Bare))]))
                     }
-                    Held::Group(record) => {
+                    Some(Held::Group(record)) => {
                         let mut lines = Vec::with_capacity(record.keyed_count());
                         for member in record.keyed()? {
                             let found = source.slot(member.end).map_err(Failure::Source)?;
@@ -593,7 +682,7 @@ impl LayeredIndex {
                                 .push((found.identity, slot(Version { end, is_tombstone }, false)));
                         }
                         lines.extend(record.bare.map(|bare| (Identity::Bare, slot(bare, true))));
-                        Some(lines)
+                        Some(Some(lines))
                     }
                 })
             },
@@ -608,8 +697,12 @@ impl LayeredIndex {
 /// What the first look of a batch found.
 #[derive(Clone, Copy)]
 enum First {
-    InMemory,
-    Frozen(Option<Candidate>),
+    /// In memory, or in a damaged line.
+    Unknown,
+    /// In no table.
+    Absent,
+    /// The newest candidate: that of no other version of the hash is newer.
+    Frozen(Candidate),
 }
 
 /// All lines of a hash.

@@ -113,10 +113,10 @@ mod weak_fingerprint_tests;
 struct Readme;
 
 pub use current::{Current, LiveKeyed};
-pub use frozen::{Build, BuildError, FrozenIndex, FrozenTotals, TableSize};
+pub use frozen::{BuildError, FrozenIndex, FrozenTotals};
 pub use indexer::KeyIndexer;
 pub use insert::Insertion;
-pub use layered::{LayeredIndex, LayeredStats};
+pub use layered::{LayeredIndex, LayeredStats, TablePlan};
 pub use location::Location;
 pub use packed_slot::MAX_SLOT_END;
 pub use slot_source::{Identity, RebuildSource, SlotRef, SlotSource};

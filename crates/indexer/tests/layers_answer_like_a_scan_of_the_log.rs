@@ -8,7 +8,9 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
-use simd_r_drive_indexer::{FrozenIndex, FrozenTotals, Identity, Insertion, LayeredIndex};
+use simd_r_drive_indexer::{
+    FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex,
+};
 use support::log::{Log, LogSlot};
 use support::naive::Lines;
 
@@ -33,16 +35,17 @@ enum Step {
     /// So many new hashes at once.
     Load(u64),
     Freeze,
-    /// Builds a table of what is frozen, and puts it in place.
-    Build,
+    /// Builds a table of what is frozen, and puts it in place: one of everything, or, if it may, one that stands on the
+    /// ones before.
+    Build(bool),
     /// Starts to build a table, which cannot be written.
     FailToBuild,
     /// Only the table and the log are left.
     Reopen,
     /// Changes a byte of the table, somewhere.
-    Damage(prop::sample::Index, u8),
+    Damage(usize, prop::sample::Index, u8),
     /// Gives a part of the table back.
-    Punch(prop::sample::Index),
+    Punch(usize, prop::sample::Index),
     Remember,
 }
 
@@ -59,13 +62,15 @@ fn op() -> impl Strategy<Value = Op> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => vec(op(), 1..8).prop_map(Step::Commit),
-        1 => (1..200_u64).prop_map(Step::Load),
+        1 => (1..400_u64).prop_map(Step::Load),
         2 => Just(Step::Freeze),
-        4 => Just(Step::Build),
+        4 => any::<bool>().prop_map(Step::Build),
         1 => Just(Step::FailToBuild),
         2 => Just(Step::Reopen),
-        1 => (any::<prop::sample::Index>(), 1..=255_u8).prop_map(|(at, xor)| Step::Damage(at, xor)),
-        1 => any::<prop::sample::Index>().prop_map(Step::Punch),
+        1 => (0..4_usize, any::<prop::sample::Index>(), 1..=255_u8)
+            .prop_map(|(which, at, xor)| Step::Damage(which, at, xor)),
+        1 => (0..4_usize, any::<prop::sample::Index>())
+            .prop_map(|(which, at)| Step::Punch(which, at)),
         2 => Just(Step::Remember),
     ]
 }
@@ -84,7 +89,8 @@ struct World {
     /// What is in `freezing` ends here.
     sealed: u64,
     has_freezing: bool,
-    table: Option<(u64, Vec<u8>)>,
+    /// The tables in use, newest first: where each starts, and a file that holds it.
+    tables: Vec<(u64, Vec<u8>)>,
     remembered: Vec<Remembered>,
     next_hash: u64,
 }
@@ -99,7 +105,7 @@ impl World {
             log,
             layout,
             has_freezing: false,
-            table: None,
+            tables: Vec::new(),
             remembered: Vec::new(),
             next_hash: 1_000,
         }
@@ -165,18 +171,18 @@ impl World {
         self.sealed = self.log.tail();
     }
 
-    fn build(&mut self, fail: bool) {
+    fn build(&mut self, wants_whole: bool, fail: bool) {
         if !self.has_freezing || self.sealed != self.log.tail() {
             self.freeze();
         }
         let start = self.sealed;
-        let size = self.index.table_size();
-        let mut file = vec![0; (start + size.table_bytes()) as usize];
+        let plan = self.index.plan_table(wants_whole);
+        let mut file = vec![0; (start + plan.table_bytes()) as usize];
         let mut written = 0;
         let result = self.index.build_table(
             &self.layout,
             start,
-            size,
+            plan,
             FrozenTotals::default(),
             &self.log,
             &mut |offset, bytes| {
@@ -192,22 +198,36 @@ impl World {
         if fail && result.is_err() {
             return;
         }
-        let first = result.unwrap();
-        file[start as usize..][..64].copy_from_slice(&first);
+        let header = result.unwrap();
+        file[start as usize..][..header.len()].copy_from_slice(&header);
         self.remember();
-        self.index = self.index.with_table(open(&self.layout, start, &file).expect("just built"));
+        let table = open(&self.layout, start, &file).expect("just built");
+        assert_eq!(table.base_end().is_none(), plan.is_whole());
+        self.index = self.index.with_table(table, plan);
         self.has_freezing = false;
-        self.table = Some((start, file));
+        if plan.is_whole() {
+            self.tables.clear();
+        }
+        self.tables.insert(0, (start, file));
         self.check();
     }
 
     fn reopen(&mut self) {
-        let table = self.table.as_ref();
-        let opened = table.and_then(|(start, file)| open(&self.layout, *start, file));
-        let from = opened.as_ref().map_or(0, FrozenIndex::tail);
-        self.index = match opened {
-            Some(table) => LayeredIndex::over(&self.layout, table),
-            None => LayeredIndex::new(&self.layout, KeyIndexer::new()),
+        let opened: Vec<_> = self
+            .tables
+            .iter()
+            .map_while(|(start, file)| open(&self.layout, *start, file))
+            .collect();
+        let from = if opened.len() == self.tables.len() {
+            opened.first().map_or(0, FrozenIndex::tail)
+        } else {
+            0
+        };
+        self.index = if from > 0 {
+            LayeredIndex::over(&self.layout, opened)
+        } else {
+            self.tables.clear();
+            LayeredIndex::new(&self.layout, KeyIndexer::new())
         };
         self.has_freezing = false;
         self.sealed = from;
@@ -228,8 +248,9 @@ impl World {
     }
 
     /// Changes the table and opens it again, since maps of tests are copies.
-    fn change_table(&mut self, change: impl FnOnce(&mut [u8])) {
-        if let Some((start, file)) = &mut self.table {
+    fn change_table(&mut self, which: usize, change: impl FnOnce(&mut [u8])) {
+        let count = self.tables.len().max(1);
+        if let Some((start, file)) = self.tables.get_mut(which % count) {
             change(&mut file[*start as usize..]);
             self.reopen();
         }
@@ -300,7 +321,8 @@ impl World {
 
 fn open(layout: &Layout, start: u64, file: &[u8]) -> Option<FrozenIndex> {
     let map = Arc::new(Map::anonymous(file).unwrap());
-    FrozenIndex::open(map, layout, start, file.len() as u64 - start)
+    let end = file.len() as u64;
+    FrozenIndex::open(map, layout, start, end - start, end)
 }
 
 proptest! {
@@ -319,14 +341,14 @@ proptest! {
                     world.commit(&ops);
                 }
                 Step::Freeze => world.freeze(),
-                Step::Build => world.build(false),
-                Step::FailToBuild => world.build(true),
+                Step::Build(wants_whole) => world.build(*wants_whole, false),
+                Step::FailToBuild => world.build(false, true),
                 Step::Reopen => world.reopen(),
-                Step::Damage(at, xor) => world.change_table(|table| {
+                Step::Damage(which, at, xor) => world.change_table(*which, |table| {
                     let at = at.index(table.len());
                     table[at] ^= xor;
                 }),
-                Step::Punch(at) => world.change_table(|table| {
+                Step::Punch(which, at) => world.change_table(*which, |table| {
                     let at = at.index(table.len()) / 64 * 64;
                     table[at..].fill(0);
                 }),
@@ -343,7 +365,7 @@ fn loaded(keys: u64) -> World {
     world.commit(&ops);
     // A hash of three lines, so that there is a record.
     world.commit(&[Op::Put(5, 0), Op::Put(5, 1), Op::Delete(5, 2), Op::PutBare(6)]);
-    world.build(false);
+    world.build(true, false);
     world
 }
 
@@ -351,13 +373,13 @@ fn loaded(keys: u64) -> World {
 #[test]
 fn a_table_with_any_byte_changed_answers_like_the_log() {
     let world = loaded(40);
-    let (start, file) = world.table.as_ref().unwrap();
+    let (start, file) = &world.tables[0];
     let mut rebuilt = 0;
     for at in *start as usize..file.len() {
         let mut damaged = file.clone();
         damaged[at] ^= 0x5A;
         let Some(table) = open(&world.layout, *start, &damaged) else { continue };
-        let index = LayeredIndex::over(&world.layout, table);
+        let index = LayeredIndex::over(&world.layout, vec![table]);
         world.check_list(&index, *start, *start);
         rebuilt += usize::from(index.stats().is_rebuilt);
     }
@@ -383,7 +405,7 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
         world.index.insert_batch(&items, &world.log).unwrap();
         world.freeze();
         world.remembered.clear();
-        let size = world.index.table_size();
+        let size = world.index.plan_table(true);
         assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
         let start = world.sealed;
         let mut file = vec![0; (start + size.table_bytes()) as usize];
@@ -405,8 +427,8 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
             .unwrap();
         let calls = world.log.calls() - calls;
         assert!(calls < 100, "{calls} keys were read for a table of {hashes}");
-        file[start as usize..][..64].copy_from_slice(&first);
-        world.index = world.index.with_table(open(&world.layout, start, &file).unwrap());
+        file[start as usize..][..first.len()].copy_from_slice(&first);
+        world.index = world.index.with_table(open(&world.layout, start, &file).unwrap(), size);
         for (end, slot) in world.log.iter() {
             let found = world.index.find(slot.hash, KEYS[1], start, &world.log).unwrap();
             assert_eq!(found, Some(end), "hash {}", slot.hash);

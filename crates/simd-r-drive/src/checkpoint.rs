@@ -6,9 +6,10 @@
 //!    file is flushed.
 //! 3. Under the lock: readers get the new index in place of those layers; a barrier and the hints name it.
 //!
-//! The space of older indexes is given back to the file system, but for the last one before: readers in other processes
-//! that still use it go on undisturbed, and those that use an even older one find zeros, which no index line is, and
-//! rebuild what they need from the log.
+//! The new table stands on those that there are, or, when much is newer than the oldest one, or when the caller asks, it
+//! is merged from all of them. Then their space is given back to the file system, one merge later: readers in other
+//! processes that still use it go on undisturbed, and those that use even older tables find zeros, which no line of a
+//! table is, and rebuild what they need from the log.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use std::thread::{self, JoinHandle};
 
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Kind, read_slot};
-use simd_r_drive_indexer::{BuildError, FrozenIndex, FrozenTotals, TableSize};
+use simd_r_drive_indexer::{BuildError, FrozenIndex, FrozenTotals, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
 use crate::events;
@@ -26,8 +27,8 @@ use crate::open::{Direction, WindowReader};
 use crate::shared::Shared;
 use crate::store::DataStore;
 
-/// How many older indexes are looked at for space to give back: normally the first one is all there is.
-const MAX_RECLAIMED: usize = 16;
+/// Behind so many tables whose space was given back, all others' was too, most likely.
+const ENOUGH_GIVEN_BACK: usize = 8;
 
 /// Space for an index in the log, and the layers that go there.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub(crate) struct Reserved {
     /// Start and end of the slot, in bytes.
     pub(crate) start: u64,
     pub(crate) end: u64,
-    pub(crate) size: TableSize,
+    pub(crate) plan: TablePlan,
     /// The totals at the start of the slot.
     pub(crate) totals: Totals,
 }
@@ -54,14 +55,13 @@ impl Reserved {
             write_all_at(&*log.file, bytes, self.start + offset)
         };
         let index = &self.generation.index;
-        let first_line =
-            index.build_table(&log.layout, self.start, self.size, totals, log, &mut write);
-        let first_line = first_line.map_err(|error| match error {
+        let header = index.build_table(&log.layout, self.start, self.plan, totals, log, &mut write);
+        let header = header.map_err(|error| match error {
             BuildError::Source(error) | BuildError::Write(error) => error,
             error => io::Error::other(error.to_string()),
         })?;
-        write(0, &first_line)?;
-        log.frozen_index(self.start, self.size.table_bytes(), self.end)
+        write(0, &header)?;
+        log.frozen_index(self.start, self.plan.table_bytes(), self.end)
             .ok_or_else(|| io::Error::other("the index cannot be read back"))
     }
 }
@@ -97,7 +97,7 @@ impl DataStore {
     ///
     /// Reads and writes go on. Nothing happens if nothing was written since the last one. On a read-only store neither.
     ///
-    /// Costs one pass over the index in the file, and one over what was written since, in memory of 24 bytes for each
+    /// Costs one pass over the index in the file, and one over what was written since, in memory of 32 bytes for each
     /// key of that; and a flush. Takes some 11 bytes a key in the file.
     ///
     /// # Errors
@@ -115,17 +115,22 @@ impl Shared {
     fn checkpoint(&self) -> io::Result<()> {
         self.check_process()?;
         let _one_at_a_time = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
-        self.checkpoint_unless_cancelled(&AtomicBool::new(false))
+        self.checkpoint_unless_cancelled(true, &AtomicBool::new(false))
     }
 
     /// Makes a checkpoint, while no compaction runs and no other checkpoint.
-    fn checkpoint_unless_cancelled(&self, is_cancelled: &AtomicBool) -> io::Result<()> {
+    fn checkpoint_unless_cancelled(
+        &self,
+        wants_whole: bool,
+        is_cancelled: &AtomicBool,
+    ) -> io::Result<()> {
         let reserved = {
             let mut writer = self.writer()?;
-            if !writer.generation().index.has_unfrozen() {
+            let index = &writer.generation_ref().index;
+            if !index.has_unfrozen() && !(wants_whole && index.frozen().len() > 1) {
                 return Ok(());
             }
-            writer.reserve_index(&self.current)?
+            writer.reserve_index(&self.current, wants_whole)?
         };
         let table = reserved.build(is_cancelled)?;
         self.flush_anew()?;
@@ -133,12 +138,15 @@ impl Shared {
         let before = writer.complete_index(&reserved, table, &self.current);
         writer.append_barrier()?;
         writer.write_hints(false)?;
-        let is_used = |end| writer.is_index_used(end);
-        let reclaimable = reclaimable(&reserved, is_used);
+        let reclaimable = if reserved.plan.is_whole() {
+            reclaimable(&reserved, |end| writer.is_table_used(end))
+        } else {
+            Ok(Vec::new())
+        };
         drop(writer);
         // Not under the lock: memory is given back, and space.
         drop(before);
-        events::checkpoint_written(&self.path, reserved.end, reserved.size.table_bytes());
+        events::checkpoint_written(&self.path, reserved.end, reserved.plan.table_bytes());
         for (start, len) in reclaimable? {
             match reserved.generation.file.punch_hole(start, len) {
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
@@ -178,9 +186,11 @@ impl Shared {
         let result = match self.maintenance.try_lock() {
             // A compaction makes one.
             Err(TryLockError::WouldBlock) => Ok(()),
-            Ok(_one_at_a_time) => self.checkpoint_unless_cancelled(&checkpoints.is_cancelled),
+            Ok(_one_at_a_time) => {
+                self.checkpoint_unless_cancelled(false, &checkpoints.is_cancelled)
+            }
             Err(TryLockError::Poisoned(_one_at_a_time)) => {
-                self.checkpoint_unless_cancelled(&checkpoints.is_cancelled)
+                self.checkpoint_unless_cancelled(false, &checkpoints.is_cancelled)
             }
         };
         let not_before = match result {
@@ -197,16 +207,14 @@ impl Shared {
     }
 }
 
-/// The space of indexes that nobody needs, whole pages of it: all before the one that preceded the new one, unless
-/// somebody in this process still reads it. In each slot, the previous-version field names the one before.
-fn reclaimable(
-    reserved: &Reserved,
-    is_used: impl Fn(u64) -> bool,
-) -> io::Result<Vec<(u64, u64)>> {
+/// The space of tables that nobody needs, whole pages of it: start and length, in bytes. In each index slot, the
+/// previous-version field names the one before.
+fn reclaimable(reserved: &Reserved, is_used: impl Fn(u64) -> bool) -> io::Result<Vec<(u64, u64)>> {
     let log = &*reserved.generation.log;
     let mut ranges = Vec::new();
+    let mut given_back = 0;
     let mut end = reserved.end;
-    for number in 0..MAX_RECLAIMED {
+    while given_back < ENOUGH_GIVEN_BACK {
         let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
         let slot = read_slot(&mut source, &log.layout, end)?;
         if slot.trailer.kind != Kind::Index {
@@ -215,12 +223,12 @@ fn reclaimable(
         let page = PAGE_SIZE as u64;
         let start = slot.start.next_multiple_of(page);
         let len = ((slot.start + slot.trailer.payload_len) / page * page).saturating_sub(start);
-        if number >= 2 && len > 0 && !is_used(end) {
+        if len > 0 && !is_used(end) {
             if log.file.next_data(start)?.is_none_or(|data| data >= start + len) {
-                // Given back already, and so what is older.
-                break;
+                given_back += 1;
+            } else {
+                ranges.push((start, len));
             }
-            ranges.push((start, len));
         }
         if slot.trailer.previous_end == 0 || slot.trailer.previous_end >= slot.end {
             break;

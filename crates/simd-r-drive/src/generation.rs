@@ -8,7 +8,8 @@ use simd_r_drive_entry_handle::{
     EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_slot,
 };
 use simd_r_drive_indexer::{
-    FrozenIndex, Identity as LineIdentity, KeyIndexer, LayeredIndex, RebuildSource, SlotRef, SlotSource,
+    FrozenIndex, Identity as LineIdentity, KeyIndexer, LayeredIndex, RebuildSource, SlotRef,
+    SlotSource,
 };
 use simd_r_drive_writer::StoreFile;
 
@@ -114,7 +115,7 @@ impl LogFile {
         end: u64,
     ) -> Option<FrozenIndex> {
         let map = self.publication.covering(end)?;
-        FrozenIndex::open(Arc::clone(map), &self.layout, start, payload_len)
+        FrozenIndex::open(Arc::clone(map), &self.layout, start, payload_len, end)
     }
 
     /// Where the next slot below `end` ends, if not there.
@@ -127,7 +128,6 @@ impl LogFile {
     pub(crate) fn refuse_damage(&self) -> Result<(), FormatError> {
         self.damage.as_ref().map_or(Ok(()), |damage| damage.confirm(0))
     }
-
 }
 
 impl SlotSource for LogFile {

@@ -88,9 +88,8 @@ impl Generation {
         }
         let mut ends = Vec::new();
         self.index.find_batch(hashes, keys, tail, &*self.log, &mut ends)?;
-        let handle = |(hash, end): (&u64, Option<u64>)| {
-            end.map(|end| self.handle(end, *hash)).transpose()
-        };
+        let handle =
+            |(hash, end): (&u64, Option<u64>)| end.map(|end| self.handle(end, *hash)).transpose();
         hashes.iter().zip(ends).map(handle).collect()
     }
 

@@ -71,6 +71,12 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Asks the processor for what the look-ups of these hashes will need, as far as it keeps so much at a time.
+    pub(crate) fn prefetch(&self, hashes: &[u64]) {
+        const MAX: usize = 1024;
+        hashes.iter().take(MAX).for_each(|hash| self.generation.index.prefetch(*hash));
+    }
+
     /// Gives the entries that follow another time than now.
     pub(crate) fn stamp(&mut self, written_at: u64) {
         self.written_at = Some(written_at);
@@ -133,7 +139,8 @@ impl<'a> Plan<'a> {
         payload: &'a [u8],
     ) -> io::Result<()> {
         self.check_len(hash_bytes, payload)?;
-        let current = self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
+        let current =
+            self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
         match current.live_keyed {
             LiveKeyed::None => {}
             LiveKeyed::One(end) => self.bury(hash, end)?,
@@ -156,7 +163,8 @@ impl<'a> Plan<'a> {
 
     /// The deletion of a bare entry, if it is live.
     pub(crate) fn remove_bare(&mut self, hash: u64) -> io::Result<()> {
-        let current = self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
+        let current =
+            self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
         match current.bare.and_then(Version::live_end) {
             Some(end) => self.bury(hash, end),
             None => Ok(()),

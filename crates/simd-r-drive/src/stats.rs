@@ -28,8 +28,10 @@ pub struct StoreStats {
     pub index_hashes: u64,
     /// Memory of that index in bytes, but for groups of colliding keys.
     pub index_heap_bytes: u64,
-    /// Hashes in the index in the file.
+    /// Hashes in the index in the file, at most.
     pub frozen_hashes: u64,
+    /// Tables that the index in the file consists of.
+    pub frozen_tables: u64,
     /// Bytes of the index in the file.
     pub frozen_bytes: u64,
     /// Whether the index in the file was found damaged, and has been rebuilt in memory from the log.
@@ -92,6 +94,7 @@ impl StoreStats {
             index_hashes: index.live_hashes,
             index_heap_bytes: index.heap_bytes,
             frozen_hashes: index.frozen_hashes,
+            frozen_tables: index.tables,
             frozen_bytes: index.table_bytes,
             is_frozen_rebuilt: index.is_rebuilt,
             checkpoints: writer.checkpoints,

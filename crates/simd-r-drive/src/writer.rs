@@ -26,7 +26,10 @@ use crate::stats::WriterCounts;
 const CLOSE_MIN: u64 = 4096;
 
 /// With fewer writes since the last checkpoint, none is made while the store is open.
-const AUTOMATIC_MIN: u64 = 1 << 17;
+const AUTOMATIC_MIN: u64 = 1 << 16;
+
+/// Nor with fewer than this share of the hashes that are in the file, one in so many.
+const AUTOMATIC_SHARE: u64 = 64;
 
 /// What the holder of the writer's lock works with.
 #[derive(Debug)]
@@ -48,8 +51,10 @@ pub(crate) struct Writer {
     index_end: u64,
     /// End of the newest index slot, whether its index was completed or not.
     newest_index_end: u64,
-    /// Indexes that were in use, by the ends of their slots: somebody may still read them.
-    index_users: Vec<(u64, Weak<FrozenIndex>)>,
+    /// Tables that were in use, by the ends of their slots: snapshots may still read them.
+    table_users: Vec<(u64, Weak<FrozenIndex>)>,
+    /// Ends of the slots of the tables before the last merge: readers in other processes may still read them.
+    tables_before: Vec<u64>,
     /// Checkpoints since the store was opened.
     checkpoints: u64,
     /// Barriers since the store was opened.
@@ -82,8 +87,14 @@ impl FlushStart {
 
 impl Writer {
     pub(crate) fn new(generation: Arc<Generation>, resume: Resume) -> io::Result<Self> {
-        let Resume { durable, tail, checkpoint_sequence, must_rewrite, index_end, newest_index_end } =
-            resume;
+        let Resume {
+            durable,
+            tail,
+            checkpoint_sequence,
+            must_rewrite,
+            index_end,
+            newest_index_end,
+        } = resume;
         let file = Arc::clone(&generation.file);
         let appender = Appender::new(file, generation.layout, tail.end, tail.seal)?;
         Ok(Self {
@@ -97,7 +108,8 @@ impl Writer {
             checkpoint_sequence,
             index_end,
             newest_index_end,
-            index_users: Vec::new(),
+            table_users: Vec::new(),
+            tables_before: Vec::new(),
             barriers: 0,
             checkpoints: 0,
             has_grown: false,
@@ -366,18 +378,16 @@ impl Writer {
 
     /// Whether so much was written since the last checkpoint that it is time for another one.
     ///
-    /// With an eighth of what is frozen, a checkpoint writes nine entries of the index for each one that is new, and
-    /// what must be replayed after a crash stays small next to what is there.
+    /// What must be replayed after a crash stays small next to what is there.
     #[inline]
     pub(crate) fn wants_checkpoint(&self) -> bool {
         let index = &self.generation.index;
-        let frozen = index.frozen().map_or(0, |frozen| frozen.hashes());
-        index.unfrozen() >= AUTOMATIC_MIN.max(frozen / 8)
+        index.unfrozen() >= AUTOMATIC_MIN.max(index.frozen_hashes() / AUTOMATIC_SHARE)
     }
 
     /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet.
     pub(crate) fn checkpoint_alone(&mut self, current: &ArcSwap<Generation>) -> io::Result<()> {
-        let reserved = self.reserve_index(current)?;
+        let reserved = self.reserve_index(current, false)?;
         let table = reserved.build(&AtomicBool::new(false))?;
         self.complete_index(&reserved, table, current);
         Ok(())
@@ -385,10 +395,14 @@ impl Writer {
 
     /// The first step of a checkpoint: sets space aside in the log, and gives writes a new layer of the index, so that
     /// the others, which take no more, can be written to that space.
-    pub(crate) fn reserve_index(&mut self, current: &ArcSwap<Generation>) -> io::Result<Reserved> {
+    pub(crate) fn reserve_index(
+        &mut self,
+        current: &ArcSwap<Generation>,
+        wants_whole: bool,
+    ) -> io::Result<Reserved> {
         self.check()?;
-        let size = self.generation.index.table_size();
-        let payload_len = size.table_bytes();
+        let plan = self.generation.index.plan_table(wants_whole);
+        let payload_len = plan.table_bytes();
         let slot_len = usize::try_from(payload_len)
             .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })
             .and_then(|len| self.generation.layout.slot_len(len, 0))?;
@@ -403,7 +417,7 @@ impl Writer {
         self.generation.limit.set(end);
         self.generation = Arc::new(Generation::new(Arc::clone(&self.generation.log), index));
         current.store(self.generation());
-        Ok(Reserved { generation: self.generation(), start, end, size, totals })
+        Ok(Reserved { generation: self.generation(), start, end, plan, totals })
     }
 
     /// The last step of a checkpoint, when the index is on the medium, or will be before a hint names it: readers use
@@ -414,24 +428,30 @@ impl Writer {
         table: FrozenIndex,
         current: &ArcSwap<Generation>,
     ) -> Arc<Generation> {
-        if let Some(before) = self.generation.index.frozen() {
-            self.index_users.push((self.index_end, Arc::downgrade(before)));
+        self.table_users.retain(|(_, users)| users.strong_count() > 0);
+        if reserved.plan.is_whole() {
+            let before = self.generation.index.frozen();
+            self.tables_before = before.iter().map(|table| table.end()).collect();
+            let users = before.iter().map(|table| (table.end(), Arc::downgrade(table)));
+            self.table_users.extend(users);
         }
-        self.index_users.retain(|(_, users)| users.strong_count() > 0);
         self.index_end = reserved.end;
         self.checkpoints += 1;
         let generation = &self.generation;
         self.generation = Arc::new(Generation {
             log: Arc::clone(&generation.log),
-            index: generation.index.with_table(table),
+            index: generation.index.with_table(table, reserved.plan),
             limit: Arc::clone(&generation.limit),
         });
         current.swap(self.generation())
     }
 
-    /// Whether somebody may still read the index of the slot that ends at `end`.
-    pub(crate) fn is_index_used(&self, end: u64) -> bool {
-        self.index_users.iter().any(|(used, users)| *used == end && users.strong_count() > 0)
+    /// Whether somebody may still read the table of the slot that ends at `end`.
+    pub(crate) fn is_table_used(&self, end: u64) -> bool {
+        let is_user = |(used, users): &(u64, Weak<_>)| *used == end && users.strong_count() > 0;
+        self.generation.index.frozen().iter().any(|table| table.end() == end)
+            || self.tables_before.contains(&end)
+            || self.table_users.iter().any(is_user)
     }
 
     /// How many bytes follow the durable point.
@@ -451,8 +471,7 @@ impl Writer {
         let old = Arc::clone(&self.generation);
         let barriers = self.barriers + target.barriers;
         let checkpoints = self.checkpoints + target.checkpoints;
-        *self =
-            Self { commits: self.commits, barriers, checkpoints, is_current: true, ..target };
+        *self = Self { commits: self.commits, barriers, checkpoints, is_current: true, ..target };
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);

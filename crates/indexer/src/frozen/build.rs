@@ -9,12 +9,11 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 
 use super::find::fingerprint;
 use super::group::{Member, NewRecord, Record, record_lines};
-use super::header::{FIRST_BUCKET, FrozenTotals, Header};
+use super::header::{FIRST_BUCKET, FrozenTotals, HEADER_LEN, Header};
 use super::line::{LINE_LEN, Line, MAX_OVERFLOW, WORDS};
 use super::position::{Geometry, Mixer, Prefix};
 use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT, block_bits, check_seed};
 use crate::indexer::KeyIndexer;
-use crate::packed_slot::PackedSlot;
 use crate::slot_source::{Identity, SlotSource};
 use crate::version::Version;
 
@@ -27,7 +26,7 @@ const WRITE_LEN: usize = 256 << 10;
 
 /// How large a table must be, decided before it is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableSize {
+pub(crate) struct TableSize {
     buckets: u64,
     record_lines: u64,
 }
@@ -39,13 +38,18 @@ impl TableSize {
     }
 
     /// Length of the table in bytes.
-    pub fn table_bytes(&self) -> u64 {
-        self.header(0, 0, FrozenTotals::default()).lines() * LINE_LEN
-    }
-
-    fn header(&self, tag_bits: u32, hashes: u64, totals: FrozenTotals) -> Header {
-        let Self { buckets, record_lines } = *self;
-        Header { buckets, tag_bits: tag_bits as u8, record_lines, hashes, totals }
+    pub(crate) fn table_bytes(self) -> u64 {
+        Header {
+            buckets: self.buckets,
+            record_lines: self.record_lines,
+            tag_bits: 0,
+            hashes: 0,
+            all_hashes: 0,
+            base_end: 0,
+            totals: FrozenTotals::default(),
+        }
+        .lines()
+            * LINE_LEN
     }
 }
 
@@ -81,65 +85,81 @@ impl<E> From<LineDamaged> for BuildError<E> {
 }
 
 /// What a table is made from.
-#[derive(Debug)]
-pub struct Build<'a> {
+pub(crate) struct Build<'a> {
     /// Secrets of the file.
-    pub layout: &'a Layout,
+    pub(crate) layout: &'a Layout,
     /// Where the slot of the new table starts, in bytes.
-    pub start: u64,
+    pub(crate) start: u64,
     /// The space that was set aside.
-    pub size: TableSize,
+    pub(crate) size: TableSize,
     /// What the log holds up to `start`.
-    pub totals: FrozenTotals,
-    /// The table before.
-    pub older: Option<&'a FrozenIndex>,
+    pub(crate) totals: FrozenTotals,
+    /// The table that the new one will stand on.
+    pub(crate) base: Option<&'a FrozenIndex>,
+    /// At most so many hashes are in `base` and what it stands on, and in none of `newer`.
+    pub(crate) all_hashes: u64,
+    /// A large table, whose hashes are taken over unless something newer holds them.
+    pub(crate) older: Option<&'a FrozenIndex>,
     /// What was written since, newest first. For each hash that one holds, it holds all lines.
-    pub newer: &'a [&'a KeyIndexer],
+    pub(crate) newer: &'a [Part<'a>],
+}
+
+/// Something that a table is made from.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Layer(&'a KeyIndexer),
+    Table(&'a FrozenIndex),
 }
 
 /// Receives a table: an offset in it, and bytes.
 type Write<'a> = dyn FnMut(u64, &[u8]) -> io::Result<()> + 'a;
 
 impl Build<'_> {
-    /// Builds the table: hands all of it but the first line to `write`, and returns the first line, with which the
-    /// table becomes one. It is to be written when the rest is on the medium.
-    ///
-    /// # Errors
-    ///
-    /// See [`BuildError`].
+    /// Builds the table: hands all of it but the header to `write`, and returns the header, with which the table
+    /// becomes one.
     ///
     /// # Costs
     ///
-    /// One pass over the older table, and a sort of what is newer, which takes 24 bytes of memory a hash. The log is
-    /// asked for a key where the older table does not tell enough of its hash, or where a newer entry has,
-    /// most likely, the same hash.
-    pub fn run<S: SlotSource + ?Sized>(
+    /// One pass over the older table, and a sort of what is newer, which takes 32 bytes of memory a hash. The log is
+    /// asked for the keys of newer tables, and of the older one where it does not tell enough of a hash, or where
+    /// something newer has, most likely, the same hash.
+    pub(crate) fn run<S: SlotSource + ?Sized>(
         &self,
         source: &S,
         write: &mut Write<'_>,
-    ) -> Result<[u8; 64], BuildError<S::Error>> {
+    ) -> Result<[u8; HEADER_LEN], BuildError<S::Error>> {
         let geometry = self.geometry();
         let mixer = Mixer::new(self.layout);
         let check_seed = check_seed(self.layout, self.start);
-        let header = self.size.header(geometry.tag_bits(), 0, self.totals);
+        let header = Header {
+            buckets: self.size.buckets,
+            record_lines: self.size.record_lines,
+            tag_bits: geometry.tag_bits() as u8,
+            hashes: 0,
+            all_hashes: 0,
+            base_end: self.base.map_or(0, FrozenIndex::end),
+            totals: self.totals,
+        };
         let mut merge = Merge {
-            newer: self.sorted(&mixer),
+            newer: self.sorted(&mixer, source)?,
             next: 0,
             low: 0,
-            indexes: self.newer,
+            parts: self.newer,
             placer: Placer::new(geometry, header, check_seed, write),
+            kept: Vec::new(),
             source,
             mixer,
         };
         if let Some(older) = self.older {
             let mut reader = TableReader::new(older);
-            while let Some(entries) = reader.next_bucket()? {
-                merge.take_older(older, &entries)?;
+            while let Some(bucket) = reader.next_bucket()? {
+                merge.take_older(older, bucket, &reader.entries)?;
             }
         }
         merge.take_newer_below(u64::MAX)?;
         let hashes = merge.placer.finish().map_err(PlaceError::into_build)?;
-        Ok(Header { hashes, ..header }.encode(check_seed))
+        let all_hashes = if self.base.is_some() { self.all_hashes } else { hashes };
+        Ok(Header { hashes, all_hashes, ..header }.encode(check_seed))
     }
 
     fn geometry(&self) -> Geometry {
@@ -151,83 +171,169 @@ impl Build<'_> {
         }
     }
 
-    /// What is newer, by mixed hash.
-    fn sorted(&self, mixer: &Mixer) -> Vec<Newer> {
+    /// What is newer, by mixed hash, each hash once.
+    fn sorted<S: SlotSource + ?Sized>(
+        &self,
+        mixer: &Mixer,
+        source: &S,
+    ) -> Result<Vec<Newer>, BuildError<S::Error>> {
         let mut newer = Vec::new();
-        for (number, index) in self.newer.iter().enumerate() {
-            let (before, _) = self.newer.split_at(number);
-            let mut part = Vec::with_capacity(index.stats().hashes);
-            index.for_each_hash(|hash, slot| {
-                part.push(Newer { mixed: mixer.mix(hash), hash, slot });
-            });
-            part.retain(|entry| before.iter().all(|index| index.locate(entry.hash).is_none()));
-            newer.append(&mut part);
+        for (part, content) in self.newer.iter().enumerate() {
+            match content {
+                Part::Layer(index) => {
+                    newer.reserve(index.stats().hashes);
+                    index.for_each_hash(|hash, slot| {
+                        let what = if slot.is_group() {
+                            What::GroupOf(hash)
+                        } else {
+                            What::Block(slot.end() / BLOCK_SIZE)
+                        };
+                        newer.push(Newer { mixed: mixer.mix(hash), part, what });
+                    });
+                }
+                Part::Table(table) => {
+                    let mut reader = TableReader::new(table);
+                    while reader.next_bucket()?.is_some() {
+                        for entry in &reader.entries {
+                            let block = table.geometry.block(entry.word);
+                            let hash = hash_of_entry(table, entry, source)?;
+                            let what = if entry.is_group {
+                                What::Record(block)
+                            } else {
+                                What::Block(block)
+                            };
+                            newer.push(Newer { mixed: mixer.mix(hash), part, what });
+                        }
+                    }
+                }
+            }
         }
-        newer.sort_unstable_by_key(|entry| entry.mixed);
-        newer
+        newer.sort_unstable_by_key(|entry| (entry.mixed, entry.part));
+        newer.dedup_by_key(|entry| entry.mixed);
+        Ok(newer)
     }
+}
+
+/// The hash of an entry of a table, from the log, or from its record.
+fn hash_of_entry<S: SlotSource + ?Sized>(
+    table: &FrozenIndex,
+    entry: &Older,
+    source: &S,
+) -> Result<u64, BuildError<S::Error>> {
+    let block = table.geometry.block(entry.word);
+    if entry.is_group {
+        return Ok(Record::load(table, block)?.hash);
+    }
+    let slot = source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
+    Ok(source.hash_of(&slot))
 }
 
 /// A hash that was written since the older table was made.
 #[derive(Clone, Copy)]
 struct Newer {
     mixed: u64,
-    hash: u64,
-    slot: PackedSlot,
+    /// Where it comes from: the number of the part.
+    part: usize,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// A slot that ends with this block.
+    Block(u64),
+    /// The group of this hash, in a layer.
+    GroupOf(u64),
+    /// A record of a table, by the number of its line.
+    Record(u64),
 }
 
 /// A word of the older table.
+#[derive(Clone, Copy)]
 struct Older {
-    bucket: u64,
     word: u64,
     is_group: bool,
 }
 
-/// Reads a table bucket by bucket, wherever their entries stand.
+/// Reads a table bucket by bucket, wherever their entries stand. In the order of the lines, entries come in the order
+/// of their buckets.
 struct TableReader<'a> {
     table: &'a FrozenIndex,
+    line: Option<Line>,
+    /// The next word of the line.
+    at: usize,
     next_line: u64,
     /// Buckets some of whose entries stand in later lines, the first one first, and how many.
-    pending: VecDeque<(u64, usize, Vec<Older>)>,
+    pending: VecDeque<(u64, usize)>,
+    /// The entries of the bucket that was read last.
+    entries: Vec<Older>,
 }
 
 impl<'a> TableReader<'a> {
     fn new(table: &'a FrozenIndex) -> Self {
-        Self { table, next_line: 0, pending: VecDeque::new() }
+        Self {
+            table,
+            line: None,
+            at: 0,
+            next_line: 0,
+            pending: VecDeque::new(),
+            entries: Vec::new(),
+        }
     }
 
-    /// The entries of the next bucket that has any; `None` at the end.
-    fn next_bucket(&mut self) -> Result<Option<Vec<Older>>, LineDamaged> {
+    /// Reads the next bucket that has any entries; `None` at the end.
+    fn next_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
+        self.entries.clear();
+        let mut current = None;
+        while let Some((bucket, entry)) = self.peek()? {
+            if current.is_some_and(|current| current != bucket) {
+                break;
+            }
+            current = Some(bucket);
+            self.entries.push(entry);
+            self.step();
+        }
+        Ok(current)
+    }
+
+    /// The next entry and its bucket.
+    fn peek(&mut self) -> Result<Option<(u64, Older)>, LineDamaged> {
         loop {
-            if self.pending.front().is_some_and(|(_, missing, _)| *missing == 0) {
-                return Ok(self.pending.pop_front().map(|(_, _, entries)| entries));
+            if let Some(line) = &self.line
+                && self.at < line.count()
+            {
+                let bucket = if self.at < line.displaced() {
+                    self.pending.front().ok_or(LineDamaged)?.0
+                } else {
+                    self.next_line - 1
+                };
+                let entry = Older { word: line.word(self.at), is_group: line.is_group(self.at) };
+                return Ok(Some((bucket, entry)));
+            }
+            if let Some(line) = &self.line
+                && line.overflow() > 0
+            {
+                self.pending.push_back((self.next_line - 1, line.overflow()));
             }
             if self.next_line == self.table.header.bucket_lines() {
                 return if self.pending.is_empty() { Ok(None) } else { Err(LineDamaged) };
             }
-            self.read_line()?;
+            self.line = Some(self.table.bucket(self.next_line)?);
+            self.at = 0;
+            self.next_line += 1;
         }
     }
 
-    fn read_line(&mut self) -> Result<(), LineDamaged> {
-        let bucket = self.next_line;
-        let line = self.table.bucket(bucket)?;
-        self.next_line += 1;
-        let entry =
-            |at: usize, bucket| Older { bucket, word: line.word(at), is_group: line.is_group(at) };
-        let mut at = 0;
-        while at < line.displaced() {
-            let (bucket, missing, entries) =
-                self.pending.iter_mut().find(|(_, missing, _)| *missing > 0).ok_or(LineDamaged)?;
-            entries.push(entry(at, *bucket));
+    /// Leaves the entry that was peeked at behind.
+    fn step(&mut self) {
+        if self.line.as_ref().is_some_and(|line| self.at < line.displaced())
+            && let Some((_, missing)) = self.pending.front_mut()
+        {
             *missing -= 1;
-            at += 1;
+            if *missing == 0 {
+                self.pending.pop_front();
+            }
         }
-        let own: Vec<Older> = (at..line.count()).map(|at| entry(at, bucket)).collect();
-        if !own.is_empty() || line.overflow() > 0 {
-            self.pending.push_back((bucket, line.overflow(), own));
-        }
-        Ok(())
+        self.at += 1;
     }
 }
 
@@ -238,8 +344,10 @@ struct Merge<'a, S: SlotSource + ?Sized> {
     next: usize,
     /// About where the older entries are among the newer ones.
     low: usize,
-    indexes: &'a [&'a KeyIndexer],
+    parts: &'a [Part<'a>],
     placer: Placer<'a>,
+    /// What was kept of one bucket; empty between two of them.
+    kept: Vec<(u64, Prefix, Older)>,
     source: &'a S,
     mixer: Mixer,
 }
@@ -249,11 +357,13 @@ impl<S: SlotSource + ?Sized> Merge<'_, S> {
     fn take_older(
         &mut self,
         table: &FrozenIndex,
+        bucket: u64,
         entries: &[Older],
     ) -> Result<(), BuildError<S::Error>> {
-        let mut kept = Vec::with_capacity(entries.len());
+        let span = table.geometry.span(bucket);
+        let mut kept = std::mem::take(&mut self.kept);
         for entry in entries {
-            let prefix = match table.geometry.prefix(entry.bucket, entry.word) {
+            let prefix = match span.prefix(entry.word) {
                 Some(prefix) if !entry.is_group => prefix,
                 _ => self.whole(table, entry)?,
             };
@@ -265,35 +375,27 @@ impl<S: SlotSource + ?Sized> Merge<'_, S> {
                     (self.placer.geometry.bucket(whole.bits), whole)
                 }
             };
-            kept.push((bucket, prefix, entry));
+            kept.push((bucket, prefix, *entry));
         }
         // Neighbours of the older table that were known by their first bits alone may stand in another order.
         kept.sort_by_key(|(bucket, prefix, _)| (*bucket, prefix.bits));
-        for (bucket, prefix, entry) in kept {
+        for (bucket, prefix, entry) in kept.drain(..) {
             self.take_newer_below(bucket)?;
             let block = table.geometry.block(entry.word);
             if entry.is_group {
-                let record = Record::load(table, block)?;
-                let lines = (0..record.lines()).map(|number| record.line(number));
-                let lines = lines.collect::<Result<Vec<_>, _>>()?;
+                let lines = Record::load(table, block)?.all_lines()?;
                 self.placer.record(bucket, prefix.bits, lines).map_err(PlaceError::into_build)?;
             } else {
                 self.placer.slot(bucket, prefix.bits, block).map_err(PlaceError::into_build)?;
             }
         }
+        self.kept = kept;
         Ok(())
     }
 
-    /// The whole mixed hash of an entry, from the log, or from its record.
+    /// The whole mixed hash of an entry.
     fn whole(&self, table: &FrozenIndex, entry: &Older) -> Result<Prefix, BuildError<S::Error>> {
-        let block = table.geometry.block(entry.word);
-        let hash = if entry.is_group {
-            Record::load(table, block)?.hash
-        } else {
-            let slot = self.source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
-            self.source.hash_of(&slot)
-        };
-        Ok(Prefix::whole(self.mixer.mix(hash)))
+        Ok(Prefix::whole(self.mixer.mix(hash_of_entry(table, entry, self.source)?)))
     }
 
     /// What is known of an entry's hash, unless something newer has the same hash.
@@ -310,37 +412,42 @@ impl<S: SlotSource + ?Sized> Merge<'_, S> {
         while self.low > 0 && newer[self.low - 1].mixed >= prefix.bits {
             self.low -= 1;
         }
-        let similar = newer[self.low..].iter().take_while(|entry| entry.mixed <= prefix.last());
-        if similar.clone().next().is_none() {
+        let last = prefix.last();
+        if newer.get(self.low).is_none_or(|newer| newer.mixed > last) {
             return Ok(Some(prefix));
         }
+        let similar = newer[self.low..].iter().take_while(|newer| newer.mixed <= last);
         let whole = self.whole(table, entry)?;
         Ok(similar.clone().all(|newer| newer.mixed != whole.bits).then_some(whole))
     }
 
     /// Places the newer entries whose bucket comes before `bucket`.
     fn take_newer_below(&mut self, bucket: u64) -> Result<(), BuildError<S::Error>> {
-        while let Some(&Newer { mixed, hash, slot }) = self.newer.get(self.next) {
+        while let Some(&Newer { mixed, part, what }) = self.newer.get(self.next) {
             let own = self.placer.geometry.bucket(mixed);
             if own >= bucket {
                 break;
             }
             self.next += 1;
-            if slot.is_group() {
-                let lines = self.record_of(hash)?.encode();
-                self.placer.record(own, mixed, lines).map_err(PlaceError::into_build)?;
-            } else {
-                let block = slot.end() / BLOCK_SIZE;
-                self.placer.slot(own, mixed, block).map_err(PlaceError::into_build)?;
-            }
+            let placed = match (what, self.parts.get(part)) {
+                (What::Block(block), _) => self.placer.slot(own, mixed, block),
+                (What::GroupOf(hash), Some(Part::Layer(index))) => {
+                    let lines = self.record_of(index, hash)?.encode();
+                    self.placer.record(own, mixed, lines)
+                }
+                (What::Record(line), Some(Part::Table(table))) => {
+                    self.placer.record(own, mixed, Record::load(table, line)?.all_lines()?)
+                }
+                _ => return Err(BuildError::Damaged),
+            };
+            placed.map_err(PlaceError::into_build)?;
         }
         Ok(())
     }
 
-    fn record_of(&self, hash: u64) -> Result<NewRecord, BuildError<S::Error>> {
+    fn record_of(&self, index: &KeyIndexer, hash: u64) -> Result<NewRecord, BuildError<S::Error>> {
         let mut record = NewRecord { hash, keyed: Vec::new(), bare: None };
-        let index = self.indexes.iter().find(|index| index.locate(hash).is_some());
-        for slot in index.map(|index| index.lines(hash)).unwrap_or_default() {
+        for slot in index.lines(hash) {
             let Version { end, is_tombstone } = slot.into();
             if slot.is_bare() {
                 record.bare = Some(slot.into());
@@ -432,18 +539,25 @@ impl<'a> Placer<'a> {
         if self.line == self.header.bucket_lines() {
             return Err(PlaceError::Overfull);
         }
-        let taken: Vec<_> = self.waiting.drain(..self.waiting.len().min(WORDS)).collect();
-        if taken.first().is_some_and(|(bucket, ..)| self.line - bucket > MAX_DISPLACEMENT) {
+        if self.waiting.front().is_some_and(|(bucket, ..)| self.line - bucket > MAX_DISPLACEMENT) {
             return Err(PlaceError::Overfull);
         }
-        let displaced = taken.iter().take_while(|(bucket, ..)| *bucket < self.line).count();
+        let mut words = [(0, false); WORDS];
+        let (mut count, mut displaced) = (0, 0);
+        while count < WORDS
+            && let Some((bucket, word, is_group)) = self.waiting.pop_front()
+        {
+            words[count] = (word, is_group);
+            count += 1;
+            displaced += usize::from(bucket < self.line);
+        }
+        // Entries of later buckets have not come yet.
         let overflow =
             self.waiting.iter().rev().take_while(|(bucket, ..)| *bucket == self.line).count();
         if overflow > MAX_OVERFLOW {
             return Err(PlaceError::Overfull);
         }
-        let words: Vec<_> = taken.iter().map(|(_, word, is_group)| (*word, *is_group)).collect();
-        let line = Line::bucket(&words, displaced, overflow);
+        let line = Line::bucket(&words[..count], displaced, overflow);
         self.buckets.push(line, self.check_seed, self.write).map_err(PlaceError::Write)?;
         self.line += 1;
         Ok(())

@@ -37,7 +37,6 @@ impl<E> From<LineDamaged> for Failure<E> {
 
 /// What a table holds under a hash.
 pub(crate) enum Held<'t, 's> {
-    Nothing,
     /// The only line of the hash.
     Single {
         version: Version,
@@ -99,7 +98,8 @@ impl FrozenIndex {
         self.search(mixed, |candidate| Ok::<_, LineDamaged>(ControlFlow::Break(candidate)))
     }
 
-    /// Where the live slot of `key`, or else of a live bare entry of its hash, ends.
+    /// Where the live slot of `key`, or else of a live bare entry of its hash, ends: `None` if the table does not
+    /// hold the hash, `Some(None)` if it does, and there is no such slot.
     #[inline]
     pub(crate) fn find<S: SlotSource + ?Sized>(
         &self,
@@ -107,18 +107,18 @@ impl FrozenIndex {
         mixed: u64,
         key: &[u8],
         source: &S,
-    ) -> Result<Option<u64>, Failure<S::Error>> {
-        let found = self.search(mixed, |candidate| match candidate {
+    ) -> Result<Option<Option<u64>>, Failure<S::Error>> {
+        self.search(mixed, |candidate| match candidate {
             Candidate::Slot(end) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
-                let is_match = match slot.identity {
-                    Identity::Keyed(other) => other == key,
-                    Identity::Bare => slot.bare_hash == hash,
-                };
-                if is_match {
-                    return Ok(ControlFlow::Break((!slot.is_tombstone).then_some(end)));
-                }
-                Ok(ControlFlow::Continue(()))
+                let live_end = (!slot.is_tombstone).then_some(end);
+                Ok(match slot.identity {
+                    Identity::Keyed(other) if other == key => ControlFlow::Break(live_end),
+                    // It is another hash's, most likely. If not, this one has no other line.
+                    _ if source.hash_of(&slot) != hash => ControlFlow::Continue(()),
+                    Identity::Keyed(_) => ControlFlow::Break(None),
+                    Identity::Bare => ControlFlow::Break(live_end),
+                })
             }
             Candidate::Group(line) => {
                 let record = Record::load(self, line)?;
@@ -127,8 +127,7 @@ impl FrozenIndex {
                 }
                 self.find_in(&record, key, source).map(ControlFlow::Break)
             }
-        })?;
-        Ok(found.flatten())
+        })
     }
 
     #[cold]
@@ -165,15 +164,15 @@ impl FrozenIndex {
         fingerprint(key, self.mixer.fingerprint_seed)
     }
 
-    /// What the table holds under a hash, and under no other.
+    /// What the table holds under a hash, if it does.
     #[inline]
     pub(crate) fn held<'s, S: SlotSource + ?Sized>(
         &self,
         hash: u64,
         mixed: u64,
         source: &'s S,
-    ) -> Result<Held<'_, 's>, Failure<S::Error>> {
-        let found = self.search(mixed, |candidate| match candidate {
+    ) -> Result<Option<Held<'_, 's>>, Failure<S::Error>> {
+        self.search(mixed, |candidate| match candidate {
             Candidate::Slot(end) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
                 if source.hash_of(&slot) != hash {
@@ -190,30 +189,36 @@ impl FrozenIndex {
                 }
                 Ok(ControlFlow::Break(Held::Group(record)))
             }
-        })?;
-        Ok(found.unwrap_or(Held::Nothing))
+        })
     }
 
-    /// Whether the slot that ends at `end`, of this identity, is what the table holds. No slot is read.
+    /// Whether the slot that ends at `end`, of this hash and identity, is what the table holds; `None` if it does not
+    /// hold the hash. A slot that it holds is not read.
     #[inline]
-    pub(crate) fn holds(
+    pub(crate) fn holds<S: SlotSource + ?Sized>(
         &self,
+        hash: u64,
         mixed: u64,
         end: u64,
         identity: Identity<'_>,
-    ) -> Result<bool, LineDamaged> {
-        let found = self.search(mixed, |candidate| {
-            let is_held = match candidate {
-                Candidate::Slot(other) => other == end,
-                Candidate::Group(line) => self.record_holds(line, end, identity)?,
-            };
-            Ok::<_, LineDamaged>(if is_held {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        })?;
-        Ok(found.is_some())
+        source: &S,
+    ) -> Result<Option<bool>, Failure<S::Error>> {
+        self.search(mixed, |candidate| match candidate {
+            Candidate::Slot(other) if other == end => Ok(ControlFlow::Break(true)),
+            Candidate::Slot(_) if self.base_end().is_none() => Ok(ControlFlow::Continue(())),
+            Candidate::Slot(other) => {
+                let slot = source.slot(other).map_err(Failure::Source)?;
+                let is_hash = source.hash_of(&slot) == hash;
+                Ok(if is_hash { ControlFlow::Break(false) } else { ControlFlow::Continue(()) })
+            }
+            Candidate::Group(line) => {
+                let record = Record::load(self, line)?;
+                if record.hash != hash {
+                    return Ok::<_, Failure<S::Error>>(ControlFlow::Continue(()));
+                }
+                Ok(ControlFlow::Break(self.record_holds(&record, end, identity)?))
+            }
+        })
     }
 
     /// Whether the table holds, as the only line of some hash, the slot that ends at `end`.
@@ -231,11 +236,10 @@ impl FrozenIndex {
     #[cold]
     fn record_holds(
         &self,
-        line: u64,
+        record: &Record<'_>,
         end: u64,
         identity: Identity<'_>,
     ) -> Result<bool, LineDamaged> {
-        let record = Record::load(self, line)?;
         Ok(match identity {
             Identity::Bare => record.bare.is_some_and(|bare| bare.end == end),
             Identity::Keyed(key) => {
@@ -245,38 +249,39 @@ impl FrozenIndex {
         })
     }
 
-    /// See [`KeyIndexer::current`].
+    /// See [`KeyIndexer::current`]; `None` if the table does not hold the hash.
     pub(crate) fn current<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
         mixed: u64,
         identity: Identity<'_>,
         source: &S,
-    ) -> Result<Current, Failure<S::Error>> {
-        match self.held(hash, mixed, source)? {
-            Held::Nothing => Ok(Current::default()),
-            Held::Single { version, identity: Identity::Bare } => {
-                Ok(Current { bare: Some(version), ..Current::default() })
+    ) -> Result<Option<Current>, Failure<S::Error>> {
+        let current = match self.held(hash, mixed, source)? {
+            None => return Ok(None),
+            Some(Held::Single { version, identity: Identity::Bare }) => {
+                Current { bare: Some(version), ..Current::default() }
             }
-            Held::Single { version, identity: found } => Ok(Current {
+            Some(Held::Single { version, identity: found }) => Current {
                 keyed: (found == identity).then_some(version),
                 bare: None,
                 live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
-            }),
-            Held::Group(record) => {
+            },
+            Some(Held::Group(record)) => {
                 let member = match identity {
                     Identity::Keyed(key) => self.member_of(&record, key, source)?,
                     Identity::Bare => None,
                 };
                 let version =
                     |member: Member| Version { end: member.end, is_tombstone: member.is_tombstone };
-                Ok(Current {
+                Current {
                     keyed: member.map(version),
                     bare: record.bare,
                     live_keyed: record.live_keyed(),
-                })
+                }
             }
-        }
+        };
+        Ok(Some(current))
     }
 
     /// The index of the same slots in memory, built from the log: where a line is damaged. Once built, it answers

@@ -114,13 +114,13 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// How many lines the record takes.
-    pub(crate) fn lines(&self) -> u64 {
-        record_lines(self.keyed)
+    /// All lines of the record.
+    pub(crate) fn all_lines(&self) -> Result<Vec<Line>, LineDamaged> {
+        (0..record_lines(self.keyed)).map(|number| self.line(number)).collect()
     }
 
     /// Line `number` of the record.
-    pub(crate) fn line(&self, number: u64) -> Result<Line, LineDamaged> {
+    fn line(&self, number: u64) -> Result<Line, LineDamaged> {
         self.table.line(self.number.saturating_add(number))
     }
 

@@ -1,4 +1,4 @@
-//! The first line of a table.
+//! The first two lines of a table.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -7,7 +7,12 @@ use super::MAX_DISPLACEMENT;
 const MAGIC: [u8; 7] = *b"SRDINDX";
 
 /// Number of the line that holds the first bucket.
-pub(crate) const FIRST_BUCKET: u64 = 1;
+pub(crate) const FIRST_BUCKET: u64 = 2;
+
+/// Length of the header in bytes.
+pub(crate) const HEADER_LEN: usize = 128;
+
+const AT_CHECK: usize = HEADER_LEN - 8;
 
 /// How much of a log is live, at the tail that a table answers for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +32,13 @@ pub(crate) struct Header {
     pub(crate) tag_bits: u8,
     /// Lines of records of groups.
     pub(crate) record_lines: u64,
+    /// Hashes in this table.
     pub(crate) hashes: u64,
+    /// At most so many hashes are in this table and those that it stands on.
+    pub(crate) all_hashes: u64,
+    /// End of the slot of the table that this one stands on, which holds what is not in this one; 0 if it holds
+    /// everything.
+    pub(crate) base_end: u64,
     pub(crate) totals: FrozenTotals,
 }
 
@@ -51,43 +62,56 @@ impl Header {
         self.buckets > 0 && self.lines() == lines
     }
 
-    /// Believes the line if its check is right.
-    pub(crate) fn decode(line: &[u8; 64], seed: u64) -> Option<Self> {
+    /// Believes the lines if their check is right.
+    pub(crate) fn decode(lines: &[u8; HEADER_LEN], seed: u64) -> Option<Self> {
         let field = |number: usize| {
-            let bytes = line.get(number * 8..).and_then(<[u8]>::first_chunk);
+            let bytes = lines.get(number * 8..).and_then(<[u8]>::first_chunk);
             bytes.map(|bytes| u64::from_le_bytes(*bytes))
         };
-        let is_right = field(7)? == check(line, seed) && line.starts_with(&MAGIC);
-        let totals =
-            FrozenTotals { live_keys: field(4)?, dead_slots: field(5)?, dead_bytes: field(6)? };
+        let is_right = field(AT_CHECK / 8)? == check(lines, seed) && lines.starts_with(&MAGIC);
         let header = Self {
             buckets: field(1)?,
-            tag_bits: line[7],
+            tag_bits: lines[7],
             record_lines: field(2)?,
             hashes: field(3)?,
-            totals,
+            all_hashes: field(4)?,
+            base_end: field(5)?,
+            totals: FrozenTotals {
+                live_keys: field(6)?,
+                dead_slots: field(7)?,
+                dead_bytes: field(8)?,
+            },
         };
         is_right.then_some(header)
     }
 
-    pub(crate) fn encode(&self, seed: u64) -> [u8; 64] {
+    pub(crate) fn encode(&self, seed: u64) -> [u8; HEADER_LEN] {
         let FrozenTotals { live_keys, dead_slots, dead_bytes } = self.totals;
-        let fields =
-            [self.buckets, self.record_lines, self.hashes, live_keys, dead_slots, dead_bytes];
-        let mut line = [0; 64];
-        line[..7].copy_from_slice(&MAGIC);
-        line[7] = self.tag_bits;
+        let Self { buckets, record_lines, hashes, all_hashes, base_end, .. } = *self;
+        let fields = [
+            buckets,
+            record_lines,
+            hashes,
+            all_hashes,
+            base_end,
+            live_keys,
+            dead_slots,
+            dead_bytes,
+        ];
+        let mut lines = [0; HEADER_LEN];
+        lines[..7].copy_from_slice(&MAGIC);
+        lines[7] = self.tag_bits;
         for (number, field) in fields.iter().enumerate() {
-            line[8 + number * 8..16 + number * 8].copy_from_slice(&field.to_le_bytes());
+            lines[8 + number * 8..16 + number * 8].copy_from_slice(&field.to_le_bytes());
         }
-        let check = check(&line, seed);
-        line[56..].copy_from_slice(&check.to_le_bytes());
-        line
+        let check = check(&lines, seed);
+        lines[AT_CHECK..].copy_from_slice(&check.to_le_bytes());
+        lines
     }
 }
 
-fn check(line: &[u8; 64], seed: u64) -> u64 {
-    xxh3_64_with_seed(&line[..56], seed)
+fn check(lines: &[u8; HEADER_LEN], seed: u64) -> u64 {
+    xxh3_64_with_seed(&lines[..AT_CHECK], seed)
 }
 
 #[cfg(test)]
@@ -97,12 +121,20 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_header_is_noticed() {
         let totals = FrozenTotals { live_keys: 4, dead_slots: 5, dead_bytes: 6 };
-        let header = Header { buckets: 1, tag_bits: 9, record_lines: 2, hashes: 3, totals };
+        let header = Header {
+            buckets: 1,
+            tag_bits: 9,
+            record_lines: 2,
+            hashes: 3,
+            all_hashes: 7,
+            base_end: 64,
+            totals,
+        };
         let line = header.encode(11);
         assert_eq!(Header::decode(&line, 11), Some(header));
         assert_eq!(Header::decode(&line, 12), None);
-        assert_eq!(Header::decode(&[0; 64], 0), None);
-        for bit in 0..512 {
+        assert_eq!(Header::decode(&[0; HEADER_LEN], 0), None);
+        for bit in 0..HEADER_LEN * 8 {
             let mut flipped = line;
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Header::decode(&flipped, 11), None, "bit {bit}");

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! The payload of an index slot is an array of lines of 64 bytes: a header, buckets, records of groups.
+//! The payload of an index slot is an array of lines of 64 bytes: two of header, buckets, records of groups.
 //! `docs/format.md` of the project gives the fields.
 //!
 //! - A *bucket* holds up to eight words of 56 bits: the lowest bits are the block where a slot ends, the others a
@@ -15,6 +15,12 @@
 //! Hashes are mixed with secrets of the file, by a bijection. The file grows as the table does, so that a word has
 //! always room for the bits of the mixed hash that its bucket does not tell: a larger table can be made from a
 //! smaller one without reading the keys in the log; see `position.rs`.
+//!
+//! # Tables on tables
+//!
+//! A table can stand on an older one: then it holds only the hashes that were written since that was made, with all
+//! of their lines, and what it does not hold, the older one may. So the index of a large store can be brought up to
+//! date often, for little, and all tables are merged into one from time to time.
 //!
 //! # Damage
 //!
@@ -35,13 +41,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use simd_r_drive_entry_handle::{Layout, Map};
 
-use self::header::Header;
+use self::header::{HEADER_LEN, Header};
 use self::line::{LINE_LEN, Line};
 use self::position::Geometry;
 use crate::indexer::KeyIndexer;
 
+pub use self::build::BuildError;
 pub(crate) use self::build::record_lines_of;
-pub use self::build::{Build, BuildError, TableSize};
+pub(crate) use self::build::{Build, Part, TableSize};
 pub(crate) use self::find::{Candidate, Failure, Held};
 pub use self::header::FrozenTotals;
 pub(crate) use self::position::Mixer;
@@ -56,6 +63,8 @@ pub struct FrozenIndex {
     map: Arc<Map>,
     /// Where the table starts, in bytes.
     start: u64,
+    /// Where its slot ends, in bytes.
+    end: u64,
     header: Header,
     geometry: Geometry,
     mixer: Mixer,
@@ -70,15 +79,19 @@ pub struct FrozenIndex {
 pub(crate) struct LineDamaged;
 
 impl FrozenIndex {
-    /// The table in the payload, of `len` bytes, of the index slot that starts at `start`. `None` if there is none,
+    /// The table in the payload, of `len` bytes, of the index slot from `start` to `end`. `None` if there is none,
     /// because it was never completed, is damaged, or was given back.
     ///
     /// # Costs
     ///
-    /// Reads the first line.
-    pub fn open(map: Arc<Map>, layout: &Layout, start: u64, len: u64) -> Option<Self> {
+    /// Reads the first two lines.
+    pub fn open(map: Arc<Map>, layout: &Layout, start: u64, len: u64, end: u64) -> Option<Self> {
         let check_seed = check_seed(layout, start);
-        let header = Header::decode(&map.block(start)?, check_seed)?;
+        let mut lines = [0; HEADER_LEN];
+        let (first, second) = lines.split_at_mut(LINE_LEN as usize);
+        first.copy_from_slice(&map.block(start)?);
+        second.copy_from_slice(&map.block(start.checked_add(LINE_LEN)?)?);
+        let header = Header::decode(&lines, check_seed)?;
         let lines = len / LINE_LEN;
         let header = header.fits(lines).then_some(header)?;
         let geometry = Geometry::new(header.buckets, block_bits(start, lines))
@@ -86,6 +99,7 @@ impl FrozenIndex {
         Some(Self {
             map,
             start,
+            end,
             header,
             geometry,
             mixer: Mixer::new(layout),
@@ -98,6 +112,21 @@ impl FrozenIndex {
     /// Where the slot of the table starts, in bytes: the tail of the log that it answers for.
     pub fn tail(&self) -> u64 {
         self.start
+    }
+
+    /// Where the slot of the table ends, in bytes.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Where the slot of the table ends that this one stands on; `None` if it stands alone.
+    pub fn base_end(&self) -> Option<u64> {
+        (self.header.base_end != 0).then_some(self.header.base_end)
+    }
+
+    /// At most so many hashes are in this table and those that it stands on.
+    pub fn all_hashes(&self) -> u64 {
+        self.header.all_hashes
     }
 
     /// Hashes in the table.

@@ -46,7 +46,7 @@ impl Mixer {
 ///
 /// With `q` the largest number for which 2^q is not more than the number of buckets, and `t` the bits of a word
 /// that hold no block, the tag is bits `q` to `q + t` of the mixed hash, counted from the top. The bucket, which
-/// is known from where a word stands, tells the `q` bits above, or nearly: see [`Geometry::prefix`].
+/// is known from where a word stands, tells the `q` bits above, or nearly: see [`Span::prefix`].
 ///
 /// When a table grows, `q` does by as much as the log at most, since every key takes at least a block, and `t`
 /// shrinks by as much as the log grows: `q + t`, what is known of a hash, suffices for the larger table too. (Both
@@ -137,27 +137,14 @@ impl Geometry {
         word & (u64::MAX << self.block_bits)
     }
 
-    /// What is known of the mixed hash of a word that belongs to `bucket`; `None` if its first bits could be either
-    /// of two.
-    ///
-    /// The mixed hashes of a bucket are an interval that is at most as long as the cell of all numbers with the same
-    /// `q` first bits, so it lies in one cell, or in two neighbours; the tag says in which, except where it is the
-    /// tag at which the interval begins in the one and ends in the other.
-    pub(crate) fn prefix(&self, bucket: u64, word: u64) -> Option<Prefix> {
-        let len = self.quotient_bits + self.tag_bits;
-        let tag = u128::from(word >> self.block_bits);
-        // In units of the known bits: the first and the last prefix of the bucket.
-        let unit = u64::BITS - len;
-        let first = first_of(bucket, self.buckets) >> unit;
-        let last = (first_of(bucket.checked_add(1)?, self.buckets) - 1) >> unit;
-        let cell = first >> self.tag_bits;
-        let candidates = [cell, cell + 1].map(|cell| (cell << self.tag_bits) | tag);
-        let mut possible = candidates.into_iter().filter(|bits| (first..=last).contains(bits));
-        let bits = possible.next()?;
-        if possible.next().is_some() {
-            return None;
+    /// What the words of `bucket` have in common.
+    pub(crate) fn span(&self, bucket: u64) -> Span {
+        let unit = u64::BITS - (self.quotient_bits + self.tag_bits);
+        Span {
+            first: first_of(bucket, self.buckets) >> unit,
+            last: (first_of(bucket.saturating_add(1), self.buckets) - 1) >> unit,
+            geometry: *self,
         }
-        Some(Prefix { bits: u64::try_from(bits << unit).ok()?, len })
     }
 
     /// Bucket and tag of a prefix, if they follow from what is known.
@@ -166,6 +153,36 @@ impl Geometry {
         let is_known = prefix.len >= self.quotient_bits + self.tag_bits
             && bucket == self.bucket(prefix.last());
         is_known.then_some(bucket)
+    }
+}
+
+/// The mixed hashes of one bucket: the first bits that are known of the smallest and the largest one.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    first: u128,
+    last: u128,
+    geometry: Geometry,
+}
+
+impl Span {
+    /// What is known of the mixed hash of a word of the bucket; `None` if its first bits could be either of two.
+    ///
+    /// The mixed hashes of a bucket are an interval that is at most as long as the cell of all numbers with the same
+    /// `q` first bits, so it lies in one cell, or in two neighbours; the tag says in which, except where it is the
+    /// tag at which the interval begins in the one and ends in the other.
+    pub(crate) fn prefix(&self, word: u64) -> Option<Prefix> {
+        let Geometry { block_bits, quotient_bits, tag_bits, .. } = self.geometry;
+        let len = quotient_bits + tag_bits;
+        let tag = u128::from(word >> block_bits);
+        let cell = self.first >> tag_bits;
+        let [low, high] = [cell, cell + 1].map(|cell| (cell << tag_bits) | tag);
+        let is_in_span = |bits: u128| (self.first..=self.last).contains(&bits);
+        let bits = match (is_in_span(low), is_in_span(high)) {
+            (true, false) => low,
+            (false, true) => high,
+            _ => return None,
+        };
+        Some(Prefix { bits: u64::try_from(bits << (u64::BITS - len)).ok()?, len })
     }
 }
 
@@ -194,7 +211,7 @@ mod tests {
             let geometry = Geometry::new(buckets, block_bits);
             let bucket = geometry.bucket(mixed);
             prop_assert!(bucket < buckets);
-            if let Some(prefix) = geometry.prefix(bucket, geometry.word(mixed, 5)) {
+            if let Some(prefix) = geometry.span(bucket).prefix(geometry.word(mixed, 5)) {
                 prop_assert!((prefix.bits..=prefix.last()).contains(&mixed));
             }
         }
@@ -204,7 +221,7 @@ mod tests {
             mixed: u64, buckets in 1_u64..1 << 30, growth in 0_u64..1 << 10, shift in 0_u32..8,
         ) {
             let small = Geometry::new(buckets, 31);
-            let Some(prefix) = small.prefix(small.bucket(mixed), small.word(mixed, 5)) else { return Ok(()) };
+            let Some(prefix) = small.span(small.bucket(mixed)).prefix(small.word(mixed, 5)) else { return Ok(()) };
             let grown = (buckets << shift) + buckets * growth / 1024;
             // The log grows by the same factor as the table, or by more.
             let large = Geometry::new(grown, 31 + shift + 1).made_from(small);
@@ -223,7 +240,7 @@ mod tests {
         let unknown = (0..200_000_u64)
             .filter(|hash| {
                 let mixed = mixer.mix(*hash);
-                geometry.prefix(geometry.bucket(mixed), geometry.word(mixed, 1)).is_none()
+                geometry.span(geometry.bucket(mixed)).prefix(geometry.word(mixed, 1)).is_none()
             })
             .count();
         assert!(unknown <= 2, "{unknown} of 200,000");

@@ -113,12 +113,9 @@ fn publish(generation: &Generation, ends: &[u64]) -> io::Result<()> {
         });
     }
     let totals = generation.totals().after(*tail, delta);
-    generation
-        .publication
-        .publish(*tail, || {
-            generation.index.insert_batch(&insertions, &*generation.log)?;
-            generation.counts.store(totals);
-            Ok(())
-        })
-        
+    generation.publication.publish(*tail, || {
+        generation.index.insert_batch(&insertions, &*generation.log)?;
+        generation.counts.store(totals);
+        Ok(())
+    })
 }

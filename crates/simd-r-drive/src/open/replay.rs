@@ -63,12 +63,7 @@ pub(crate) fn replay(
 }
 
 impl Replayed {
-    fn take(
-        &mut self,
-        log: &LogFile,
-        index: &KeyIndexer,
-        slot: &LogSlot<'_>,
-    ) -> io::Result<()> {
+    fn take(&mut self, log: &LogFile, index: &KeyIndexer, slot: &LogSlot<'_>) -> io::Result<()> {
         self.slots += 1;
         if slot.trailer.kind == Kind::Index {
             self.newest_index_end = self.newest_index_end.max(slot.end);

@@ -6,7 +6,7 @@ use simd_r_drive_entry_handle::constants::METADATA_SIZE;
 use simd_r_drive_entry_handle::{
     Checkpoint, Damage, FormatError, Kind, LogCursor, LogSlot, SealedTrailer, read_slot,
 };
-use simd_r_drive_indexer::{Insertion, LayeredIndex};
+use simd_r_drive_indexer::{FrozenIndex, Insertion, LayeredIndex};
 use simd_r_drive_writer::read_exact_at;
 
 use super::replay::line_of;
@@ -14,6 +14,9 @@ use super::tail::{Point, is_format_error};
 use super::window_reader::{Direction, WindowReader};
 use crate::generation::{LogFile, Totals};
 use crate::plan::Delta;
+
+/// Most tables that stand on one another: more than any writer makes.
+const TABLES_MAX: usize = 64;
 
 /// How many slots are inserted in one step.
 const STEP: usize = 1024;
@@ -57,36 +60,54 @@ pub(super) fn open_through_table(
 }
 
 fn open_at(log: &mut LogFile, index_end: u64, tail: Point) -> io::Result<Option<OpenedTable>> {
-    let mut source = WindowReader::new(&*log.file, index_end, Direction::Backward);
-    let slot = read_slot(&mut source, &log.layout, index_end)?;
-    let (start, self_half) = (slot.start, slot.seal.self_half());
-    if slot.trailer.kind != Kind::Index {
-        return Ok(None);
-    }
-    let Some(table) = log.frozen_index(start, slot.trailer.payload_len, index_end) else {
-        return Ok(None);
-    };
+    let Some((tables, self_half)) = tables(log, index_end)? else { return Ok(None) };
+    let Some(newest) = tables.first() else { return Ok(None) };
     let mut totals = Totals {
         tail: tail.end,
-        live_keys: table.totals().live_keys,
-        dead_slots: table.totals().dead_slots,
-        dead_bytes: table.totals().dead_bytes,
+        live_keys: newest.totals().live_keys,
+        dead_slots: newest.totals().dead_slots,
+        dead_bytes: newest.totals().dead_bytes,
     };
     let later = Later::read(log, index_end, self_half, tail)?;
     log.unchecked_until = index_end;
-    let index = LayeredIndex::over(&log.layout, table);
+    let index = LayeredIndex::over(&log.layout, tables);
     let mut delta = Delta::default();
     for (number, entry) in later.entries.iter().enumerate() {
         let replaced_len = if entry.replaces_live { later.len_of_slot(log, number)? } else { 0 };
         delta.add_slot(entry.insertion.is_tombstone, entry.replaces_live, entry.len, replaced_len);
     }
     let insertions: Vec<_> = later.entries.iter().map(|entry| entry.insertion).collect();
+    index.reserve(insertions.len());
     for step in insertions.chunks(STEP) {
         index.insert_batch(step, &*log)?;
     }
     totals = totals.after(tail.end, delta);
     let Later { newest_index_end, slots, .. } = later;
     Ok(Some(OpenedTable { index, totals, slots, index_end, newest_index_end }))
+}
+
+/// The table in the slot that ends at `end`, and those that it stands on, newest first; and the `self` half of the
+/// seal of its slot. `None` if one is missing.
+fn tables(log: &LogFile, end: u64) -> io::Result<Option<(Vec<FrozenIndex>, u32)>> {
+    let mut tables: Vec<FrozenIndex> = Vec::new();
+    let mut newest_self = 0;
+    let mut next = Some(end);
+    while let Some(end) = next {
+        let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
+        let slot = read_slot(&mut source, &log.layout, end)?;
+        let is_older = tables.last().is_none_or(|newer| end <= newer.tail());
+        if slot.trailer.kind != Kind::Index || !is_older || tables.len() == TABLES_MAX {
+            return Ok(None);
+        }
+        if tables.is_empty() {
+            newest_self = slot.seal.self_half();
+        }
+        let table = log.frozen_index(slot.start, slot.trailer.payload_len, end);
+        let Some(table) = table else { return Ok(None) };
+        next = table.base_end();
+        tables.push(table);
+    }
+    Ok(Some((tables, newest_self)))
 }
 
 /// What follows an index slot in the log, oldest first.
@@ -107,8 +128,7 @@ impl Later {
     /// Reads the slots of `(from, tail]` and makes sure that they are genuine and follow the one that ends at `from`.
     fn read(log: &LogFile, from: u64, from_self: u32, tail: Point) -> io::Result<Self> {
         let source = WindowReader::new(&*log.file, tail.end, Direction::Backward);
-        let mut cursor =
-            LogCursor::new(source, log.layout, tail.end, Some(tail.seal.self_half()));
+        let mut cursor = LogCursor::new(source, log.layout, tail.end, Some(tail.seal.self_half()));
         let mut later =
             Self { index_end: from, newest_index_end: from, slots: 0, entries: Vec::new() };
         let mut expected_self = tail.seal.self_half();
@@ -145,7 +165,9 @@ impl Later {
         read_exact_at(&*log.file, &mut trailer, at)?;
         let trailer = SealedTrailer::decode_at(&trailer, end)?;
         let start = log.layout.slot_start(end, &trailer.fields);
-        start.map(|start| end - start).ok_or_else(|| FormatError::damaged(at, Damage::Trailer).into())
+        start
+            .map(|start| end - start)
+            .ok_or_else(|| FormatError::damaged(at, Damage::Trailer).into())
     }
 }
 
