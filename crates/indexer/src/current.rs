@@ -16,6 +16,8 @@ pub struct Current {
     pub bare: Option<Version>,
     /// The live keyed lines of the hash, that of the key itself among them.
     pub live_keyed: LiveKeyed,
+    /// Whether the index holds something under the hash, live or not.
+    pub is_known_hash: bool,
 }
 
 /// How many keyed lines of a hash are live.
@@ -91,6 +93,7 @@ impl KeyIndexer {
         let keyed = keyed.map(Version::from);
         let copy_out = |group: &Group| Current {
             keyed,
+            is_known_hash: group.line_count() > 0,
             bare: group.line(Place::Bare).map(Version::from),
             live_keyed: match (group.live_keyed_count(), group.newest_live_keyed()) {
                 (0, _) | (_, None) => LiveKeyed::None,
@@ -110,7 +113,7 @@ fn current_of_single<S: SlotSource + ?Sized>(
 ) -> Result<Current, S::Error> {
     let version = Version::from(slot);
     if slot.is_bare() {
-        return Ok(Current { bare: Some(version), ..Current::default() });
+        return Ok(Current { bare: Some(version), is_known_hash: true, ..Current::default() });
     }
     let is_same = match identity {
         Identity::Keyed(_) => source.slot(slot.end())?.identity == identity,
@@ -119,6 +122,7 @@ fn current_of_single<S: SlotSource + ?Sized>(
     Ok(Current {
         keyed: is_same.then_some(version),
         bare: None,
+        is_known_hash: true,
         live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
     })
 }

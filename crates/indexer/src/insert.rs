@@ -19,6 +19,9 @@ pub struct Insertion {
     pub is_tombstone: bool,
     /// Whether the entry was written by hash alone.
     pub is_bare: bool,
+    /// Whether the caller knows, from [`Current::is_known_hash`](crate::Current::is_known_hash), that the index holds
+    /// nothing under the hash: that saves looking for it. `false` is always right.
+    pub is_new: bool,
 }
 
 impl Insertion {

@@ -44,7 +44,14 @@
 //! // Two versions of "apple", and "pear", which happens to have the same hash.
 //! let log = Log(vec![(b"apple", 0), (b"apple", 64), (b"pear", 0)]);
 //! let index = KeyIndexer::new();
-//! let value = Insertion { hash: 7, end: 64, replaces: 0, is_tombstone: false, is_bare: false };
+//! let value = Insertion {
+//!     hash: 7,
+//!     end: 64,
+//!     replaces: 0,
+//!     is_tombstone: false,
+//!     is_bare: false,
+//!     is_new: false,
+//! };
 //! index.insert(&value, &log)?;
 //! index.insert_batch(
 //!     &[Insertion { end: 128, replaces: 64, ..value }, Insertion { end: 192, ..value }],

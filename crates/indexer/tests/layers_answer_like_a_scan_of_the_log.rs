@@ -121,7 +121,15 @@ impl World {
             previous_end: replaces,
         };
         let end = self.log.push(slot);
-        staged.push(Insertion { hash, end, replaces, is_tombstone: dead, is_bare: key.is_none() });
+        let current = self.index.current(hash, Identity::Bare, &self.log).unwrap();
+        staged.push(Insertion {
+            hash,
+            end,
+            replaces,
+            is_tombstone: dead,
+            is_bare: key.is_none(),
+            is_new: !current.is_known_hash,
+        });
     }
 
     fn is_live(&self, hash: u64, key: Option<&[u8]>) -> bool {
@@ -241,6 +249,7 @@ impl World {
                     replaces: slot.previous_end,
                     is_tombstone: slot.is_tombstone,
                     is_bare: slot.key.is_none(),
+                    is_new: false,
                 })
                 .collect();
             self.index.insert_batch(&items, &self.log).unwrap();
@@ -398,7 +407,14 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
                 let key = Some(KEYS[1].to_vec());
                 let slot = LogSlot { hash, key, is_tombstone: false, previous_end: 0 };
                 let end = world.log.push(slot);
-                Insertion { hash, end, replaces: 0, is_tombstone: false, is_bare: false }
+                Insertion {
+                    hash,
+                    end,
+                    replaces: 0,
+                    is_tombstone: false,
+                    is_bare: false,
+                    is_new: false,
+                }
             })
             .collect();
         hashes += additional;

@@ -33,7 +33,14 @@ fn whole_log() -> (Log, Vec<Vec<Insertion>>) {
                     firsts[hash as usize] = end;
                 }
                 let (is_tombstone, is_bare) = (false, false);
-                commit.push(Insertion { hash, end, replaces: previous_end, is_tombstone, is_bare });
+                commit.push(Insertion {
+                    hash,
+                    end,
+                    replaces: previous_end,
+                    is_tombstone,
+                    is_bare,
+                    is_new: false,
+                });
             }
             commits.push(commit);
         }

@@ -187,7 +187,14 @@ fn a_link_that_does_not_point_down_ends_the_line() {
     }
 
     let index = KeyIndexer::new();
-    let item = Insertion { hash: HASH, end: 128, replaces: 0, is_tombstone: false, is_bare: false };
+    let item = Insertion {
+        hash: HASH,
+        end: 128,
+        replaces: 0,
+        is_tombstone: false,
+        is_bare: false,
+        is_new: false,
+    };
     index.insert(&item, &Circle).unwrap();
     assert_eq!(index.find(HASH, b"key", 64, &Circle), Ok(None));
 }

@@ -127,7 +127,8 @@ impl Shared {
         let reserved = {
             let mut writer = self.writer()?;
             let index = &writer.generation_ref().index;
-            if !index.has_unfrozen() && !(wants_whole && index.frozen().len() > 1) {
+            let is_one_table = index.frozen().len() <= 1;
+            if !index.has_unfrozen() && (is_one_table || !wants_whole) {
                 return Ok(());
             }
             writer.reserve_index(&self.current, wants_whole)?

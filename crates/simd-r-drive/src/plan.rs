@@ -18,6 +18,8 @@ pub(crate) struct Plan<'a> {
     generation: &'a Generation,
     entries: Vec<NewEntry<'a>>,
     hashes: Vec<u64>,
+    /// For each entry, whether the index holds nothing under its hash.
+    is_new: Vec<bool>,
     /// Ends of slots that this commit already supersedes by a tombstone of its own.
     buried: HashSet<u64>,
     pub(crate) delta: Delta,
@@ -65,6 +67,7 @@ impl<'a> Plan<'a> {
             generation,
             entries: Vec::with_capacity(capacity),
             hashes: Vec::with_capacity(capacity),
+            is_new: Vec::with_capacity(capacity),
             buried: HashSet::new(),
             delta: Delta::default(),
             written_at: None,
@@ -104,9 +107,9 @@ impl<'a> Plan<'a> {
         start: u64,
     ) -> Result<Vec<Insertion>, FormatError> {
         let mut end = start;
-        let with_hash = self.entries.iter().zip(&self.hashes);
+        let with_hash = self.entries.iter().zip(&self.hashes).zip(&self.is_new);
         with_hash
-            .map(|(entry, hash)| {
+            .map(|((entry, hash), is_new)| {
                 end += layout.slot_len(entry.payload.len(), entry.key.len())?;
                 Ok(Insertion {
                     hash: *hash,
@@ -114,6 +117,7 @@ impl<'a> Plan<'a> {
                     replaces: entry.previous_end,
                     is_tombstone: entry.kind == Kind::Tombstone,
                     is_bare: entry.is_bare,
+                    is_new: *is_new,
                 })
             })
             .collect()
@@ -127,6 +131,7 @@ impl<'a> Plan<'a> {
         if let Some(end) = current.bare.and_then(Version::live_end) {
             self.bury(hash, end)?;
         }
+        self.is_new.push(!current.is_known_hash);
         self.push_value(hash, key, false, payload, current.keyed)
     }
 
@@ -146,6 +151,7 @@ impl<'a> Plan<'a> {
             LiveKeyed::One(end) => self.bury(hash, end)?,
             LiveKeyed::Many(keys) => return Err(StoreError::AmbiguousHash { hash, keys }.into()),
         }
+        self.is_new.push(!current.is_known_hash);
         self.push_value(hash, hash_bytes, true, payload, current.bare)
     }
 
@@ -197,6 +203,7 @@ impl<'a> Plan<'a> {
         let tombstone_len = self.generation.layout.slot_len(0, tombstone.key.len())?;
         self.entries.push(tombstone);
         self.hashes.push(hash);
+        self.is_new.push(false);
         self.delta.live_keys -= 1;
         self.delta.dead_slots += 2;
         self.delta.dead_bytes += slot.end - slot.start + tombstone_len;

@@ -430,10 +430,9 @@ impl Writer {
     ) -> Arc<Generation> {
         self.table_users.retain(|(_, users)| users.strong_count() > 0);
         if reserved.plan.is_whole() {
-            let before = self.generation.index.frozen();
-            self.tables_before = before.iter().map(|table| table.end()).collect();
-            let users = before.iter().map(|table| (table.end(), Arc::downgrade(table)));
-            self.table_users.extend(users);
+            let before = || self.generation.index.frozen();
+            self.tables_before = before().map(|table| table.end()).collect();
+            self.table_users.extend(before().map(|table| (table.end(), Arc::downgrade(table))));
         }
         self.index_end = reserved.end;
         self.checkpoints += 1;
@@ -449,7 +448,7 @@ impl Writer {
     /// Whether somebody may still read the table of the slot that ends at `end`.
     pub(crate) fn is_table_used(&self, end: u64) -> bool {
         let is_user = |(used, users): &(u64, Weak<_>)| *used == end && users.strong_count() > 0;
-        self.generation.index.frozen().iter().any(|table| table.end() == end)
+        self.generation.index.frozen().any(|table| table.end() == end)
             || self.tables_before.contains(&end)
             || self.table_users.iter().any(is_user)
     }

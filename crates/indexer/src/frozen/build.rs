@@ -1,6 +1,5 @@
 //! Making a table from the one before and what has changed since.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 
@@ -9,10 +8,12 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 
 use super::find::fingerprint;
 use super::group::{Member, NewRecord, Record, record_lines};
-use super::header::{FIRST_BUCKET, FrozenTotals, HEADER_LEN, Header};
-use super::line::{LINE_LEN, Line, MAX_OVERFLOW, WORDS};
+use super::header::{FrozenTotals, HEADER_LEN, Header};
+use super::line::LINE_LEN;
+use super::place::{PlaceError, Placer, Write};
 use super::position::{Geometry, Mixer, Prefix};
-use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT, block_bits, check_seed};
+use super::reader::{Older, TableReader};
+use super::{FrozenIndex, LineDamaged, block_bits, check_seed};
 use crate::indexer::KeyIndexer;
 use crate::slot_source::{Identity, SlotSource};
 use crate::version::Version;
@@ -20,9 +21,6 @@ use crate::version::Version;
 /// Hashes for each bucket of eight words, on average. At this load a look-up of what is there touches 1.10 buckets
 /// and one of what is not 1.23; a hash takes 10.7 bytes.
 const HASHES_PER_BUCKET: u64 = 6;
-
-/// How many bytes are written at a time.
-const WRITE_LEN: usize = 256 << 10;
 
 /// How large a table must be, decided before it is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,16 +109,13 @@ pub(crate) enum Part<'a> {
     Table(&'a FrozenIndex),
 }
 
-/// Receives a table: an offset in it, and bytes.
-type Write<'a> = dyn FnMut(u64, &[u8]) -> io::Result<()> + 'a;
-
 impl Build<'_> {
     /// Builds the table: hands all of it but the header to `write`, and returns the header, with which the table
     /// becomes one.
     ///
     /// # Costs
     ///
-    /// One pass over the older table, and a sort of what is newer, which takes 32 bytes of memory a hash. The log is
+    /// One pass over the older table, and a sort of what is newer, which takes 16 bytes of memory a hash. The log is
     /// asked for the keys of newer tables, and of the older one where it does not tell enough of a hash, or where
     /// something newer has, most likely, the same hash.
     pub(crate) fn run<S: SlotSource + ?Sized>(
@@ -140,8 +135,10 @@ impl Build<'_> {
             base_end: self.base.map_or(0, FrozenIndex::end),
             totals: self.totals,
         };
+        let Sorted { newer, groups } = self.sorted(&mixer, source)?;
         let mut merge = Merge {
-            newer: self.sorted(&mixer, source)?,
+            newer,
+            groups,
             next: 0,
             low: 0,
             parts: self.newer,
@@ -171,24 +168,24 @@ impl Build<'_> {
         }
     }
 
-    /// What is newer, by mixed hash, each hash once.
     fn sorted<S: SlotSource + ?Sized>(
         &self,
         mixer: &Mixer,
         source: &S,
-    ) -> Result<Vec<Newer>, BuildError<S::Error>> {
-        let mut newer = Vec::new();
+    ) -> Result<Sorted, BuildError<S::Error>> {
+        let (mut newer, mut groups) = (Vec::new(), Vec::new());
         for (part, content) in self.newer.iter().enumerate() {
             match content {
                 Part::Layer(index) => {
                     newer.reserve(index.stats().hashes);
                     index.for_each_hash(|hash, slot| {
                         let what = if slot.is_group() {
-                            What::GroupOf(hash)
+                            groups.push(hash);
+                            What::Group(groups.len() as u64 - 1)
                         } else {
                             What::Block(slot.end() / BLOCK_SIZE)
                         };
-                        newer.push(Newer { mixed: mixer.mix(hash), part, what });
+                        newer.push(Newer::new(mixer.mix(hash), part, what));
                     });
                 }
                 Part::Table(table) => {
@@ -202,15 +199,16 @@ impl Build<'_> {
                             } else {
                                 What::Block(block)
                             };
-                            newer.push(Newer { mixed: mixer.mix(hash), part, what });
+                            newer.push(Newer::new(mixer.mix(hash), part, what));
                         }
                     }
                 }
             }
         }
-        newer.sort_unstable_by_key(|entry| (entry.mixed, entry.part));
+        // The part stands in the highest bits of a place: of several the newest comes first, and stays.
+        newer.sort_unstable_by_key(|entry| (entry.mixed, entry.place));
         newer.dedup_by_key(|entry| entry.mixed);
-        Ok(newer)
+        Ok(Sorted { newer, groups })
     }
 }
 
@@ -228,118 +226,62 @@ fn hash_of_entry<S: SlotSource + ?Sized>(
     Ok(source.hash_of(&slot))
 }
 
-/// A hash that was written since the older table was made.
+/// A hash that was written since the older table was made. Sixteen bytes, since many are sorted.
 #[derive(Clone, Copy)]
 struct Newer {
     mixed: u64,
-    /// Where it comes from: the number of the part.
-    part: usize,
-    what: What,
+    /// The number of the part, what it holds, and where.
+    place: u64,
 }
 
+/// What a part holds of a hash.
 #[derive(Clone, Copy)]
 enum What {
     /// A slot that ends with this block.
     Block(u64),
-    /// The group of this hash, in a layer.
-    GroupOf(u64),
+    /// A group of a layer, by its number in [`Sorted::groups`].
+    Group(u64),
     /// A record of a table, by the number of its line.
     Record(u64),
 }
 
-/// A word of the older table.
-#[derive(Clone, Copy)]
-struct Older {
-    word: u64,
-    is_group: bool,
+const PLACE_BITS: u32 = 46;
+
+impl Newer {
+    fn new(mixed: u64, part: usize, what: What) -> Self {
+        let (kind, at) = match what {
+            What::Block(at) => (0, at),
+            What::Group(at) => (1, at),
+            What::Record(at) => (2, at),
+        };
+        Self { mixed, place: (part as u64) << (PLACE_BITS + 2) | kind << PLACE_BITS | at }
+    }
+
+    fn part(self) -> usize {
+        (self.place >> (PLACE_BITS + 2)) as usize
+    }
+
+    fn what(self) -> What {
+        let at = self.place & !(u64::MAX << PLACE_BITS);
+        match (self.place >> PLACE_BITS) & 3 {
+            0 => What::Block(at),
+            1 => What::Group(at),
+            _ => What::Record(at),
+        }
+    }
 }
 
-/// Reads a table bucket by bucket, wherever their entries stand. In the order of the lines, entries come in the order
-/// of their buckets.
-struct TableReader<'a> {
-    table: &'a FrozenIndex,
-    line: Option<Line>,
-    /// The next word of the line.
-    at: usize,
-    next_line: u64,
-    /// Buckets some of whose entries stand in later lines, the first one first, and how many.
-    pending: VecDeque<(u64, usize)>,
-    /// The entries of the bucket that was read last.
-    entries: Vec<Older>,
-}
-
-impl<'a> TableReader<'a> {
-    fn new(table: &'a FrozenIndex) -> Self {
-        Self {
-            table,
-            line: None,
-            at: 0,
-            next_line: 0,
-            pending: VecDeque::new(),
-            entries: Vec::new(),
-        }
-    }
-
-    /// Reads the next bucket that has any entries; `None` at the end.
-    fn next_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
-        self.entries.clear();
-        let mut current = None;
-        while let Some((bucket, entry)) = self.peek()? {
-            if current.is_some_and(|current| current != bucket) {
-                break;
-            }
-            current = Some(bucket);
-            self.entries.push(entry);
-            self.step();
-        }
-        Ok(current)
-    }
-
-    /// The next entry and its bucket.
-    fn peek(&mut self) -> Result<Option<(u64, Older)>, LineDamaged> {
-        loop {
-            if let Some(line) = &self.line
-                && self.at < line.count()
-            {
-                let bucket = if self.at < line.displaced() {
-                    self.pending.front().ok_or(LineDamaged)?.0
-                } else {
-                    self.next_line - 1
-                };
-                let entry = Older { word: line.word(self.at), is_group: line.is_group(self.at) };
-                return Ok(Some((bucket, entry)));
-            }
-            if let Some(line) = &self.line
-                && line.overflow() > 0
-            {
-                self.pending.push_back((self.next_line - 1, line.overflow()));
-            }
-            if self.next_line == self.table.header.bucket_lines() {
-                return if self.pending.is_empty() { Ok(None) } else { Err(LineDamaged) };
-            }
-            self.line = Some(self.table.bucket(self.next_line)?);
-            self.at = 0;
-            self.next_line += 1;
-        }
-    }
-
-    /// Leaves the entry that was peeked at behind.
-    fn step(&mut self) {
-        if self.line.as_ref().is_some_and(|line| self.at < line.displaced())
-            && let Some((_, missing)) = self.pending.front_mut()
-        {
-            *missing -= 1;
-            if *missing == 0 {
-                self.pending.pop_front();
-            }
-        }
-        self.at += 1;
-    }
+/// What is newer, by mixed hash, each hash once.
+struct Sorted {
+    newer: Vec<Newer>,
+    /// Hashes that have a group in a layer.
+    groups: Vec<u64>,
 }
 
 /// Merges two sequences in the order of the new table's buckets.
 struct Merge<'a, S: SlotSource + ?Sized> {
     newer: Vec<Newer>,
+    groups: Vec<u64>,
     /// The next one to be placed.
     next: usize,
     /// About where the older entries are among the newer ones.
@@ -423,15 +365,17 @@ impl<S: SlotSource + ?Sized> Merge<'_, S> {
 
     /// Places the newer entries whose bucket comes before `bucket`.
     fn take_newer_below(&mut self, bucket: u64) -> Result<(), BuildError<S::Error>> {
-        while let Some(&Newer { mixed, part, what }) = self.newer.get(self.next) {
+        while let Some(newer) = self.newer.get(self.next) {
+            let mixed = newer.mixed;
             let own = self.placer.geometry.bucket(mixed);
             if own >= bucket {
                 break;
             }
             self.next += 1;
-            let placed = match (what, self.parts.get(part)) {
+            let placed = match (newer.what(), self.parts.get(newer.part())) {
                 (What::Block(block), _) => self.placer.slot(own, mixed, block),
-                (What::GroupOf(hash), Some(Part::Layer(index))) => {
+                (What::Group(number), Some(Part::Layer(index))) => {
+                    let hash = self.groups[number as usize];
                     let lines = self.record_of(index, hash)?.encode();
                     self.placer.record(own, mixed, lines)
                 }
@@ -459,148 +403,6 @@ impl<S: SlotSource + ?Sized> Merge<'_, S> {
             record.keyed.push(Member { fingerprint, end, is_tombstone });
         }
         Ok(record)
-    }
-}
-
-enum PlaceError {
-    Overfull,
-    /// Entries of the older table stand in no order that a table can have.
-    Disorder,
-    Write(io::Error),
-}
-
-impl PlaceError {
-    fn into_build<E>(self) -> BuildError<E> {
-        match self {
-            Self::Overfull => BuildError::Overfull,
-            Self::Disorder => BuildError::Damaged,
-            Self::Write(error) => BuildError::Write(error),
-        }
-    }
-}
-
-/// Puts entries, which come in the order of their buckets, into lines.
-struct Placer<'a> {
-    geometry: Geometry,
-    header: Header,
-    check_seed: u64,
-    /// The next line of buckets, and what waits for a place, in order.
-    line: u64,
-    waiting: VecDeque<(u64, u64, bool)>,
-    hashes: u64,
-    buckets: Lines,
-    records: Lines,
-    write: &'a mut Write<'a>,
-}
-
-impl<'a> Placer<'a> {
-    fn new(geometry: Geometry, header: Header, check_seed: u64, write: &'a mut Write<'a>) -> Self {
-        Self {
-            geometry,
-            check_seed,
-            line: 0,
-            waiting: VecDeque::new(),
-            hashes: 0,
-            buckets: Lines { next: FIRST_BUCKET, buffer: Vec::with_capacity(WRITE_LEN) },
-            records: Lines { next: header.first_record(), buffer: Vec::new() },
-            header,
-            write,
-        }
-    }
-
-    fn slot(&mut self, bucket: u64, mixed: u64, block: u64) -> Result<(), PlaceError> {
-        self.entry(bucket, self.geometry.word(mixed, block), false)
-    }
-
-    fn record(&mut self, bucket: u64, mixed: u64, lines: Vec<Line>) -> Result<(), PlaceError> {
-        let number = self.records.next;
-        if self.header.lines() - number < lines.len() as u64 {
-            return Err(PlaceError::Overfull);
-        }
-        for line in lines {
-            self.records.push(line, self.check_seed, self.write).map_err(PlaceError::Write)?;
-        }
-        self.entry(bucket, self.geometry.word(mixed, number), true)
-    }
-
-    fn entry(&mut self, bucket: u64, word: u64, is_group: bool) -> Result<(), PlaceError> {
-        if bucket < self.line {
-            return Err(PlaceError::Disorder);
-        }
-        while self.line < bucket {
-            self.fill_line()?;
-        }
-        self.hashes += 1;
-        self.waiting.push_back((bucket, word, is_group));
-        Ok(())
-    }
-
-    fn fill_line(&mut self) -> Result<(), PlaceError> {
-        if self.line == self.header.bucket_lines() {
-            return Err(PlaceError::Overfull);
-        }
-        if self.waiting.front().is_some_and(|(bucket, ..)| self.line - bucket > MAX_DISPLACEMENT) {
-            return Err(PlaceError::Overfull);
-        }
-        let mut words = [(0, false); WORDS];
-        let (mut count, mut displaced) = (0, 0);
-        while count < WORDS
-            && let Some((bucket, word, is_group)) = self.waiting.pop_front()
-        {
-            words[count] = (word, is_group);
-            count += 1;
-            displaced += usize::from(bucket < self.line);
-        }
-        // Entries of later buckets have not come yet.
-        let overflow =
-            self.waiting.iter().rev().take_while(|(bucket, ..)| *bucket == self.line).count();
-        if overflow > MAX_OVERFLOW {
-            return Err(PlaceError::Overfull);
-        }
-        let line = Line::bucket(&words[..count], displaced, overflow);
-        self.buckets.push(line, self.check_seed, self.write).map_err(PlaceError::Write)?;
-        self.line += 1;
-        Ok(())
-    }
-
-    /// Writes what is left; returns how many hashes there are.
-    fn finish(mut self) -> Result<u64, PlaceError> {
-        while self.line < self.header.bucket_lines() {
-            self.fill_line()?;
-        }
-        if !self.waiting.is_empty() {
-            return Err(PlaceError::Overfull);
-        }
-        // Records that were counted and not needed.
-        while self.records.next < self.header.lines() {
-            let line = Line::record(&[]);
-            self.records.push(line, self.check_seed, self.write).map_err(PlaceError::Write)?;
-        }
-        self.buckets.flush(self.write).map_err(PlaceError::Write)?;
-        self.records.flush(self.write).map_err(PlaceError::Write)?;
-        Ok(self.hashes)
-    }
-}
-
-/// Consecutive lines on their way to the file.
-struct Lines {
-    /// Number of the next line.
-    next: u64,
-    buffer: Vec<u8>,
-}
-
-impl Lines {
-    fn push(&mut self, line: Line, seed: u64, write: &mut Write<'_>) -> io::Result<()> {
-        self.buffer.extend_from_slice(&line.seal(self.next, seed));
-        self.next += 1;
-        if self.buffer.len() >= WRITE_LEN { self.flush(write) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, write: &mut Write<'_>) -> io::Result<()> {
-        let start = self.next * LINE_LEN - self.buffer.len() as u64;
-        write(start, &self.buffer)?;
-        self.buffer.clear();
-        Ok(())
     }
 }
 

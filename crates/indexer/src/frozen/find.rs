@@ -260,11 +260,12 @@ impl FrozenIndex {
         let current = match self.held(hash, mixed, source)? {
             None => return Ok(None),
             Some(Held::Single { version, identity: Identity::Bare }) => {
-                Current { bare: Some(version), ..Current::default() }
+                Current { bare: Some(version), is_known_hash: true, ..Current::default() }
             }
             Some(Held::Single { version, identity: found }) => Current {
                 keyed: (found == identity).then_some(version),
                 bare: None,
+                is_known_hash: true,
                 live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
             },
             Some(Held::Group(record)) => {
@@ -277,6 +278,7 @@ impl FrozenIndex {
                 Current {
                     keyed: member.map(version),
                     bare: record.bare,
+                    is_known_hash: true,
                     live_keyed: record.live_keyed(),
                 }
             }

@@ -33,7 +33,9 @@ mod find;
 mod group;
 mod header;
 mod line;
+mod place;
 mod position;
+mod reader;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};

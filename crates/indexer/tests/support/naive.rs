@@ -45,6 +45,7 @@ impl<'a> Lines<'a> {
         let keyed_lines = self.0.iter().filter(|(key, _)| key.is_some());
         let live_keyed: Vec<_> = keyed_lines.filter_map(|(_, v)| v.live_end()).collect();
         Current {
+            is_known_hash: !self.0.is_empty(),
             keyed: match identity {
                 Identity::Keyed(key) => self.line(Some(key)),
                 Identity::Bare => None,

@@ -34,7 +34,14 @@ impl Store {
         let is_bare = key.is_none();
         let key = key.map(<[u8]>::to_vec);
         let end = self.log.push(LogSlot { hash, key, is_tombstone, previous_end });
-        self.staged.push(Insertion { hash, end, replaces: previous_end, is_tombstone, is_bare });
+        self.staged.push(Insertion {
+            hash,
+            end,
+            replaces: previous_end,
+            is_tombstone,
+            is_bare,
+            is_new: false,
+        });
     }
 
     fn is_live(&self, hash: u64, key: Option<&[u8]>) -> bool {

@@ -110,6 +110,7 @@ fn publish(generation: &Generation, ends: &[u64]) -> io::Result<()> {
             replaces: fields.previous_end,
             is_tombstone,
             is_bare: fields.is_bare(),
+            is_new: false,
         });
     }
     let totals = generation.totals().after(*tail, delta);

@@ -71,14 +71,9 @@ fn open_at(log: &mut LogFile, index_end: u64, tail: Point) -> io::Result<Option<
     let later = Later::read(log, index_end, self_half, tail)?;
     log.unchecked_until = index_end;
     let index = LayeredIndex::over(&log.layout, tables);
-    let mut delta = Delta::default();
-    for (number, entry) in later.entries.iter().enumerate() {
-        let replaced_len = if entry.replaces_live { later.len_of_slot(log, number)? } else { 0 };
-        delta.add_slot(entry.insertion.is_tombstone, entry.replaces_live, entry.len, replaced_len);
-    }
-    let insertions: Vec<_> = later.entries.iter().map(|entry| entry.insertion).collect();
-    index.reserve(insertions.len());
-    for step in insertions.chunks(STEP) {
+    let delta = later.delta(log)?;
+    index.reserve(later.insertions.len());
+    for step in later.insertions.chunks(STEP) {
         index.insert_batch(step, &*log)?;
     }
     totals = totals.after(tail.end, delta);
@@ -115,13 +110,9 @@ struct Later {
     index_end: u64,
     newest_index_end: u64,
     slots: u64,
-    entries: Vec<Entry>,
-}
-
-struct Entry {
-    insertion: Insertion,
-    len: u64,
-    replaces_live: bool,
+    insertions: Vec<Insertion>,
+    /// Length of each one's slot in bytes, and in the lowest bit, which is free, whether it replaces a live value.
+    lens: Vec<u64>,
 }
 
 impl Later {
@@ -129,8 +120,13 @@ impl Later {
     fn read(log: &LogFile, from: u64, from_self: u32, tail: Point) -> io::Result<Self> {
         let source = WindowReader::new(&*log.file, tail.end, Direction::Backward);
         let mut cursor = LogCursor::new(source, log.layout, tail.end, Some(tail.seal.self_half()));
-        let mut later =
-            Self { index_end: from, newest_index_end: from, slots: 0, entries: Vec::new() };
+        let mut later = Self {
+            index_end: from,
+            newest_index_end: from,
+            slots: 0,
+            insertions: Vec::new(),
+            lens: Vec::new(),
+        };
         let mut expected_self = tail.seal.self_half();
         while cursor.position() > from
             && let Some(slot) = cursor.previous()?
@@ -140,24 +136,50 @@ impl Later {
             if slot.trailer.kind == Kind::Index {
                 later.newest_index_end = later.newest_index_end.max(slot.end);
             }
-            later.entries.extend(Entry::of(&slot));
+            later.take(&slot);
         }
         if cursor.position() != from || expected_self != from_self {
             return Err(FormatError::damaged(from, Damage::Link).into());
         }
-        later.entries.reverse();
+        later.insertions.reverse();
+        later.lens.reverse();
         Ok(later)
     }
 
-    /// The length of the slot that entry `number` replaces. Read from the file, not through the map.
-    fn len_of_slot(&self, log: &LogFile, number: usize) -> io::Result<u64> {
-        let end = self.entries[number].insertion.replaces;
+    fn take(&mut self, slot: &LogSlot<'_>) {
+        let trailer = &slot.trailer;
+        if !trailer.kind.is_keyed() {
+            return;
+        }
+        let (hash, _) = line_of(trailer.is_bare(), slot.key);
+        self.insertions.push(Insertion {
+            hash,
+            end: slot.end,
+            replaces: trailer.previous_end,
+            is_tombstone: trailer.kind == Kind::Tombstone,
+            is_bare: trailer.is_bare(),
+            is_new: false,
+        });
+        self.lens.push((slot.end - slot.start) | u64::from(trailer.replaces_live()));
+    }
+
+    /// How these slots change the totals.
+    fn delta(&self, log: &LogFile) -> io::Result<Delta> {
+        let mut delta = Delta::default();
+        for (insertion, len) in self.insertions.iter().zip(&self.lens) {
+            let replaces_live = len & 1 != 0;
+            let replaced = if replaces_live { self.slot_len(log, insertion.replaces)? } else { 0 };
+            delta.add_slot(insertion.is_tombstone, replaces_live, len & !1, replaced);
+        }
+        Ok(delta)
+    }
+
+    /// The length of the slot that ends at `end`. Read from the file, not through the map.
+    fn slot_len(&self, log: &LogFile, end: u64) -> io::Result<u64> {
         if end > self.index_end {
-            let at = self.entries.partition_point(|entry| entry.insertion.end < end);
-            return match self.entries.get(at) {
-                Some(entry) if entry.insertion.end == end => Ok(entry.len),
-                _ => Err(FormatError::NoSuchSlot { offset: end }.into()),
-            };
+            let at = self.insertions.binary_search_by_key(&end, |insertion| insertion.end);
+            let len = at.ok().and_then(|at| self.lens.get(at));
+            return len.map(|len| len & !1).ok_or(FormatError::NoSuchSlot { offset: end }.into());
         }
         let mut trailer = [0; METADATA_SIZE];
         let at = end.checked_sub(METADATA_SIZE as u64);
@@ -168,24 +190,5 @@ impl Later {
         start
             .map(|start| end - start)
             .ok_or_else(|| FormatError::damaged(at, Damage::Trailer).into())
-    }
-}
-
-impl Entry {
-    fn of(slot: &LogSlot<'_>) -> Option<Self> {
-        let trailer = &slot.trailer;
-        if !trailer.kind.is_keyed() {
-            return None;
-        }
-        let (hash, _) = line_of(trailer.is_bare(), slot.key);
-        let insertion = Insertion {
-            hash,
-            end: slot.end,
-            replaces: trailer.previous_end,
-            is_tombstone: trailer.kind == Kind::Tombstone,
-            is_bare: trailer.is_bare(),
-        };
-        let replaces_live = trailer.replaces_live();
-        Some(Self { insertion, len: slot.end - slot.start, replaces_live })
     }
 }

@@ -1,0 +1,96 @@
+//! Reading a table from one end to the other.
+
+use std::collections::VecDeque;
+
+use super::line::Line;
+use super::{FrozenIndex, LineDamaged};
+
+/// A word of the older table.
+#[derive(Clone, Copy)]
+pub(super) struct Older {
+    pub(super) word: u64,
+    pub(super) is_group: bool,
+}
+
+/// Reads a table bucket by bucket, wherever their entries stand. In the order of the lines, entries come in the order
+/// of their buckets.
+pub(super) struct TableReader<'a> {
+    table: &'a FrozenIndex,
+    line: Option<Line>,
+    /// The next word of the line.
+    at: usize,
+    next_line: u64,
+    /// Buckets some of whose entries stand in later lines, the first one first, and how many.
+    pending: VecDeque<(u64, usize)>,
+    /// The entries of the bucket that was read last.
+    pub(super) entries: Vec<Older>,
+}
+
+impl<'a> TableReader<'a> {
+    pub(super) fn new(table: &'a FrozenIndex) -> Self {
+        Self {
+            table,
+            line: None,
+            at: 0,
+            next_line: 0,
+            pending: VecDeque::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Reads the next bucket that has any entries; `None` at the end.
+    pub(super) fn next_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
+        self.entries.clear();
+        let mut current = None;
+        while let Some((bucket, entry)) = self.peek()? {
+            if current.is_some_and(|current| current != bucket) {
+                break;
+            }
+            current = Some(bucket);
+            self.entries.push(entry);
+            self.step();
+        }
+        Ok(current)
+    }
+
+    /// The next entry and its bucket.
+    fn peek(&mut self) -> Result<Option<(u64, Older)>, LineDamaged> {
+        loop {
+            if let Some(line) = &self.line
+                && self.at < line.count()
+            {
+                let bucket = if self.at < line.displaced() {
+                    self.pending.front().ok_or(LineDamaged)?.0
+                } else {
+                    self.next_line - 1
+                };
+                let entry = Older { word: line.word(self.at), is_group: line.is_group(self.at) };
+                return Ok(Some((bucket, entry)));
+            }
+            if let Some(line) = &self.line
+                && line.overflow() > 0
+            {
+                self.pending.push_back((self.next_line - 1, line.overflow()));
+            }
+            if self.next_line == self.table.header.bucket_lines() {
+                return if self.pending.is_empty() { Ok(None) } else { Err(LineDamaged) };
+            }
+            self.line = Some(self.table.bucket(self.next_line)?);
+            self.at = 0;
+            self.next_line += 1;
+        }
+    }
+
+    /// Leaves the entry that was peeked at behind.
+    fn step(&mut self) {
+        if self.line.as_ref().is_some_and(|line| self.at < line.displaced())
+            && let Some((_, missing)) = self.pending.front_mut()
+        {
+            *missing -= 1;
+            if *missing == 0 {
+                self.pending.pop_front();
+            }
+        }
+        self.at += 1;
+    }
+}

@@ -1,0 +1,323 @@
+//! Look-ups through the layers.
+
+use super::{BATCH, LayeredIndex};
+use crate::current::Current;
+use crate::frozen::{Candidate, Failure, FrozenIndex, Held};
+use crate::indexer::KeyIndexer;
+use crate::location::Location;
+use crate::slot_source::{Identity, RebuildSource};
+
+impl LayeredIndex {
+    /// The newest layer in memory that holds a hash.
+    #[inline]
+    pub(super) fn locate(&self, hash: u64, mixed: u64) -> Option<(&KeyIndexer, Location)> {
+        if let Some(location) = self.live.locate(hash, mixed) {
+            return Some((&self.live.index, location));
+        }
+        self.freezing.iter().find_map(|layer| Some((&layer.index, layer.locate(hash, mixed)?)))
+    }
+
+    /// Asks the tables, newest first, for the first one that knows; where one is damaged, the index that is rebuilt in
+    /// its place, which answers for all below.
+    #[inline]
+    pub(super) fn ask_frozen<R: Default, S: RebuildSource + ?Sized>(
+        &self,
+        mixed: u64,
+        source: &S,
+        ask: impl Fn(&FrozenIndex) -> Result<Option<R>, Failure<S::Error>>,
+        ask_rebuilt: impl FnOnce(&KeyIndexer) -> Result<R, S::Error>,
+    ) -> Result<R, S::Error> {
+        for table in &self.frozen {
+            if !table.may_hold(mixed) {
+                continue;
+            }
+            if let Some(index) = table.rebuilt() {
+                return ask_rebuilt(index);
+            }
+            match ask(table) {
+                Ok(None) => {}
+                Ok(Some(found)) => return Ok(found),
+                Err(Failure::Source(error)) => return Err(error),
+                Err(Failure::Line) => return ask_rebuilt(table.rebuild(source)?),
+            }
+        }
+        Ok(R::default())
+    }
+
+    /// See [`KeyIndexer::find`].
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    #[inline]
+    pub fn find<S: RebuildSource + ?Sized>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, location)) = self.locate(hash, mixed) {
+            return index.resolve(location, hash, key, tail, source);
+        }
+        self.ask_frozen(
+            mixed,
+            source,
+            |table| table.find(hash, mixed, key, source),
+            |index| index.find(hash, key, tail, source),
+        )
+    }
+
+    /// See [`KeyIndexer::find_by_hash`].
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    #[inline]
+    pub fn find_by_hash<S: RebuildSource + ?Sized>(
+        &self,
+        hash: u64,
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, location)) = self.locate(hash, mixed) {
+            return index.resolve_by_hash(location, hash, tail, source);
+        }
+        self.ask_frozen(
+            mixed,
+            source,
+            |table| {
+                Ok(match table.held(hash, mixed, source)? {
+                    None => None,
+                    Some(Held::Single { version, .. }) => Some(version.live_end()),
+                    Some(Held::Group(record)) => Some(record.newest_live()),
+                })
+            },
+            |index| index.find_by_hash(hash, tail, source),
+        )
+    }
+
+    /// [`LayeredIndex::find`] for many hashes, or [`LayeredIndex::find_by_hash`] if there are no keys. Afterwards
+    /// `ends[i]` is where the slot of `hashes[i]` ends. What the vector held before is gone.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    ///
+    /// # Costs
+    ///
+    /// Less than the sum of its parts: the buckets of some look-ups are fetched from memory while others are
+    /// worked on, and so are the slots.
+    ///
+    /// # Panics
+    ///
+    /// If there are keys, and not as many as hashes.
+    pub fn find_batch<S: RebuildSource + ?Sized>(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+        source: &S,
+        ends: &mut Vec<Option<u64>>,
+    ) -> Result<(), S::Error> {
+        ends.clear();
+        ends.reserve(hashes.len());
+        let is_live_only = self.freezing.is_empty() && self.frozen.is_empty();
+        if is_live_only {
+            return self.find_batch_live(hashes, keys, tail, source, ends);
+        }
+        for (number, chunk) in hashes.chunks(BATCH).enumerate() {
+            let keys = keys.map(|keys| &keys[number * BATCH..][..chunk.len()]);
+            self.find_chunk(chunk, keys, tail, source, ends)?;
+        }
+        Ok(())
+    }
+
+    fn find_batch_live<S: RebuildSource + ?Sized>(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+        source: &S,
+        ends: &mut Vec<Option<u64>>,
+    ) -> Result<(), S::Error> {
+        let index = &self.live.index;
+        let mut locations = Vec::with_capacity(hashes.len());
+        index.locate_batch(hashes, &mut locations);
+        for end in locations.iter().flatten().filter_map(|location| location.prefetch_end()) {
+            source.prefetch(end);
+        }
+        for (number, (hash, location)) in hashes.iter().zip(&locations).enumerate() {
+            ends.push(match (location, keys) {
+                (None, _) => None,
+                (Some(location), None) => index.resolve_by_hash(*location, *hash, tail, source)?,
+                (Some(location), Some(keys)) => {
+                    index.resolve(*location, *hash, keys[number], tail, source)?
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn find_chunk<S: RebuildSource + ?Sized>(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+        source: &S,
+        ends: &mut Vec<Option<u64>>,
+    ) -> Result<(), S::Error> {
+        let mut mixed = [0; BATCH];
+        for (mixed, hash) in mixed.iter_mut().zip(hashes) {
+            *mixed = self.mixer.mix(*hash);
+            self.prefetch_mixed(*mixed);
+        }
+        let mut first = [First::Unknown; BATCH];
+        for (number, (hash, mixed)) in hashes.iter().zip(&mixed).enumerate() {
+            if let Some((_, location)) = self.locate(*hash, *mixed) {
+                location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
+                continue;
+            }
+            first[number] = self.first_candidate(*mixed);
+            if let First::Frozen(Candidate::Slot(end)) = first[number] {
+                source.prefetch(end);
+            }
+        }
+        for (number, hash) in hashes.iter().enumerate() {
+            let key = keys.map(|keys| keys[number]);
+            let end = match (first[number], key) {
+                (First::Absent, _) => None,
+                (First::Frozen(Candidate::Slot(end)), Some(key)) => {
+                    let slot = source.slot(end)?;
+                    if slot.identity == Identity::Keyed(key) {
+                        (!slot.is_tombstone).then_some(end)
+                    } else {
+                        self.find(*hash, key, tail, source)?
+                    }
+                }
+                (_, Some(key)) => self.find(*hash, key, tail, source)?,
+                (_, None) => self.find_by_hash(*hash, tail, source)?,
+            };
+            ends.push(end);
+        }
+        Ok(())
+    }
+
+    /// The newest word of the tables with the tag of a mixed hash.
+    #[inline]
+    fn first_candidate(&self, mixed: u64) -> First {
+        for table in self.frozen.iter().filter(|table| table.may_hold(mixed)) {
+            match table.first(mixed) {
+                _ if table.is_rebuilt() => return First::Unknown,
+                Ok(None) => {}
+                Ok(Some(candidate)) => return First::Frozen(candidate),
+                Err(_) => return First::Unknown,
+            }
+        }
+        First::Absent
+    }
+
+    #[inline]
+    pub(super) fn prefetch_mixed(&self, mixed: u64) {
+        let tables = self.frozen.iter().filter(|table| table.may_hold(mixed));
+        tables.for_each(|table| table.prefetch(mixed));
+    }
+
+    /// See [`KeyIndexer::is_current`].
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    #[inline]
+    pub fn is_current<S: RebuildSource + ?Sized>(
+        &self,
+        hash: u64,
+        end: u64,
+        identity: Identity<'_>,
+        tail: u64,
+        source: &S,
+    ) -> Result<bool, S::Error> {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, _)) = self.locate(hash, mixed) {
+            return index.is_current(hash, end, identity, tail, source);
+        }
+        self.ask_frozen(
+            mixed,
+            source,
+            |table| table.holds(hash, mixed, end, identity, source),
+            |index| index.is_current(hash, end, identity, tail, source),
+        )
+    }
+
+    /// Asks the processor for what a look-up of `hash` will look at first, in the tables.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.prefetch_mixed(self.mixer.mix(hash));
+    }
+
+    /// See [`KeyIndexer::current`].
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    pub fn current<S: RebuildSource + ?Sized>(
+        &self,
+        hash: u64,
+        identity: Identity<'_>,
+        source: &S,
+    ) -> Result<Current, S::Error> {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, _)) = self.locate(hash, mixed) {
+            return index.current(hash, identity, source);
+        }
+        self.ask_frozen(
+            mixed,
+            source,
+            |table| table.current(hash, mixed, identity, source),
+            |index| index.current(hash, identity, source),
+        )
+    }
+
+    /// See [`KeyIndexer::live_lines`].
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    pub fn live_lines<S: RebuildSource + ?Sized>(
+        &self,
+        hash: u64,
+        source: &S,
+    ) -> Result<Vec<u64>, S::Error> {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, _)) = self.locate(hash, mixed) {
+            return Ok(index.live_lines(hash));
+        }
+        self.ask_frozen(
+            mixed,
+            source,
+            |table| {
+                Ok(match table.held(hash, mixed, source)? {
+                    None => None,
+                    Some(Held::Single { version, .. }) => {
+                        Some(version.live_end().into_iter().collect())
+                    }
+                    Some(Held::Group(record)) => Some(record.live_ends()?),
+                })
+            },
+            |index| Ok(index.live_lines(hash)),
+        )
+    }
+}
+
+/// What the first look of a batch found.
+#[derive(Clone, Copy)]
+enum First {
+    /// In memory, or in a damaged line.
+    Unknown,
+    /// In no table.
+    Absent,
+    /// The newest candidate: that of no other version of the hash is newer.
+    Frozen(Candidate),
+}

@@ -1,0 +1,233 @@
+//! The index of a store: what is live in memory, over what is frozen in the log.
+
+mod find;
+mod insert;
+mod plan;
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use simd_r_drive_entry_handle::Layout;
+
+use crate::filter::Filter;
+use crate::frozen::{FrozenIndex, Mixer};
+use crate::indexer::KeyIndexer;
+use crate::location::Location;
+
+pub use self::plan::TablePlan;
+
+/// Look-ups of a batch that are under way at the same time.
+const BATCH: usize = 128;
+
+/// An index in layers: the newest in memory, the oldest, [`FrozenIndex`]es, in the log.
+///
+/// A hash that a layer holds, it holds with all of its lines: the first layer that has a hash answers for it.
+/// So a look-up asks the layers from the newest to the oldest and stops at the first one that knows the hash. In
+/// front of each layer in memory stands a filter, so that a key that is frozen is found without a lock.
+///
+/// A value of this type is a list of layers. Freezing makes another list, in which the layer that took the writes is
+/// one of those that take no more; completing a table makes a third one. The lists share their layers, and
+/// whoever holds an older list goes on reading it, as of the tail at which it was replaced.
+#[derive(Clone)]
+pub struct LayeredIndex {
+    /// Takes the writes.
+    live: Arc<Layer>,
+    /// Takes no more writes and is on its way into a table; newest first. More than one only after a table could not
+    /// be written.
+    freezing: Vec<Arc<Layer>>,
+    /// Newest first, each standing on the next.
+    frozen: Vec<Tier>,
+    mixer: Mixer,
+}
+
+/// A table, and the filter of the layer that it was made from, if it was made by this process.
+#[derive(Clone, Debug)]
+struct Tier {
+    table: Arc<FrozenIndex>,
+    filter: Option<Arc<Filter>>,
+}
+
+impl Deref for Tier {
+    type Target = FrozenIndex;
+
+    #[inline]
+    fn deref(&self) -> &FrozenIndex {
+        &self.table
+    }
+}
+
+impl Tier {
+    #[inline]
+    fn may_hold(&self, mixed: u64) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.may_hold(mixed))
+    }
+}
+/// A layer in memory.
+struct Layer {
+    index: KeyIndexer,
+    /// `None` for the lowest layer of all, which is always asked.
+    filter: Option<Arc<Filter>>,
+    /// At most so many hashes have been inserted.
+    inserted: AtomicU64,
+    /// So many of them are in no layer below, or fewer.
+    new_hashes: AtomicU64,
+}
+
+/// How large the layers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LayeredStats {
+    /// Hashes in memory.
+    pub live_hashes: u64,
+    /// Hashes in the tables in the log, at most.
+    pub frozen_hashes: u64,
+    /// Tables in the log.
+    pub tables: u64,
+    /// Memory of the layers in memory, in bytes, but for groups of colliding keys.
+    pub heap_bytes: u64,
+    /// Length of the tables in the log, in bytes.
+    pub table_bytes: u64,
+    /// Whether a table was found damaged and has been rebuilt in memory.
+    pub is_rebuilt: bool,
+}
+
+impl Layer {
+    fn new(filter: Option<Arc<Filter>>, index: KeyIndexer) -> Self {
+        let hashes = index.stats().hashes as u64;
+        Self { index, filter, inserted: AtomicU64::new(hashes), new_hashes: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn locate(&self, hash: u64, mixed: u64) -> Option<Location> {
+        match &self.filter {
+            Some(filter) if !filter.may_hold(mixed) => None,
+            _ => self.index.locate(hash),
+        }
+    }
+
+    fn count(counter: &AtomicU64, additional: u64) {
+        // One thread writes.
+        counter.store(counter.load(Ordering::Relaxed) + additional, Ordering::Relaxed);
+    }
+
+    fn new_hashes(&self) -> u64 {
+        match &self.filter {
+            Some(_) => self.new_hashes.load(Ordering::Relaxed),
+            None => self.index.stats().hashes as u64,
+        }
+    }
+}
+
+impl LayeredIndex {
+    /// One layer, for a file with this layout.
+    pub fn new(layout: &Layout, index: KeyIndexer) -> Self {
+        Self {
+            live: Arc::new(Layer::new(None, index)),
+            freezing: Vec::new(),
+            frozen: Vec::new(),
+            mixer: Mixer::new(layout),
+        }
+    }
+
+    /// What the tables hold, which come newest first, each standing on the next, and room for more.
+    pub fn over(layout: &Layout, tables: Vec<FrozenIndex>) -> Self {
+        let hashes = tables.first().map_or(0, FrozenIndex::all_hashes);
+        let filter = (!tables.is_empty()).then(|| filter_over(hashes));
+        Self {
+            live: Arc::new(Layer::new(filter, KeyIndexer::new())),
+            freezing: Vec::new(),
+            frozen: tables
+                .into_iter()
+                .map(|table| Tier { table: Arc::new(table), filter: None })
+                .collect(),
+            mixer: Mixer::new(layout),
+        }
+    }
+
+    /// A list with a new layer for writes: what this one holds takes none from now on.
+    ///
+    /// # Locking
+    ///
+    /// None; only the thread that writes may call it, and it must publish the new list before it writes again.
+    #[must_use]
+    pub fn freeze(&self) -> Self {
+        let filter = filter_over(self.frozen_hashes() + self.unfrozen());
+        let mut freezing = vec![Arc::clone(&self.live)];
+        freezing.extend(self.freezing.iter().cloned());
+        Self {
+            live: Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
+            freezing,
+            frozen: self.frozen.clone(),
+            mixer: self.mixer,
+        }
+    }
+
+    /// Makes room for so many more hashes in memory.
+    pub fn reserve(&self, additional: usize) {
+        self.live.index.reserve(additional);
+    }
+
+    /// Hashes in the tables in the log, at most.
+    pub fn frozen_hashes(&self) -> u64 {
+        self.frozen.first().map_or(0, |newest| newest.all_hashes())
+    }
+
+    /// The tables in the log, newest first.
+    pub fn frozen(&self) -> impl ExactSizeIterator<Item = &Arc<FrozenIndex>> {
+        self.frozen.iter().map(|tier| &tier.table)
+    }
+
+    /// At most so many hashes have been written since the last table, or the attempt to write one.
+    #[inline]
+    pub fn unfrozen(&self) -> u64 {
+        self.live.inserted.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is anything that is not in the table.
+    pub fn has_unfrozen(&self) -> bool {
+        !self.freezing.is_empty() || self.unfrozen() > 0
+    }
+
+    /// How large the layers are.
+    ///
+    /// # Costs
+    ///
+    /// One short lock per shard.
+    pub fn stats(&self) -> LayeredStats {
+        let frozen = &self.frozen;
+        let mut stats = LayeredStats {
+            frozen_hashes: self.frozen_hashes(),
+            tables: frozen.len() as u64,
+            table_bytes: frozen.iter().map(|table| table.table_bytes()).sum(),
+            is_rebuilt: frozen.iter().any(|table| table.is_rebuilt()),
+            ..LayeredStats::default()
+        };
+        let rebuilt = frozen.iter().filter_map(|table| table.rebuilt());
+        let layers = std::iter::once(&self.live).chain(&self.freezing);
+        for index in layers.clone().map(|layer| &layer.index).chain(rebuilt) {
+            let part = index.stats();
+            stats.live_hashes += part.hashes as u64;
+            stats.heap_bytes += part.table_bytes as u64;
+        }
+        let filters = layers.filter_map(|layer| layer.filter.as_ref());
+        stats.heap_bytes += filters.map(|filter| filter.heap_bytes() as u64).sum::<u64>();
+        stats
+    }
+}
+
+/// A filter for what will be written before the next table, at the rate at which tables are made.
+fn filter_over(hashes: u64) -> Arc<Filter> {
+    Arc::new(Filter::new((hashes / 32).max(1 << 17)))
+}
+
+impl fmt::Debug for LayeredIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayeredIndex")
+            .field("live", &self.live.index)
+            .field("freezing", &self.freezing.len())
+            .field("frozen", &self.frozen)
+            .finish()
+    }
+}
