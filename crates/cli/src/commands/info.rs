@@ -24,6 +24,14 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
             "dead_bytes": stats.dead_bytes,
             "tail": stats.tail,
             "alignment": stats.alignment,
+            "index": {
+                "is_used": stats.is_index_used,
+                "frozen_keys": stats.frozen_hashes,
+                "frozen_bytes": stats.frozen_bytes,
+                "tables": stats.frozen_tables,
+                "keys_in_memory": stats.index_hashes,
+                "bytes_in_memory": stats.index_heap_bytes,
+            },
             "slots_replayed": stats.slots_replayed,
             "recovered_bytes": stats.recovered_bytes,
             "was_clean": report.was_clean,
@@ -47,6 +55,15 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
         counted(stats.dead_slots, "older version")
     )?;
     writeln!(output, "alignment   {} bytes", stats.alignment)?;
+    let frozen = if stats.frozen_tables == 0 {
+        "none".to_owned()
+    } else {
+        let bytes = format_bytes(stats.frozen_bytes);
+        let tables = counted(stats.frozen_tables, "table");
+        format!("{} in {tables} of {bytes}", counted(stats.frozen_hashes, "key"))
+    };
+    let in_memory = counted(stats.index_hashes, "key");
+    writeln!(output, "index       in the file: {frozen}; in memory: {in_memory}")?;
     let state = match (report.was_clean, report.uncommitted_bytes) {
         (true, _) => "closed".to_owned(),
         (false, 0) => "open elsewhere, or not closed by its last writer".to_owned(),
