@@ -8,6 +8,7 @@ pub(crate) mod hooks;
 pub(crate) mod ledger;
 pub(crate) mod odd;
 pub(crate) mod older;
+pub(crate) mod shown;
 #[cfg(unix)]
 pub(crate) mod steps;
 #[cfg(unix)]
