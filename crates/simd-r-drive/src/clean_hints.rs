@@ -8,8 +8,8 @@ use simd_r_drive_writer::{StoreFile, write_all_at};
 
 use crate::open::Point;
 
-/// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and the
-/// published tail.
+/// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and has a
+/// complete index in the slot that ends at `index_end` (0: none), and the published tail.
 ///
 /// # Errors
 /// The file's.
@@ -18,12 +18,13 @@ pub(crate) fn write_clean_hints(
     identity: &Identity,
     sequence: u64,
     point: Point,
+    index_end: u64,
 ) -> io::Result<()> {
     let checkpoint = Checkpoint {
         sequence,
         durable_tail: point.end,
         durable_seal: point.seal.0,
-        index_end: 0,
+        index_end,
         is_clean: true,
     };
     let at = (checkpoint.page() * PAGE_SIZE) as u64;

@@ -200,3 +200,28 @@ fn a_store_is_not_backed_up_onto_itself() -> io::Result<()> {
     store.write(b"key", b"and on it goes")?;
     Ok(())
 }
+
+/// A backup once named no index, so that each open of it, and of a store restored from it, read the whole log.
+#[test]
+fn a_backup_opens_through_the_index_of_the_store() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (path, backup) = (directory.path().join("store.srd"), directory.path().join("backup.srd"));
+    let store = DataStore::open(&path)?;
+    let mut written = 0_u64;
+    // Whole, extended by a new index, extended by entries alone.
+    for has_checkpoint in [true, true, false] {
+        for _ in 0..100 {
+            store.write(&written.to_le_bytes(), b"value")?;
+            written += 1;
+        }
+        if has_checkpoint {
+            store.checkpoint()?;
+        }
+        store.backup(&backup)?;
+        let copy = open_checked(&backup)?;
+        assert!(copy.recovery_report().is_index_used, "after {written} entries");
+        assert_eq!(contents(&copy)?, contents(&store)?);
+        assert_eq!(copy.len()?, written as usize);
+    }
+    Ok(())
+}

@@ -25,6 +25,8 @@ const PIECE_LEN: usize = 1 << 20;
 pub(super) struct Log<'a> {
     pub(super) file: &'a dyn StoreFile,
     pub(super) identity: &'a Identity,
+    /// Ends of the slots of the tables that its index consists of, newest first.
+    pub(super) index_ends: &'a [u64],
 }
 
 /// Where one stretch of a log ends and the next one begins.
@@ -36,6 +38,11 @@ pub(super) struct Cut {
 }
 
 impl Log<'_> {
+    /// End of the slot of the newest complete table that a log with this tail has; 0 if there is none.
+    pub(super) fn index_end(&self, tail: u64) -> u64 {
+        self.index_ends.iter().copied().find(|end| *end <= tail).unwrap_or(0)
+    }
+
     /// Where the log starts.
     pub(super) fn root(&self) -> Point {
         Point { end: self.layout().header_len(), seal: Seal(self.identity.checksum()) }

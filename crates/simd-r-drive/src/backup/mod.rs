@@ -146,9 +146,14 @@ impl DataStore {
         let tail = generation.publication.tail();
         let is_flushed = self.shared.sync().is_ok();
         generation.refuse_damage()?;
-        let log = Log { file: &*generation.file, identity: &generation.identity };
+        let index_ends: Vec<u64> = generation.index.frozen().map(|table| table.end()).collect();
+        let log = Log {
+            file: &*generation.file,
+            identity: &generation.identity,
+            index_ends: &index_ends,
+        };
         let to = log.point(tail)?;
-        Ok(Source { generation, to, is_flushed })
+        Ok(Source { generation, index_ends, to, is_flushed })
     }
 }
 
@@ -156,13 +161,18 @@ impl DataStore {
 #[derive(Debug)]
 struct Source {
     generation: Arc<Generation>,
+    index_ends: Vec<u64>,
     to: Point,
     is_flushed: bool,
 }
 
 impl Source {
     fn log(&self) -> Log<'_> {
-        Log { file: &*self.generation.file, identity: &self.generation.identity }
+        Log {
+            file: &*self.generation.file,
+            identity: &self.generation.identity,
+            index_ends: &self.index_ends,
+        }
     }
 
     fn report(&self) -> BackupReport {

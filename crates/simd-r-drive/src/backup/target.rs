@@ -28,7 +28,7 @@ pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: Point) -> io::Res
         copy.copy_to(cut.point)?;
     }
     for sequence in [0, 1] {
-        write_clean_hints(file, log.identity, sequence, to)?;
+        write_clean_hints(file, log.identity, sequence, to, log.index_end(to.end))?;
     }
     write_all_at(file, &log.identity.encode(), 0)?;
     file.sync()?;
@@ -138,7 +138,8 @@ impl Existing {
             copy.copy_to(cut.point)?;
             if cut.is_commit {
                 sequence += 1;
-                write_clean_hints(file, &self.header.identity, sequence, cut.point)?;
+                let index_end = log.index_end(cut.point.end);
+                write_clean_hints(file, &self.header.identity, sequence, cut.point, index_end)?;
                 *good_end = cut.point.end.max(*good_end);
             }
         }

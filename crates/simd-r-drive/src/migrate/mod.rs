@@ -222,7 +222,7 @@ impl Migration {
         report.new_bytes = tail.end;
         file.sync()?;
         // The header has the checkpoints 0 and 1.
-        write_clean_hints(file, identity, 2, tail)
+        write_clean_hints(file, identity, 2, tail, 0)
     }
 
     fn note_damage(&self, entry: &OldEntry, report: &mut MigrationReport) -> io::Result<()> {
