@@ -29,7 +29,7 @@ const CLOSE_MIN: u64 = 4096;
 const AUTOMATIC_MIN: u64 = 1 << 16;
 
 /// Nor with fewer than this share of the hashes that are in the file, one in so many.
-const AUTOMATIC_SHARE: u64 = 64;
+const AUTOMATIC_SHARE: u64 = 32;
 
 /// What the holder of the writer's lock works with.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use super::find::fingerprint;
 use super::group::{Member, NewRecord, Record, record_lines};
 use super::header::{FrozenTotals, HEADER_LEN, Header};
-use super::line::LINE_LEN;
+use super::line::{LINE_LEN, WORDS};
 use super::place::{PlaceError, Placer, Write};
 use super::position::{Geometry, Mixer, Prefix};
 use super::reader::{Older, TableReader};
@@ -21,6 +21,9 @@ use crate::version::Version;
 /// Hashes for each bucket of eight words, on average. At this load a look-up of what is there touches 1.10 buckets
 /// and one of what is not 1.23; a hash takes 10.7 bytes.
 const HASHES_PER_BUCKET: u64 = 6;
+
+/// So many entries of a newer table are looked at together.
+const READ_AHEAD: usize = 128;
 
 /// How large a table must be, decided before it is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,16 +193,30 @@ impl Build<'_> {
                 }
                 Part::Table(table) => {
                     let mut reader = TableReader::new(table);
-                    while reader.next_bucket()?.is_some() {
-                        for entry in &reader.entries {
+                    let mut entries: Vec<Older> = Vec::with_capacity(READ_AHEAD + WORDS);
+                    loop {
+                        let is_last = reader.next_bucket()?.is_none();
+                        entries.extend(&reader.entries);
+                        if entries.len() < READ_AHEAD && !is_last {
+                            continue;
+                        }
+                        // Their slots are all over the log: fetched together, they are waited for once.
+                        let blocks = entries.iter().filter(|entry| !entry.is_group);
+                        for entry in blocks {
+                            source.prefetch(table.geometry.block(entry.word) * BLOCK_SIZE);
+                        }
+                        for entry in entries.drain(..) {
                             let block = table.geometry.block(entry.word);
-                            let hash = hash_of_entry(table, entry, source)?;
+                            let hash = hash_of_entry(table, &entry, source)?;
                             let what = if entry.is_group {
                                 What::Record(block)
                             } else {
                                 What::Block(block)
                             };
                             newer.push(Newer::new(mixer.mix(hash), part, what));
+                        }
+                        if is_last {
+                            break;
                         }
                     }
                 }

@@ -141,8 +141,9 @@ impl Geometry {
     pub(crate) fn span(&self, bucket: u64) -> Span {
         let unit = u64::BITS - (self.quotient_bits + self.tag_bits);
         Span {
-            first: first_of(bucket, self.buckets) >> unit,
-            last: (first_of(bucket.saturating_add(1), self.buckets) - 1) >> unit,
+            // The first of a bucket is less than 2^64, and the first of the one behind the last is just that.
+            first: (first_of(bucket, self.buckets) >> unit) as u64,
+            last: ((first_of(bucket.saturating_add(1), self.buckets) - 1) >> unit) as u64,
             geometry: *self,
         }
     }
@@ -159,8 +160,8 @@ impl Geometry {
 /// The mixed hashes of one bucket: the first bits that are known of the smallest and the largest one.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
-    first: u128,
-    last: u128,
+    first: u64,
+    last: u64,
     geometry: Geometry,
 }
 
@@ -173,16 +174,19 @@ impl Span {
     pub(crate) fn prefix(&self, word: u64) -> Option<Prefix> {
         let Geometry { block_bits, quotient_bits, tag_bits, .. } = self.geometry;
         let len = quotient_bits + tag_bits;
-        let tag = u128::from(word >> block_bits);
+        let tag = word >> block_bits;
         let cell = self.first >> tag_bits;
-        let [low, high] = [cell, cell + 1].map(|cell| (cell << tag_bits) | tag);
-        let is_in_span = |bits: u128| (self.first..=self.last).contains(&bits);
-        let bits = match (is_in_span(low), is_in_span(high)) {
-            (true, false) => low,
-            (false, true) => high,
+        let low = (cell << tag_bits) | tag;
+        let is_in_span = |bits: u64| (self.first..=self.last).contains(&bits);
+        // Beyond the last cell there is none.
+        let high =
+            (cell + 1).checked_shl(tag_bits).filter(|bits| *bits > low).map(|bits| bits | tag);
+        let bits = match (is_in_span(low), high.filter(|bits| is_in_span(*bits))) {
+            (true, None) => low,
+            (false, Some(high)) => high,
             _ => return None,
         };
-        Some(Prefix { bits: u64::try_from(bits << (u64::BITS - len)).ok()?, len })
+        Some(Prefix { bits: bits << (u64::BITS - len), len })
     }
 }
 
