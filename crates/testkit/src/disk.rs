@@ -98,6 +98,7 @@ impl Disk {
                     sector.is_dirty = false;
                 }
             }
+            Change::Replaced(_) | Change::NameFlushed => {}
         }
     }
 

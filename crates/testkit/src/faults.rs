@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     missing_docs,
-    reason = "named after the methods of the file traits, and the steps of `create`"
+    reason = "named after the methods of the file traits, and the steps of `create` and `replace`"
 )]
 pub enum CallKind {
     Open,
@@ -17,6 +17,8 @@ pub enum CallKind {
     SyncDirectory,
     KeyOf,
     CreateAside,
+    CreateReplacement,
+    Remove,
     Len,
     Read,
     Write,
@@ -25,6 +27,8 @@ pub enum CallKind {
     Sync,
     Map,
     NextData,
+    NextHole,
+    AdoptPermissions,
     Lock,
     Unlock,
     Key,

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFile, OsFileSystem, StoreFile};
+use simd_r_drive_writer::{
+    Access, FileKey, FileSystem, OsFile, OsFileSystem, Replacement, StoreFile,
+};
 
 use crate::faults::{CallKind, Faults};
 
@@ -34,8 +36,7 @@ impl FileSystem for FaultyFileSystem {
         Ok(Arc::new(FaultyFile { inner, faults: self.faults.clone() }))
     }
 
-    /// The flush and the rename that end it are calls of their own. A directory that cannot be flushed
-    /// leaves the file in place.
+    /// The flush and the rename that end it are calls of their own.
     fn create(
         &self,
         path: &Path,
@@ -50,7 +51,9 @@ impl FileSystem for FaultyFileSystem {
         self.faults.pass(CallKind::Rename)?;
         temporary.persist_noclobber(path).map_err(|error| error.error)?;
         let inner: Arc<dyn StoreFile> = Arc::new(inner);
-        self.faults.pass(CallKind::SyncDirectory)?;
+        self.faults.pass(CallKind::SyncDirectory).inspect_err(|_| {
+            let _ = std::fs::remove_file(path);
+        })?;
         Ok(Arc::new(FaultyFile { inner, faults: self.faults.clone() }))
     }
 
@@ -63,6 +66,41 @@ impl FileSystem for FaultyFileSystem {
         self.faults.pass(CallKind::CreateAside)?;
         let (path, inner) = OsFileSystem.create_aside(beside)?;
         Ok((path, Arc::new(FaultyFile { inner, faults: self.faults.clone() })))
+    }
+
+    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        self.faults.pass(CallKind::CreateReplacement)?;
+        let inner = OsFileSystem.create_replacement(path)?;
+        Ok(Box::new(FaultyReplacement { inner, faults: self.faults.clone() }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.faults.pass(CallKind::Remove)?;
+        OsFileSystem.remove(path)
+    }
+
+    fn sync_directory_of(&self, _: &Path) -> io::Result<()> {
+        self.faults.pass(CallKind::SyncDirectory)
+    }
+}
+
+/// A file on its way, with faults.
+#[derive(Debug)]
+struct FaultyReplacement {
+    inner: Box<dyn Replacement>,
+    faults: Faults,
+}
+
+impl Replacement for FaultyReplacement {
+    fn file(&self) -> Arc<dyn StoreFile> {
+        Arc::new(FaultyFile { inner: self.inner.file(), faults: self.faults.clone() })
+    }
+
+    /// The rename, and the flush of the directory, are calls of their own.
+    fn replace(self: Box<Self>) -> io::Result<()> {
+        self.faults.pass(CallKind::Rename)?;
+        self.inner.replace()?;
+        self.faults.pass(CallKind::SyncDirectory)
     }
 }
 
@@ -115,6 +153,16 @@ where
     fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
         self.faults.pass(CallKind::NextData)?;
         self.inner.next_data(offset)
+    }
+
+    fn next_hole(&self, offset: u64) -> io::Result<u64> {
+        self.faults.pass(CallKind::NextHole)?;
+        self.inner.next_hole(offset)
+    }
+
+    fn adopt_permissions(&self, path: &Path) -> io::Result<()> {
+        self.faults.pass(CallKind::AdoptPermissions)?;
+        self.inner.adopt_permissions(path)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Which file: 0 is the store, the others are files that the engine made beside it.
+/// Which file, in the order in which they were first opened or created: 0 is the store, the others are files that
+/// the engine made beside it. One of them may take the store's place.
 pub type FileId = usize;
 
 /// One call that changed a file, or was meant to make changes last.
@@ -28,6 +29,10 @@ pub enum Change {
     Flush,
     /// A flush failed: what was dirty may be on the medium or not, and later flushes do not see it.
     FailedFlush,
+    /// The file took the name of another one. The directory is not flushed yet.
+    Replaced(FileId),
+    /// The directory was flushed: the file keeps the name that it has.
+    NameFlushed,
 }
 
 /// The changes to all files of a [`RecordingFileSystem`](crate::RecordingFileSystem). Clones share it.

@@ -5,7 +5,9 @@
 //! |---|---|
 //! | What if the Nth call to the system fails? | [`FaultyFileSystem`], told by [`Faults`] |
 //! | What did the store do to its file, in which order? | [`RecordingFileSystem`], kept in a [`Journal`] |
-//! | What may the file look like after a crash? | [`Disk`], built from the journal |
+//! | What may a file look like after a crash? | [`Disk`], built from the journal |
+//! | Which file may then have the store's name? | [`Directory`] |
+//! | What may a crash at each moment of a history leave? | [`Moment`] |
 //! | What shall be done to a store? | [`Operation`] and its strategies |
 //! | What must the store hold then? | [`Model`] |
 //! | Does it? | [`assert_same`], [`Session`], [`check_image`] |
@@ -16,6 +18,7 @@
 mod case;
 mod colliding;
 mod compare;
+mod directory;
 mod disk;
 mod effort;
 mod faults;
@@ -23,6 +26,7 @@ mod faulty;
 mod image_check;
 mod journal;
 mod model;
+mod moment;
 mod operation;
 mod perform;
 mod recorded;
@@ -33,6 +37,7 @@ mod session;
 pub use case::{HashId, KeyId, Value, hash, hash_count, key, key_count};
 pub use colliding::colliding_keys;
 pub use compare::{assert_same, contents};
+pub use directory::Directory;
 pub use disk::{Disk, Loss, SECTOR_LEN};
 pub use effort::{cases, effort};
 pub use faults::{CallKind, Errno, Fault, Faults, Rule};
@@ -40,6 +45,7 @@ pub use faulty::{FaultyFile, FaultyFileSystem};
 pub use image_check::{Checked, check_image};
 pub use journal::{Change, FileId, Journal};
 pub use model::{Content, Line, Model, Refused};
+pub use moment::Moment;
 pub use operation::{
     Operation, crash_operation, histories, operation, small_value, value, with_kills,
 };

@@ -54,6 +54,12 @@ impl Model {
             Operation::Write(id, value) | Operation::Stream(id, value) => {
                 self.put(key(*id), value.bytes());
             }
+            // Each is a commit of its own.
+            Operation::Compact(entries) => {
+                for (id, value) in entries {
+                    self.put(key(*id), value.bytes());
+                }
+            }
             Operation::WriteHash(id, value) | Operation::StreamHash(id, value) => {
                 self.put_bare(&[(hash(*id), *value)])?;
             }

@@ -25,6 +25,8 @@ pub enum Operation {
     BatchDelete(Vec<KeyId>),
     BatchDeleteHashes(Vec<HashId>),
     Sync,
+    /// A compaction, in the course of which these are written.
+    Compact(Vec<(KeyId, Value)>),
     /// Close, drop, open.
     CloseAndReopen,
     /// Drop, open.
@@ -33,6 +35,13 @@ pub enum Operation {
     KillAndReopen,
     /// A reader opens the file beside the writer.
     ReadBeside,
+}
+
+impl Operation {
+    /// Whether it promises that it, and everything before it, is on the medium when it returns.
+    pub fn flushes(&self) -> bool {
+        matches!(self, Self::Sync | Self::CloseAndReopen | Self::Compact(_))
+    }
 }
 
 /// Values of lengths around those where something changes: a trailer, a line, a page, a header, the sizes
@@ -98,11 +107,12 @@ fn calls(
         2 => (key(), value.clone()).prop_map(|(k, v)| Operation::Stream(k, v)),
         1 => (hash(), value.clone()).prop_map(|(h, v)| Operation::StreamHash(h, v)),
         1 => (key(), value.clone()).prop_map(|(k, v)| Operation::FailingStream(k, v)),
-        1 => (key(), value).prop_map(|(k, v)| Operation::TooLongKey(k, v)),
+        1 => (key(), value.clone()).prop_map(|(k, v)| Operation::TooLongKey(k, v)),
         3 => (key(), key()).prop_map(|(old, new)| Operation::Rename(old, new)),
         3 => key().prop_map(Operation::Delete),
         1 => vec(key(), 0..5).prop_map(Operation::BatchDelete),
         1 => vec(hash(), 0..5).prop_map(Operation::BatchDeleteHashes),
+        1 => vec((key(), value), 0..3).prop_map(Operation::Compact),
         1 => Just(Operation::Sync),
         1 => Just(Operation::CloseAndReopen),
         1 => Just(Operation::DropAndReopen),

@@ -1,11 +1,12 @@
 //! Operations on a real store.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use simd_r_drive::DataStore;
 use simd_r_drive::traits::DataStoreWriter;
 
-use crate::case::{hash, key};
+use crate::case::{KeyId, Value, hash, key};
 use crate::operation::Operation;
 
 /// Does to `store` what `operation` says, and returns the tail. Events that need more than a store (opening,
@@ -54,12 +55,49 @@ pub fn perform(store: &DataStore, operation: &Operation) -> io::Result<u64> {
             let hashes: Vec<_> = ids.iter().map(|id| hash(*id)).collect();
             store.batch_delete_key_hashes(&hashes)
         }
+        Operation::Compact(entries) => {
+            compact(store, entries, &mut |_, _| {}).and_then(|()| store.file_size())
+        }
         Operation::Sync => store.sync().and_then(|()| store.file_size()),
         Operation::CloseAndReopen
         | Operation::DropAndReopen
         | Operation::KillAndReopen
         | Operation::ReadBeside => store.file_size(),
     }
+}
+
+/// Compacts `store` and writes `entries` while it is at it, or, if there is nothing to copy, between this and another
+/// one. Calls `done` after each of them.
+///
+/// # Errors
+/// The first that a write or the compaction met.
+pub(crate) fn compact(
+    store: &DataStore,
+    entries: &[(KeyId, Value)],
+    done: &mut dyn FnMut(KeyId, Value),
+) -> io::Result<()> {
+    let mut left = entries.iter();
+    let mut write_left = |left: &mut std::slice::Iter<'_, (KeyId, Value)>| -> io::Result<()> {
+        for (id, value) in left {
+            store.write(key(*id), &value.bytes())?;
+            done(*id, *value);
+        }
+        Ok(())
+    };
+    let mut written = Ok(());
+    let compacted = store.compact_with(|_| {
+        if written.is_ok() {
+            written = write_left(&mut left);
+        }
+        ControlFlow::Continue(())
+    });
+    written?;
+    compacted?;
+    if left.as_slice().is_empty() {
+        return Ok(());
+    }
+    write_left(&mut left)?;
+    store.compact()
 }
 
 /// A reader that is interrupted before every piece, and may fail in the end.

@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::operation::Operation;
 use crate::session::Session;
 
-/// One operation of a recorded history.
+/// One operation of a recorded history, or a part of one that was acknowledged on its own.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// How many changes there were before it.
@@ -56,10 +56,14 @@ impl Recorded {
             session.faults.arm(rule);
         }
         for operation in operations {
-            let start = session.journal.len();
+            let mut start = session.journal.len();
             let result = session.step(operation);
-            let is_flushed =
-                result.is_ok() && matches!(operation, Operation::Sync | Operation::CloseAndReopen);
+            let is_flushed = result.is_ok() && operation.flushes();
+            // A compaction's commits are steps of their own: each is acknowledged when it returns.
+            for (end, model) in std::mem::take(&mut session.acknowledged) {
+                steps.push(Step { start, end, is_flushed: false, model });
+                start = end;
+            }
             if let Err(error) = result {
                 if session.faults.struck().is_empty() {
                     return Err(error);

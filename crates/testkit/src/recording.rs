@@ -1,30 +1,61 @@
 //! A file system that keeps a journal of every change.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, StoreFile, read_full_at};
+use simd_r_drive_writer::{
+    Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile, read_full_at,
+};
 
 use crate::journal::{Change, FileId, Journal};
 
-/// Records what succeeds on another file system. Every file that is opened or created by its name is taken
-/// for the store, so a journal is that of one store, across as many openings as there are.
+/// Records what succeeds on another file system. A journal is that of one store, the first file that is opened or
+/// created by its name, across as many openings as there are; and of the files beside it.
 #[derive(Debug)]
 pub struct RecordingFileSystem {
     inner: Arc<dyn FileSystem>,
     journal: Journal,
-    asides: AtomicUsize,
+    names: Arc<Names>,
+}
+
+/// Which file has which name.
+#[derive(Debug, Default)]
+struct Names(Mutex<(BTreeMap<PathBuf, FileId>, FileId)>);
+
+impl Names {
+    /// The file that has this name; a new one if none was known to.
+    fn id(&self, path: &Path) -> FileId {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (names, count) = &mut *state;
+        *names.entry(path.to_owned()).or_insert_with(|| {
+            *count += 1;
+            *count - 1
+        })
+    }
+
+    /// A file that has no name yet that anybody knows.
+    fn nameless(&self) -> FileId {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 += 1;
+        state.1 - 1
+    }
+
+    /// Returns the file that had the name before.
+    fn replace(&self, path: &Path, id: FileId) -> Option<FileId> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0.insert(path.to_owned(), id)
+    }
 }
 
 impl RecordingFileSystem {
     /// Records what is done to the files of `inner`.
     pub fn new(inner: Arc<dyn FileSystem>, journal: Journal) -> Self {
-        Self { inner, journal, asides: AtomicUsize::new(0) }
+        Self { inner, journal, names: Arc::default() }
     }
 
     fn record<F>(&self, inner: F, id: FileId) -> RecordingFile<F> {
@@ -34,7 +65,8 @@ impl RecordingFileSystem {
 
 impl FileSystem for RecordingFileSystem {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        Ok(Arc::new(self.record(self.inner.open(path, access)?, 0)))
+        let file = self.inner.open(path, access)?;
+        Ok(Arc::new(self.record(file, self.names.id(path))))
     }
 
     fn create(
@@ -46,8 +78,9 @@ impl FileSystem for RecordingFileSystem {
         let file = self.inner.create(path, fill)?;
         let mut bytes = vec![0; file.len()? as usize];
         read_full_at(&*file, &mut bytes, 0)?;
-        self.journal.push(0, Change::Created(bytes.into()));
-        Ok(Arc::new(self.record(file, 0)))
+        let id = self.names.id(path);
+        self.journal.push(id, Change::Created(bytes.into()));
+        Ok(Arc::new(self.record(file, id)))
     }
 
     fn key_of(&self, path: &Path) -> io::Result<FileKey> {
@@ -56,8 +89,62 @@ impl FileSystem for RecordingFileSystem {
 
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
         let (path, file) = self.inner.create_aside(beside)?;
-        let id = self.asides.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.names.id(&path);
         Ok((path, Arc::new(self.record(file, id))))
+    }
+
+    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        let inner = self.inner.create_replacement(path)?;
+        Ok(Box::new(RecordingReplacement {
+            key: inner.file().key()?,
+            inner,
+            id: self.names.nameless(),
+            path: path.to_owned(),
+            journal: self.journal.clone(),
+            names: Arc::clone(&self.names),
+        }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+
+    fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
+        self.inner.sync_directory_of(path)?;
+        self.journal.push(self.names.id(path), Change::NameFlushed);
+        Ok(())
+    }
+}
+
+/// A file on its way, of a [`RecordingFileSystem`].
+#[derive(Debug)]
+struct RecordingReplacement {
+    inner: Box<dyn Replacement>,
+    id: FileId,
+    key: FileKey,
+    path: PathBuf,
+    journal: Journal,
+    names: Arc<Names>,
+}
+
+impl Replacement for RecordingReplacement {
+    fn file(&self) -> Arc<dyn StoreFile> {
+        let (inner, journal) = (self.inner.file(), self.journal.clone());
+        Arc::new(RecordingFile { inner, id: self.id, journal })
+    }
+
+    fn replace(self: Box<Self>) -> io::Result<()> {
+        let result = self.inner.replace();
+        // Of the two steps the first may have succeeded alone.
+        if result.is_ok() || OsFileSystem.key_of(&self.path).is_ok_and(|key| key == self.key) {
+            if let Some(old) = self.names.replace(&self.path, self.id) {
+                self.journal.push(self.id, Change::Replaced(old));
+            }
+            if result.is_ok() {
+                self.journal.push(self.id, Change::NameFlushed);
+            }
+        }
+        result
     }
 }
 
@@ -114,6 +201,14 @@ where
 
     fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
         self.inner.next_data(offset)
+    }
+
+    fn next_hole(&self, offset: u64) -> io::Result<u64> {
+        self.inner.next_hole(offset)
+    }
+
+    fn adopt_permissions(&self, path: &Path) -> io::Result<()> {
+        self.inner.adopt_permissions(path)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -1,12 +1,11 @@
 //! Power is lost at any moment: whole commits only, in order, and everything that was flushed.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 use simd_r_drive_testkit::{
-    CallKind, Disk, Errno, Fault, Loss, Model, Operation, Recorded, Rng, Rule, cases, check_image,
+    CallKind, Disk, Errno, Fault, Model, Operation, Recorded, Rng, Rule, cases, check_image,
     crash_operation, histories, with_kills,
 };
 
@@ -49,12 +48,20 @@ fn lose_power(operations: &[Operation], alignment: u64, seed: u64, fault: Option
     fs::write(&path, b"").unwrap();
     let recorded = Recorded::run(&path, alignment, Model::default(), operations, fault).unwrap();
     let mut rng = Rng::new(seed);
-    let cuts = Cell::new(0);
-    each_loss(&recorded, &Model::default(), Disk::default(), 2, &mut rng, |image, allowed, rng| {
-        let checked = check_image(directory.path(), image, alignment, allowed).unwrap();
-        if checked.report.uncommitted_bytes > 0 && cuts.get() < 3 {
-            cuts.set(cuts.get() + 1);
-            lose_power_again(directory.path(), image, alignment, allowed[checked.state], rng);
+    let mut cuts = 0;
+    recorded.each_moment(&Model::default(), Disk::default(), |moment| {
+        if !moment.is_done || !moment.shows {
+            return;
+        }
+        for _ in 0..2 {
+            let image = moment.lose_power(&mut rng);
+            let allowed = moment.after_loss;
+            let checked = check_image(directory.path(), &image, alignment, allowed).unwrap();
+            if checked.report.uncommitted_bytes > 0 && cuts < 3 {
+                cuts += 1;
+                let model = allowed[checked.state];
+                lose_power_again(directory.path(), &image, alignment, model, &mut rng);
+            }
         }
     });
 }
@@ -74,47 +81,10 @@ fn lose_power_again(directory: &Path, image: &[u8], alignment: u64, model: &Mode
     ];
     let recorded = Recorded::run(&path, alignment, model.clone(), &operations, None).unwrap();
     let disk = Disk::new(image.to_vec());
-    each_loss(&recorded, model, disk, 1, rng, |image, allowed, _| {
-        check_image(directory, image, alignment, allowed).unwrap();
+    recorded.each_moment(model, disk, |moment| {
+        if moment.is_done && moment.shows {
+            let image = moment.lose_power(rng);
+            check_image(directory, &image, alignment, moment.after_loss).unwrap();
+        }
     });
-}
-
-/// Calls `check` with files that a loss of power may leave after each change of a history, and the states that
-/// they may hold. The medium holds `disk`, a store that holds `before`, to begin with.
-fn each_loss(
-    recorded: &Recorded,
-    before: &Model,
-    mut disk: Disk,
-    images: u32,
-    rng: &mut Rng,
-    mut check: impl FnMut(&[u8], &[&Model], &mut Rng),
-) {
-    let mut states = vec![before];
-    // States before this one cannot come back.
-    let mut oldest = 0;
-    let mut step = 0;
-    for (position, (file, change)) in recorded.changes.iter().enumerate() {
-        while recorded.steps[step].end <= position {
-            states.push(&recorded.steps[step].model);
-            if recorded.steps[step].is_flushed {
-                oldest = states.len() - 1;
-            }
-            step += 1;
-        }
-        if *file != 0 {
-            continue;
-        }
-        disk.apply(change);
-        if disk.is_flushed() {
-            // All that was acknowledged is on the medium; the step under way is, if its commit is written.
-            oldest = states.len() - 1;
-        }
-        let mut allowed = states[oldest..].to_vec();
-        allowed.push(&recorded.steps[step].model);
-        for _ in 0..images {
-            let loss = *rng.pick(&Loss::ALL);
-            let image = disk.after_power_loss(loss, rng);
-            check(&image, &allowed, rng);
-        }
-    }
 }

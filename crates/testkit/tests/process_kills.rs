@@ -27,35 +27,34 @@ proptest! {
 }
 
 fn try_every_kill(operations: &[Operation], alignment: u64, in_place: bool) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.srd");
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("store.srd");
     if in_place {
         fs::write(&path, b"").unwrap();
     }
     let recorded = Recorded::run(&path, alignment, Model::default(), operations, None).unwrap();
-    let empty = Model::default();
-    let mut disk = Disk::default();
-    let mut step = 0;
-    for (position, (file, change)) in recorded.changes.iter().enumerate() {
-        while recorded.steps[step].end <= position {
-            step += 1;
+    let check = |image: &[u8], allowed: &[&Model]| {
+        check_image(scratch.path(), image, alignment, allowed).unwrap();
+    };
+    recorded.each_moment(&Model::default(), Disk::default(), |moment| {
+        let store = moment.directory.store();
+        if moment.is_done {
+            if moment.shows {
+                check(store.seen(), &moment.states);
+            }
+            return;
         }
-        let before = step.checked_sub(1).map_or(&empty, |before| &recorded.steps[before].model);
-        let allowed = [before, &recorded.steps[step].model];
-        if *file != 0 {
-            continue;
+        if moment.is_first {
+            check(store.seen(), &moment.states[..1]);
         }
-        if let Change::Write { offset, bytes } = change {
+        if let Change::Write { offset, bytes } = moment.change
+            && moment.shows
+        {
             let parts = PARTS.into_iter().chain((PART_STEP..).step_by(PART_STEP));
             for len in parts.take_while(|len| *len < bytes.len()) {
-                let image = disk.seen_with_part(*offset, bytes, len);
-                check_image(directory.path(), &image, alignment, &allowed[..1]).unwrap();
+                let image = store.seen_with_part(*offset, bytes, len);
+                check(&image, &moment.states[..1]);
             }
         }
-        if position == 0 || recorded.steps[step].start == position {
-            check_image(directory.path(), disk.seen(), alignment, &allowed[..1]).unwrap();
-        }
-        disk.apply(change);
-        check_image(directory.path(), disk.seen(), alignment, &allowed).unwrap();
-    }
+    });
 }

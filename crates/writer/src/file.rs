@@ -153,6 +153,23 @@ pub trait FileSystem: Debug + Send + Sync {
     /// Creates a file that only its owner can read, with an unpredictable name that begins with the name of
     /// `beside` and lies in the same directory, to save bytes that are about to be cut off.
     fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)>;
+
+    /// Removes the file at `path`.
+    ///
+    /// # Errors
+    /// The operating system's; `Unsupported` if the file system cannot.
+    fn remove(&self, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Flushes the directory that holds the file at `path`, links resolved, so that the file keeps its name. Where
+    /// there is no such thing, nothing happens.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn sync_directory_of(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file on its way to its path, which may be that of another one. Dropped, it vanishes.

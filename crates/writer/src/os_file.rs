@@ -116,7 +116,10 @@ impl FileSystem for OsFileSystem {
         fill(&file)?;
         file.sync()?;
         temporary.persist_noclobber(path).map_err(|error| error.error)?;
-        platform::sync_directory(directory_of(path))?;
+        platform::sync_directory(directory_of(path)).inspect_err(|_| {
+            // Complete, or not at all. It is new: nobody but a reader can have opened it.
+            let _ = fs::remove_file(path);
+        })?;
         Ok(Arc::new(file))
     }
 
@@ -157,6 +160,14 @@ impl FileSystem for OsFileSystem {
         platform::sync_directory(directory)?;
         let (file, path) = temporary.keep().map_err(|error| error.error)?;
         Ok((path, Arc::new(OsFile(file))))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
+        platform::sync_directory(directory_of(&fs::canonicalize(path)?))
     }
 }
 

@@ -275,8 +275,18 @@ fn load(
     }
     log.damage = DamageMap::new(report.damaged.clone(), options.salvage);
     let generation = Generation::new(Arc::new(log), index);
+    let root_end = header.identity.layout().header_len();
     // Only now, when all else has been read without an error, is anything changed.
-    if access == Access::ReadWrite && report.uncommitted_bytes > 0 {
+    if access == Access::ReadWrite && (!report.was_clean || found.tail.end == root_end) {
+        // Whoever created the file, or put it in place, may have died before its name was on the medium.
+        keep_name(&*options.file_system, path)?;
+    }
+    let is_cut_off = report.uncommitted_bytes > 0;
+    if access == Access::ReadWrite && !report.was_clean && !is_cut_off && len == found.tail.end {
+        // It may have been cut here by a recovery that died before it could flush that.
+        file.sync()?;
+    }
+    if access == Access::ReadWrite && is_cut_off {
         let saved =
             save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
         file.set_len(found.tail.end)?;
@@ -293,6 +303,15 @@ fn load(
         newest_index_end,
     });
     Ok(Opened { generation, report, tail: found.tail, writable })
+}
+
+/// Flushes the directory that a store lies in, if this process may read it.
+fn keep_name(file_system: &dyn FileSystem, path: &Path) -> io::Result<()> {
+    match file_system.sync_directory_of(path) {
+        // Entering a directory takes less than reading it; a store in such a one works as far as it can.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
 }
 
 /// The error for a file of `len` bytes that holds nothing, where a store is expected.

@@ -1,0 +1,85 @@
+//! The moments of a recorded history, and what a crash at each of them may leave.
+
+use crate::directory::Directory;
+use crate::disk::{Disk, Loss};
+use crate::journal::{Change, FileId};
+use crate::model::Model;
+use crate::recorded::Recorded;
+use crate::rng::Rng;
+
+/// Just before a change to a file, or just after it.
+#[derive(Debug)]
+pub struct Moment<'a> {
+    /// Number of the change.
+    pub position: usize,
+    /// Whether the change has been made.
+    pub is_done: bool,
+    /// Whether the change shows in the store, as opposed to a file beside it.
+    pub shows: bool,
+    /// Whether it is the first of an operation.
+    pub is_first: bool,
+    /// The file that changes.
+    pub file: FileId,
+    /// The change.
+    pub change: &'a Change,
+    /// The files.
+    pub directory: &'a Directory,
+    /// What the store holds without the operation that is under way, and with it.
+    pub states: [&'a Model; 2],
+    /// What the store may hold after a loss of power, oldest first.
+    pub after_loss: &'a [&'a Model],
+}
+
+impl Moment<'_> {
+    /// A file that a loss of power may leave now.
+    pub fn lose_power(&self, rng: &mut Rng) -> Vec<u8> {
+        self.directory.after_power_loss(*rng.pick(&Loss::ALL), rng)
+    }
+}
+
+impl Recorded {
+    /// Calls `visit` with every moment, in order. The medium holds `disk`, a store that holds `before`, to begin
+    /// with.
+    pub fn each_moment(&self, before: &Model, disk: Disk, mut visit: impl FnMut(&Moment<'_>)) {
+        let mut directory = Directory::new(disk);
+        let mut states = vec![before];
+        // States before this one cannot come back.
+        let mut oldest = 0;
+        let mut step = 0;
+        for (position, (file, change)) in self.changes.iter().enumerate() {
+            while self.steps[step].end <= position {
+                states.push(&self.steps[step].model);
+                if self.steps[step].is_flushed {
+                    oldest = states.len() - 1;
+                }
+                step += 1;
+            }
+            let is_first = position == 0 || self.steps[step].start == position;
+            for is_done in [false, true] {
+                let mut shows = *file == directory.current();
+                if is_done {
+                    shows = directory.apply(*file, change);
+                    if directory.is_flushed() {
+                        // All that was acknowledged is on the medium; the step under way is, if its commit is
+                        // written.
+                        oldest = states.len() - 1;
+                    }
+                }
+                let under_way = &self.steps[step].model;
+                let after_loss: Vec<_> =
+                    states[oldest..].iter().copied().chain([under_way]).collect();
+                visit(&Moment {
+                    position,
+                    is_done,
+                    shows,
+                    is_first,
+                    file: *file,
+                    change,
+                    directory: &directory,
+                    states: [states[states.len() - 1], under_way],
+                    after_loss: &after_loss,
+                });
+            }
+        }
+    }
+}
