@@ -105,7 +105,7 @@ impl DataStore {
         // Taken only now that the backup is locked: it cannot be ahead of us because of another thread.
         let source = self.settle()?;
         let appended = existing.append(source.log(), source.to, &self.shared.options);
-        existing.close()?;
+        existing.close();
         let Appended { copied_bytes, copied_slots, saved_to } = appended?;
         Ok(BackupReport {
             is_incremental: true,
@@ -132,7 +132,8 @@ impl DataStore {
             copied_slots = fill_new(file, source.log(), source.to)?;
             Ok(())
         })?;
-        file.unlock()?;
+        // If this fails, closing the file does it.
+        let _ = file.unlock();
         let copied_bytes = source.to.end - source.log().root().end;
         Ok(BackupReport { copied_bytes, copied_slots, ..source.report() })
     }

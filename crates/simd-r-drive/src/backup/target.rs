@@ -139,8 +139,9 @@ impl Existing {
             if cut.is_commit {
                 sequence += 1;
                 let index_end = log.index_end(cut.point.end);
-                write_clean_hints(file, &self.header.identity, sequence, cut.point, index_end)?;
+                // Before the checkpoint that names it: once that may be there, nothing below is cut off.
                 *good_end = cut.point.end.max(*good_end);
+                write_clean_hints(file, &self.header.identity, sequence, cut.point, index_end)?;
             }
         }
         file.sync()?;
@@ -148,8 +149,9 @@ impl Existing {
     }
 
     /// Gives the lock back.
-    pub(super) fn close(&self) -> io::Result<()> {
-        self.file.unlock()
+    pub(super) fn close(&self) {
+        // If this fails, closing the file does it.
+        let _ = self.file.unlock();
     }
 }
 
