@@ -58,6 +58,15 @@ pub enum StoreError {
         "the store has been compacted since the cursor was taken; start again from the beginning"
     )]
     CursorExpired,
+    /// The path is a symbolic link to a file that does not exist.
+    #[error(
+        "{path} is a symbolic link to a file that does not exist; remove the link, or create an empty file where \
+         it leads"
+    )]
+    DanglingLink {
+        /// The link's path.
+        path: PathBuf,
+    },
     /// A store was to be backed up onto its own file.
     #[error("{path} is the file of the store itself; back up to another path")]
     BackupOntoItself {
@@ -128,7 +137,7 @@ impl StoreError {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::ReadOnly { .. } => io::ErrorKind::PermissionDenied,
-            Self::NoSuchKey => io::ErrorKind::NotFound,
+            Self::NoSuchKey | Self::DanglingLink { .. } => io::ErrorKind::NotFound,
             Self::SameKey
             | Self::SameStore
             | Self::LengthMismatch { .. }

@@ -87,7 +87,7 @@ pub use iter::EntryIterator;
 pub use migrate::{DamagedOldEntry, Migration, MigrationReport, migrate};
 pub use open::RecoveryReport;
 pub use options::OpenOptions;
-pub use repair::{DamagedEntry, RepairReport, repair};
+pub use repair::{DamagedEntry, RepairReport, repair, repair_with};
 pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
 pub use stats::StoreStats;

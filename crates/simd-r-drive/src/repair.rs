@@ -69,7 +69,19 @@ pub struct DamagedEntry {
 /// store, or its identity and both copies of it are gone; and the operating system's. There is nothing new at
 /// `new` then, unless only its directory could not be flushed.
 pub fn repair(old: &Path, new: &Path) -> io::Result<RepairReport> {
-    let options = OpenOptions::new();
+    repair_with(old, new, &OpenOptions::new())
+}
+
+/// [`repair`] of a store, and into one, that is opened with the durability, the file system and the leave to lie on a
+/// network of `options`. What else they say does not count.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<RepairReport> {
+    let options = OpenOptions::new()
+        .durability(options.durability)
+        .file_system(Arc::clone(&options.file_system))
+        .allow_network_file_system(options.allow_network_file_system);
     let file_system = &*options.file_system;
     let source = options.clone().read_only(true).salvage(true).open(old)?;
     let generation = source.shared.current.load_full();

@@ -67,7 +67,12 @@ impl DataStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
-        Self::from_opened(open::open(path, options)?, path, options)
+        Self::from_opened(open::open(path, options)?, path, options).inspect_err(|_| {
+            if options.create_new {
+                // What was just created is ours alone, and nobody has been told of it.
+                let _ = options.file_system.remove(path);
+            }
+        })
     }
 
     pub(crate) fn from_opened(

@@ -221,3 +221,20 @@ fn an_empty_file_becomes_a_store_when_it_may() {
         assert_eq!(names_in(directory.path()), ["store.srd"]);
     }
 }
+
+/// A link to nowhere was tried again and again, as if somebody else were creating and removing the file, and then
+/// called unstable.
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_that_does_not_exist_is_named() {
+    let (directory, path) = new_path();
+    std::os::unix::fs::symlink(directory.path().join("target.srd"), &path).unwrap();
+    let error = DataStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(matches!(typed(&error), simd_r_drive::StoreError::DanglingLink { .. }), "{error}");
+    assert_eq!(DataStore::open_existing(&path).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(support::names_in(directory.path()), ["store.srd"], "nothing was created");
+    // As the message advises.
+    fs::write(directory.path().join("target.srd"), b"").unwrap();
+    assert!(DataStore::open(&path).unwrap().recovery_report().is_new);
+}

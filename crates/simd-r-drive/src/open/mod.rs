@@ -38,6 +38,9 @@ pub use self::report::RecoveryReport;
 pub(crate) use self::tail::{Point, Tail, find_tail};
 pub(crate) use self::window_reader::{Direction, WindowReader};
 
+/// How often a path is tried at which something is, and yet nothing.
+const MAX_DANGLING_ATTEMPTS: usize = 3;
+
 /// How often a path that changes under our feet is tried again.
 const MAX_ATTEMPTS: usize = 32;
 
@@ -79,6 +82,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
         return Err(StoreError::BadOptions(advice).into());
     }
     let file_system = &*options.file_system;
+    let mut dangling_attempts = 0;
     for _ in 0..MAX_ATTEMPTS {
         let (file, access) = match open_file(file_system, path, options) {
             Ok((_, _)) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
@@ -89,10 +93,18 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
                     {
+                        if is_absent(file_system, path) {
+                            dangling_attempts += 1;
+                        }
+                        if dangling_attempts == MAX_DANGLING_ATTEMPTS {
+                            return Err(StoreError::DanglingLink { path: path.to_owned() }.into());
+                        }
                         continue;
                     }
                     created => {
-                        let mut opened = load(path, created?, Access::ReadWrite, options)?;
+                        let loaded = load(path, created?, Access::ReadWrite, options);
+                        // It is ours alone, and nobody has been told of it.
+                        let mut opened = loaded.inspect_err(|_| drop(file_system.remove(path)))?;
                         opened.report.is_new = true;
                         opened.report.duration = started.elapsed();
                         return Ok(opened);
@@ -289,7 +301,10 @@ fn load(
     if access == Access::ReadWrite && is_cut_off {
         let saved =
             save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
-        file.set_len(found.tail.end)?;
+        file.set_len(found.tail.end).inspect_err(|_| {
+            // Nothing is cut off: the next try saves it again.
+            let _ = options.file_system.remove(&saved);
+        })?;
         file.sync()?;
         events::cut(path, &saved, found.tail.end, report.uncommitted_bytes);
         report.saved_to = Some(saved);
@@ -303,6 +318,11 @@ fn load(
         newest_index_end,
     });
     Ok(Opened { generation, report, tail: found.tail, writable })
+}
+
+/// Whether `path` leads to no file, though its name may be taken: by a link to nowhere.
+fn is_absent(file_system: &dyn FileSystem, path: &Path) -> bool {
+    file_system.key_of(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Flushes the directory that a store lies in, if this process may read it.
