@@ -10,6 +10,7 @@ use simd_r_drive_entry_handle::{Alignment, Map};
 use simd_r_drive_writer::{
     Access, FileKey, FileSystem, OsFile, OsFileSystem, Replacement, StoreFile,
 };
+use tempfile::NamedTempFile;
 
 use crate::faults::{CallKind, Faults};
 
@@ -44,7 +45,7 @@ impl FileSystem for FaultyFileSystem {
     ) -> io::Result<Arc<dyn StoreFile>> {
         self.faults.pass(CallKind::Create)?;
         // As the real one does it, but without waiting for the device.
-        let temporary = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        let temporary = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
         let inner = OsFile::new(temporary.as_file().try_clone()?);
         fill(&FaultyFile { inner: &inner, faults: self.faults.clone() })?;
         self.faults.pass(CallKind::Sync)?;
@@ -70,8 +71,13 @@ impl FileSystem for FaultyFileSystem {
 
     fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
         self.faults.pass(CallKind::CreateReplacement)?;
-        let inner = OsFileSystem.create_replacement(path)?;
-        Ok(Box::new(FaultyReplacement { inner, faults: self.faults.clone() }))
+        // As the real one does it, but for owner and mode, and without waiting for the device.
+        let path = std::fs::canonicalize(path)?;
+        let mut builder = tempfile::Builder::new();
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let temporary = builder.prefix(".simd-r-drive-").tempfile_in(directory)?;
+        let inner = Arc::new(OsFile::new(temporary.as_file().try_clone()?));
+        Ok(Box::new(FaultyReplacement { inner, temporary, path, faults: self.faults.clone() }))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -87,19 +93,21 @@ impl FileSystem for FaultyFileSystem {
 /// A file on its way, with faults.
 #[derive(Debug)]
 struct FaultyReplacement {
-    inner: Box<dyn Replacement>,
+    inner: Arc<OsFile>,
+    temporary: NamedTempFile,
+    path: PathBuf,
     faults: Faults,
 }
 
 impl Replacement for FaultyReplacement {
     fn file(&self) -> Arc<dyn StoreFile> {
-        Arc::new(FaultyFile { inner: self.inner.file(), faults: self.faults.clone() })
+        Arc::new(FaultyFile { inner: Arc::clone(&self.inner), faults: self.faults.clone() })
     }
 
     /// The rename, and the flush of the directory, are calls of their own.
     fn replace(self: Box<Self>) -> io::Result<()> {
         self.faults.pass(CallKind::Rename)?;
-        self.inner.replace()?;
+        self.temporary.persist(&self.path).map_err(|error| error.error)?;
         self.faults.pass(CallKind::SyncDirectory)
     }
 }

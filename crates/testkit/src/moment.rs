@@ -31,6 +31,24 @@ pub struct Moment<'a> {
 }
 
 impl Moment<'_> {
+    /// How many bytes the change writes.
+    pub fn written_len(&self) -> usize {
+        if let Change::Write { bytes, .. } = self.change { bytes.len() } else { 0 }
+    }
+
+    /// The store if the process dies when `len` bytes of the write that is about to be made have been written, and
+    /// what it may hold then. `None` if the change is no such write to the store.
+    pub fn within(&self, len: usize) -> Option<(Vec<u8>, &[&Model])> {
+        let Change::Write { offset, bytes } = self.change else { return None };
+        if self.is_done || !self.shows || len >= bytes.len() {
+            return None;
+        }
+        let image = self.directory.store().seen_with_part(*offset, bytes, len);
+        // Beyond the tail there are zeros: of a write that ends with zeros, nothing may be missing.
+        let is_whole = bytes[len..].iter().all(|byte| *byte == 0);
+        Some((image, &self.states[..if is_whole { 2 } else { 1 }]))
+    }
+
     /// A file that a loss of power may leave now.
     pub fn lose_power(&self, rng: &mut Rng) -> Vec<u8> {
         self.directory.after_power_loss(*rng.pick(&Loss::ALL), rng)

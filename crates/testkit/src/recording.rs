@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{
-    Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile, read_full_at,
-};
+use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile};
 
 use crate::journal::{Change, FileId, Journal};
 
@@ -76,8 +74,8 @@ impl FileSystem for RecordingFileSystem {
     ) -> io::Result<Arc<dyn StoreFile>> {
         // Until it has its name nobody sees the file: one change, not many.
         let file = self.inner.create(path, fill)?;
-        let mut bytes = vec![0; file.len()? as usize];
-        read_full_at(&*file, &mut bytes, 0)?;
+        // Not through the file, where that would be calls of its own.
+        let bytes = std::fs::read(path)?;
         let id = self.names.id(path);
         self.journal.push(id, Change::Created(bytes.into()));
         Ok(Arc::new(self.record(file, id)))

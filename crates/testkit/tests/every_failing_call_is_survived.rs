@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use simd_r_drive::{Durability, PoisonCause, WriteError};
 use simd_r_drive_testkit::{
@@ -12,8 +13,8 @@ use simd_r_drive_testkit::{
 
 fn script() -> Vec<Operation> {
     use Operation::{
-        BatchDelete, BatchDeleteHashes, BatchWrite, BatchWriteHashes, CloseAndReopen, Delete,
-        DropAndReopen, KillAndReopen, ReadBeside, Rename, Stream, StreamHash, Sync, Write,
+        BatchDelete, BatchDeleteHashes, BatchWrite, BatchWriteHashes, CloseAndReopen, Compact,
+        Delete, DropAndReopen, KillAndReopen, ReadBeside, Rename, Stream, StreamHash, Sync, Write,
         WriteHash,
     };
     let value = |len, seed| Value { len, seed };
@@ -30,6 +31,7 @@ fn script() -> Vec<Operation> {
         BatchWriteHashes(vec![(number, value(5, 1)), (0, value(70, 2))]),
         KillAndReopen,
         Delete(3),
+        Compact(vec![(1, value(900, 3))]),
         Write(0, value(300_000, 3)),
         ReadBeside,
         DropAndReopen,
@@ -38,6 +40,7 @@ fn script() -> Vec<Operation> {
         Sync,
         BatchDeleteHashes(vec![1, number]),
         Write(6, value(0, 0)),
+        Compact(vec![]),
         CloseAndReopen,
     ]
 }
@@ -61,6 +64,7 @@ fn run(rule: Option<Rule>, durability: Durability) -> (u64, bool) {
     session.step(&Operation::CloseAndReopen).unwrap();
     assert!(session.store().recovery_report().was_clean);
     session.check().unwrap();
+    assert_tidy(directory.path());
     (calls, !session.faults.struck().is_empty())
 }
 
@@ -116,12 +120,24 @@ fn survive(
     session.step(operation).unwrap_or_else(|error| panic!("{operation:?} again: {error}"));
 }
 
-/// Whether a failed flush in `operation` is one of the store's data, not of the opening that comes with it.
+/// Whether a failed flush in `operation` is one of the store's data, not of the opening that comes with it, or of a
+/// file that a compaction was making.
 fn flushes_data(operation: &Operation) -> bool {
     !matches!(
         operation,
-        Operation::CloseAndReopen | Operation::DropAndReopen | Operation::KillAndReopen
+        Operation::CloseAndReopen
+            | Operation::DropAndReopen
+            | Operation::KillAndReopen
+            | Operation::Compact(_)
     )
+}
+
+/// Nothing lies beside the store but what was cut off, which the documentation speaks of.
+fn assert_tidy(directory: &Path) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "store.srd" || name.starts_with("store.srd.cut-"), "{name} is left");
+    }
 }
 
 /// The failed operation had no effect; or all of its effect, if it may be its flush that failed. Returns
@@ -178,8 +194,12 @@ fn each_call_and_all_after_it_fail() {
 
 #[test]
 fn each_call_of_a_kind_and_all_such_after_it_fail() {
-    use CallKind::{Allocate, Lock, Map, Read, SetLen, Sync, Write};
-    for kind in [Read, Write, SetLen, Allocate, Sync, Map, Lock] {
+    use CallKind::{
+        Allocate, CreateReplacement, Lock, Map, Read, Rename, SetLen, Sync, SyncDirectory, Write,
+    };
+    let kinds =
+        [Read, Write, SetLen, Allocate, Sync, Map, Lock, CreateReplacement, Rename, SyncDirectory];
+    for kind in kinds {
         let errno = |after| Errno::FAILURES[after as usize % 4];
         let fault = |after| Fault::Error(errno(after));
         let rule = |after| Rule { kind: Some(kind), after, is_lasting: true, fault: fault(after) };
@@ -255,12 +275,24 @@ fn each_call_of_a_recovery_fails_and_nothing_is_cut_on_an_error() {
                 // The cut itself may have been made: it comes last, once everything has been read.
                 let is_cut = left == torn[..tail] && struck != [CallKind::Read];
                 assert!(left == torn || is_cut, "{struck:?}");
+                let beside = fs::read_dir(directory.path()).unwrap().count() - 1;
+                assert_eq!(
+                    beside,
+                    usize::from(is_cut),
+                    "{struck:?}: saved if, and only if, it is cut"
+                );
                 session.open().unwrap();
             }
             session.check().unwrap();
             session.step(&Operation::Delete(1)).unwrap();
             session.step(&Operation::CloseAndReopen).unwrap();
             session.check().unwrap();
+            for saved in fs::read_dir(directory.path()).unwrap() {
+                let saved = saved.unwrap().path();
+                if saved != path {
+                    fs::remove_file(saved).unwrap();
+                }
+            }
             if struck.is_empty() {
                 assert!(after > 10);
                 break;

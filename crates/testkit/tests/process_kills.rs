@@ -5,8 +5,7 @@ use std::fs;
 
 use proptest::prelude::*;
 use simd_r_drive_testkit::{
-    Change, Disk, Model, Operation, Recorded, cases, check_image, crash_operation, histories,
-    with_kills,
+    Disk, Model, Operation, Recorded, cases, check_image, crash_operation, histories, with_kills,
 };
 
 /// Parts of a write under way that are tried, in bytes: these, and every so many.
@@ -47,13 +46,10 @@ fn try_every_kill(operations: &[Operation], alignment: u64, in_place: bool) {
         if moment.is_first {
             check(store.seen(), &moment.states[..1]);
         }
-        if let Change::Write { offset, bytes } = moment.change
-            && moment.shows
-        {
-            let parts = PARTS.into_iter().chain((PART_STEP..).step_by(PART_STEP));
-            for len in parts.take_while(|len| *len < bytes.len()) {
-                let image = store.seen_with_part(*offset, bytes, len);
-                check(&image, &moment.states[..1]);
+        let parts = PARTS.into_iter().chain((PART_STEP..).step_by(PART_STEP));
+        for len in parts.take_while(|len| *len < moment.written_len()) {
+            if let Some((image, allowed)) = moment.within(len) {
+                check(&image, allowed);
             }
         }
     });
