@@ -24,7 +24,7 @@ const VALUE_LEN: usize = 4096;
 /// Length of the values that are put while it is compacted, in bytes.
 const PUT_LEN: usize = 256;
 
-/// Pause after each put, for those who do not write at full speed.
+/// Pause after each put. Without one, the log grows faster than a compaction can follow.
 const PUT_PAUSE: Duration = Duration::from_micros(200);
 
 /// For how long puts are measured where there is no compaction to wait for.
@@ -34,13 +34,9 @@ const IDLE_TIME: Duration = Duration::from_secs(3);
 const COMMITS: u64 = 1500;
 
 fn main() {
-    println!(
-        "put of {PUT_LEN} B                               median      p99.9    longest    count"
-    );
+    println!("put of {PUT_LEN} B                   median      p99.9    longest    count");
     for mib in STORES_MIB {
-        for pause in [Some(PUT_PAUSE), None] {
-            puts_beside_compaction(mib, pause);
-        }
+        puts_beside_compaction(mib);
     }
     println!();
     println!("from the call of write to a look that finds it    median        p99    longest");
@@ -78,21 +74,20 @@ fn shown(duration: Duration) -> String {
     format!("{:.1} us", duration.as_nanos() as f64 / 1e3)
 }
 
-fn puts_beside_compaction(mib: u64, pause: Option<Duration>) {
+fn puts_beside_compaction(mib: u64) {
     let directory = tempfile::tempdir().unwrap();
     let store = DataStore::open(&directory.path().join("bench.srd")).unwrap();
     fill(&store, mib);
     let mut idle = Vec::new();
     let mut compacting = Vec::new();
     for _ in 0..REPEATS {
-        idle.push(puts_while(&store, pause, || thread::sleep(IDLE_TIME)));
+        idle.push(puts_while(&store, || thread::sleep(IDLE_TIME)));
         // The puts of the run before are what it drops.
-        compacting.push(puts_while(&store, pause, || store.compact().unwrap()));
+        compacting.push(puts_while(&store, || store.compact().unwrap()));
     }
-    let speed = if pause.is_some() { "paced" } else { "full speed" };
     for (name, runs) in [("alone", &idle), ("beside compaction", &compacting)] {
         println!(
-            "{mib:>5} MiB, {speed:<10} {name:<18} {:>10} {:>10} {:>10} {:>8}",
+            "{mib:>5} MiB, {name:<18} {:>10} {:>10} {:>10} {:>8}",
             shown(median(runs, |waits| waits.per_mille(500))),
             shown(median(runs, |waits| waits.per_mille(999))),
             shown(median(runs, |waits| waits.per_mille(1000))),
@@ -113,11 +108,7 @@ fn fill(store: &DataStore, mib: u64) {
 }
 
 /// Puts as long as `meanwhile` takes on another thread.
-fn puts_while(
-    store: &DataStore,
-    pause: Option<Duration>,
-    meanwhile: impl FnOnce() + Send,
-) -> Waits {
+fn puts_while(store: &DataStore, meanwhile: impl FnOnce() + Send) -> Waits {
     let payload = vec![0xa5; PUT_LEN];
     let is_over = AtomicBool::new(false);
     let mut waits = Vec::new();
@@ -134,9 +125,7 @@ fn puts_while(
             let started = Instant::now();
             store.write(&key, &payload).unwrap();
             waits.push(started.elapsed());
-            if let Some(pause) = pause {
-                thread::sleep(pause);
-            }
+            thread::sleep(PUT_PAUSE);
         }
     });
     Waits::new(waits)
