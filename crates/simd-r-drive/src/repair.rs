@@ -66,8 +66,8 @@ pub struct DamagedEntry {
 ///
 /// # Errors
 /// `AlreadyExists` if there is something at `new`; [`FormatError::NotAStore`] and the like if `old` is no
-/// store, or its identity and both copies of it are gone; and the operating system's. There is nothing new at
-/// `new` then, unless only its directory could not be flushed.
+/// store, or its identity and both copies of it are gone; and the operating system's. There is nothing at
+/// `new` then.
 pub fn repair(old: &Path, new: &Path) -> io::Result<RepairReport> {
     repair_with(old, new, &OpenOptions::new())
 }

@@ -28,6 +28,15 @@ impl FaultyFileSystem {
     pub fn new(faults: Faults) -> Self {
         Self { faults }
     }
+
+    fn on_its_way(&self, path: PathBuf, replaces: bool) -> io::Result<Box<dyn Replacement>> {
+        let mut builder = tempfile::Builder::new();
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let temporary = builder.prefix(".simd-r-drive-").tempfile_in(directory)?;
+        let inner = Arc::new(OsFile::new(temporary.as_file().try_clone()?));
+        let faults = self.faults.clone();
+        Ok(Box::new(FaultyReplacement { inner, temporary, path, replaces, faults }))
+    }
 }
 
 impl FileSystem for FaultyFileSystem {
@@ -72,12 +81,15 @@ impl FileSystem for FaultyFileSystem {
     fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
         self.faults.pass(CallKind::CreateReplacement)?;
         // As the real one does it, but for owner and mode, and without waiting for the device.
-        let path = std::fs::canonicalize(path)?;
-        let mut builder = tempfile::Builder::new();
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let temporary = builder.prefix(".simd-r-drive-").tempfile_in(directory)?;
-        let inner = Arc::new(OsFile::new(temporary.as_file().try_clone()?));
-        Ok(Box::new(FaultyReplacement { inner, temporary, path, faults: self.faults.clone() }))
+        self.on_its_way(std::fs::canonicalize(path)?, true)
+    }
+
+    fn create_pending(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        self.faults.pass(CallKind::CreatePending)?;
+        if std::fs::symlink_metadata(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.on_its_way(path.to_owned(), false)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -96,6 +108,7 @@ struct FaultyReplacement {
     inner: Arc<OsFile>,
     temporary: NamedTempFile,
     path: PathBuf,
+    replaces: bool,
     faults: Faults,
 }
 
@@ -107,8 +120,17 @@ impl Replacement for FaultyReplacement {
     /// The rename, and the flush of the directory, are calls of their own.
     fn replace(self: Box<Self>) -> io::Result<()> {
         self.faults.pass(CallKind::Rename)?;
-        self.temporary.persist(&self.path).map_err(|error| error.error)?;
-        self.faults.pass(CallKind::SyncDirectory)
+        let result = if self.replaces {
+            self.temporary.persist(&self.path)
+        } else {
+            self.temporary.persist_noclobber(&self.path)
+        };
+        result.map_err(|error| error.error)?;
+        self.faults.pass(CallKind::SyncDirectory).inspect_err(|_| {
+            if !self.replaces {
+                let _ = std::fs::remove_file(&self.path);
+            }
+        })
     }
 }
 
@@ -147,6 +169,11 @@ where
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         self.faults.pass(CallKind::Allocate)?;
         self.inner.allocate(offset, len)
+    }
+
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.faults.pass(CallKind::PunchHole)?;
+        self.inner.punch_hole(offset, len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -59,6 +59,21 @@ impl RecordingFileSystem {
     fn record<F>(&self, inner: F, id: FileId) -> RecordingFile<F> {
         RecordingFile { inner, id, journal: self.journal.clone() }
     }
+
+    fn on_its_way(
+        &self,
+        path: &Path,
+        inner: Box<dyn Replacement>,
+    ) -> io::Result<Box<dyn Replacement>> {
+        Ok(Box::new(RecordingReplacement {
+            key: inner.file().key()?,
+            inner,
+            id: self.names.nameless(),
+            path: path.to_owned(),
+            journal: self.journal.clone(),
+            names: Arc::clone(&self.names),
+        }))
+    }
 }
 
 impl FileSystem for RecordingFileSystem {
@@ -92,15 +107,11 @@ impl FileSystem for RecordingFileSystem {
     }
 
     fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        let inner = self.inner.create_replacement(path)?;
-        Ok(Box::new(RecordingReplacement {
-            key: inner.file().key()?,
-            inner,
-            id: self.names.nameless(),
-            path: path.to_owned(),
-            journal: self.journal.clone(),
-            names: Arc::clone(&self.names),
-        }))
+        self.on_its_way(path, self.inner.create_replacement(path)?)
+    }
+
+    fn create_pending(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
+        self.on_its_way(path, self.inner.create_pending(path)?)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -183,6 +194,14 @@ where
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         self.inner.allocate(offset, len)?;
         self.journal.push(self.id, Change::Allocate { end: offset + len });
+        Ok(())
+    }
+
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.inner.punch_hole(offset, len)?;
+        // Zeros, which are as little on the medium before a flush as other bytes are.
+        let bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?].into();
+        self.journal.push(self.id, Change::Write { offset, bytes });
         Ok(())
     }
 

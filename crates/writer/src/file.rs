@@ -180,7 +180,8 @@ pub trait Replacement: Debug + Send {
     /// Puts the file in its place, at once, and flushes the directory.
     ///
     /// # Errors
-    /// The operating system's; what was at the path is then still there, but for an error of the flush.
+    /// The operating system's; what was at the path, or nothing, is then still there. Only if the flush fails, the
+    /// file has already taken the place of another one.
     fn replace(self: Box<Self>) -> io::Result<()>;
 }
 

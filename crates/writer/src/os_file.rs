@@ -193,7 +193,12 @@ impl Replacement for OsReplacement {
             self.temporary.persist_noclobber(&self.path)
         };
         result.map_err(|error| error.error)?;
-        platform::sync_directory(directory_of(&self.path))
+        platform::sync_directory(directory_of(&self.path)).inspect_err(|_| {
+            // A new file appears complete, or not at all. Nobody but a reader can have opened it.
+            if !self.replaces {
+                let _ = fs::remove_file(&self.path);
+            }
+        })
     }
 }
 

@@ -120,6 +120,10 @@ impl StoreFile for HookedFile {
         self.inner.allocate(offset, len)
     }
 
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.inner.punch_hole(offset, len)
+    }
+
     fn sync(&self) -> io::Result<()> {
         if !(self.hook)(Call::Sync)? {
             return Ok(());

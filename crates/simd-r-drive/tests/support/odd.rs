@@ -113,6 +113,10 @@ impl<F: std::ops::Deref<Target: StoreFile> + std::fmt::Debug + Send + Sync> Stor
         self.file.allocate(offset, len)
     }
 
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.punch_hole(offset, len)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync()
     }
