@@ -249,8 +249,9 @@ fn what_is_little_stands_in_a_table_of_its_own_until_it_is_much() {
     check_all(&store);
     let before = store.snapshot();
 
-    // Another one would make it too many.
-    load(&store, 10_000..14_100, 0);
+    // Now much is newer than the oldest table.
+    load(&store, 10_000..20_000, 0);
+    load(&store, 40_090..OLD, 0);
     let (merged, is_index_used, _) = reopen(store, &path);
     assert!(is_index_used);
     assert_eq!(merged.stats().frozen_tables, 1, "merged");

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, OpenOptions, Snapshot, compute_hash};
-use support::shown::{Shown, histories, keys};
+use support::shown::{Histories, Shown, histories, keys};
 use support::{keys_of_one_hash, new_path};
 
 /// What is done to a store and to another one, with which it shares entries.
@@ -135,10 +135,7 @@ impl Event {
 }
 
 /// What store and other store show after each step, and their histories, unless compaction cuts those off.
-fn life(
-    event: Event,
-    options: &OpenOptions,
-) -> Vec<(Shown, Shown, Option<Vec<Vec<Option<Vec<u8>>>>>)> {
+fn life(event: Event, options: &OpenOptions) -> Vec<(Shown, Shown, Option<Histories>)> {
     let directory = tempfile::tempdir().unwrap();
     let paths = ["store.srd", "other.srd"].map(|name| directory.path().join(name));
     let [mut store, mut other] = paths.each_ref().map(|path| options.open(path).unwrap());
