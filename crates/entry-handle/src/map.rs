@@ -209,8 +209,12 @@ impl Map {
         let trailer = SealedTrailer::decode_at(trailer, end)?;
         let bounds = slot_start(self.alignment, end, &trailer.fields).and_then(|start| {
             // The payload of an index is not lent, since it may change.
-            let is_index = trailer.fields.kind == Kind::Index;
-            Some((start, self.bytes(if is_index { trailer_at } else { start }..end)?))
+            let first = if trailer.fields.kind == Kind::Index {
+                trailer_at.checked_sub(u64::from(trailer.fields.key_len))?
+            } else {
+                start
+            };
+            Some((start, self.bytes(first..end)?))
         });
         match bounds {
             Some((start, bytes)) => Ok(MappedSlot { start, end, trailer, bytes }),
@@ -331,7 +335,7 @@ fn map_aligned(
     Ok((Backing::Aligned(Arc::new(region)), base))
 }
 
-/// A slot in mapped memory. That of an index has neither payload nor key here.
+/// A slot in mapped memory. That of an index has no payload here.
 #[derive(Debug, Clone, Copy)]
 pub struct MappedSlot<'a> {
     /// Where the slot, and its payload, starts.
@@ -347,6 +351,9 @@ impl<'a> MappedSlot<'a> {
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
+        if self.trailer.fields.kind == Kind::Index {
+            return &[];
+        }
         usize::try_from(self.trailer.fields.payload_len)
             .ok()
             .and_then(|len| self.bytes.get(..len))

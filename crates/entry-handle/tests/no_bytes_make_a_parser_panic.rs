@@ -108,8 +108,13 @@ proptest! {
         for end in (0..=len + 64).step_by(32).chain([end, u64::MAX]) {
             if let Ok(slot) = map.slot(end) {
                 prop_assert!(slot.start >= 16 << 10 && slot.end <= len);
-                prop_assert_eq!(slot.payload().len() as u64, slot.trailer.fields.payload_len);
                 prop_assert_eq!(slot.key().len(), usize::from(slot.trailer.fields.key_len));
+                if slot.trailer.fields.kind == Kind::Index {
+                    // Its payload may change, and so is not lent.
+                    prop_assert!(slot.payload().is_empty() && slot.padding().is_empty());
+                    continue;
+                }
+                prop_assert_eq!(slot.payload().len() as u64, slot.trailer.fields.payload_len);
                 let parts = slot.payload().len() + slot.padding().len() + slot.key().len() + 32;
                 prop_assert_eq!(parts as u64, slot.end - slot.start);
                 prop_assert_eq!(slot.key_and_trailer().len(), slot.key().len() + 32);

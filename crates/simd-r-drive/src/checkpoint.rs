@@ -64,6 +64,51 @@ impl Reserved {
         log.frozen_index(self.start, self.plan.table_bytes(), self.end)
             .ok_or_else(|| io::Error::other("the index cannot be read back"))
     }
+
+    /// The space of tables that nobody needs, whole pages of it: start and length, in bytes. In each index slot, the
+    /// previous-version field names the one before. A table that stands on others leaves none behind.
+    pub(crate) fn unused_tables(
+        &self,
+        is_used: impl Fn(u64) -> bool,
+    ) -> io::Result<Vec<(u64, u64)>> {
+        let log = &*self.generation.log;
+        let mut ranges = Vec::new();
+        let mut given_back = 0;
+        let mut end = self.end;
+        while self.plan.is_whole() && given_back < ENOUGH_GIVEN_BACK {
+            let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
+            let slot = read_slot(&mut source, &log.layout, end)?;
+            if slot.trailer.kind != Kind::Index {
+                break;
+            }
+            let page = PAGE_SIZE as u64;
+            let start = slot.start.next_multiple_of(page);
+            let len = ((slot.start + slot.trailer.payload_len) / page * page).saturating_sub(start);
+            if len > 0 && !is_used(end) {
+                if log.file.next_data(start)?.is_none_or(|data| data >= start + len) {
+                    given_back += 1;
+                } else {
+                    ranges.push((start, len));
+                }
+            }
+            if slot.trailer.previous_end == 0 || slot.trailer.previous_end >= slot.end {
+                break;
+            }
+            end = slot.trailer.previous_end;
+        }
+        Ok(ranges)
+    }
+
+    /// Gives space back to the file system, if that can take it.
+    pub(crate) fn give_back(&self, ranges: Vec<(u64, u64)>) -> io::Result<()> {
+        for (start, len) in ranges {
+            match self.generation.file.punch_hole(start, len) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The checkpoints that a store makes by itself.
@@ -97,7 +142,7 @@ impl DataStore {
     ///
     /// Reads and writes go on. Nothing happens if nothing was written since the last one. On a read-only store neither.
     ///
-    /// Costs one pass over the index in the file, and one over what was written since, in memory of 32 bytes for each
+    /// Costs one pass over the index in the file, and one over what was written since, in memory of 16 bytes for each
     /// key of that; and a flush. Takes some 11 bytes a key in the file.
     ///
     /// # Errors
@@ -139,22 +184,12 @@ impl Shared {
         let before = writer.complete_index(&reserved, table, &self.current);
         writer.append_barrier()?;
         writer.write_hints(false)?;
-        let reclaimable = if reserved.plan.is_whole() {
-            reclaimable(&reserved, |end| writer.is_table_used(end))
-        } else {
-            Ok(Vec::new())
-        };
+        let unused = reserved.unused_tables(|end| writer.is_table_used(end));
         drop(writer);
         // Not under the lock: memory is given back, and space.
         drop(before);
         events::checkpoint_written(&self.path, reserved.end, reserved.plan.table_bytes());
-        for (start, len) in reclaimable? {
-            match reserved.generation.file.punch_hole(start, len) {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
-                result => result?,
-            }
-        }
-        Ok(())
+        reserved.give_back(unused?)
     }
 
     /// Starts a checkpoint in a thread of its own, if none is under way.
@@ -206,35 +241,4 @@ impl Shared {
         checkpoints.not_before.store(not_before, Ordering::Relaxed);
         checkpoints.is_running.store(false, Ordering::Relaxed);
     }
-}
-
-/// The space of tables that nobody needs, whole pages of it: start and length, in bytes. In each index slot, the
-/// previous-version field names the one before.
-fn reclaimable(reserved: &Reserved, is_used: impl Fn(u64) -> bool) -> io::Result<Vec<(u64, u64)>> {
-    let log = &*reserved.generation.log;
-    let mut ranges = Vec::new();
-    let mut given_back = 0;
-    let mut end = reserved.end;
-    while given_back < ENOUGH_GIVEN_BACK {
-        let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
-        let slot = read_slot(&mut source, &log.layout, end)?;
-        if slot.trailer.kind != Kind::Index {
-            break;
-        }
-        let page = PAGE_SIZE as u64;
-        let start = slot.start.next_multiple_of(page);
-        let len = ((slot.start + slot.trailer.payload_len) / page * page).saturating_sub(start);
-        if len > 0 && !is_used(end) {
-            if log.file.next_data(start)?.is_none_or(|data| data >= start + len) {
-                given_back += 1;
-            } else {
-                ranges.push((start, len));
-            }
-        }
-        if slot.trailer.previous_end == 0 || slot.trailer.previous_end >= slot.end {
-            break;
-        }
-        end = slot.trailer.previous_end;
-    }
-    Ok(ranges)
 }

@@ -359,16 +359,22 @@ impl Writer {
             return Ok(());
         }
         self.flush()?;
+        let mut reserved = None;
         if has_checkpoints && self.is_worth_checkpoint() {
             // Without it the next open takes longer, and that is all.
-            if let Err(error) = self.checkpoint_alone(current) {
-                events::checkpoint_failed(&error);
-            }
+            reserved = self.checkpoint_alone(current).inspect_err(events::checkpoint_failed).ok();
         }
         self.append_barrier()?;
         self.appender.trim()?;
         self.flush()?;
-        self.write_hints(true)
+        self.write_hints(true)?;
+        if let Some(reserved) = reserved {
+            let unused = reserved.unused_tables(|end| self.is_table_used(end));
+            // Space that is not given back is no harm.
+            let result = unused.and_then(|unused| reserved.give_back(unused));
+            let _ = result.inspect_err(events::checkpoint_failed);
+        }
+        Ok(())
     }
 
     /// Whether reading what was written since the last checkpoint would take longer than a checkpoint is worth.
@@ -386,11 +392,14 @@ impl Writer {
     }
 
     /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet.
-    pub(crate) fn checkpoint_alone(&mut self, current: &ArcSwap<Generation>) -> io::Result<()> {
+    pub(crate) fn checkpoint_alone(
+        &mut self,
+        current: &ArcSwap<Generation>,
+    ) -> io::Result<Reserved> {
         let reserved = self.reserve_index(current, false)?;
         let table = reserved.build(&AtomicBool::new(false))?;
         self.complete_index(&reserved, table, current);
-        Ok(())
+        Ok(reserved)
     }
 
     /// The first step of a checkpoint: sets space aside in the log, and gives writes a new layer of the index, so that
