@@ -175,6 +175,8 @@ impl Later {
     }
 
     /// The length of the slot that ends at `end`. Read from the file, not through the map.
+    ///
+    /// 0 if it stands below the index and is damaged: it is superseded, and must not keep the store from opening.
     fn slot_len(&self, log: &LogFile, end: u64) -> io::Result<u64> {
         if end > self.index_end {
             let at = self.insertions.binary_search_by_key(&end, |insertion| insertion.end);
@@ -185,10 +187,8 @@ impl Later {
         let at = end.checked_sub(METADATA_SIZE as u64);
         let at = at.ok_or(FormatError::NoSuchSlot { offset: end })?;
         read_exact_at(&*log.file, &mut trailer, at)?;
-        let trailer = SealedTrailer::decode_at(&trailer, end)?;
-        let start = log.layout.slot_start(end, &trailer.fields);
-        start
-            .map(|start| end - start)
-            .ok_or_else(|| FormatError::damaged(at, Damage::Trailer).into())
+        let trailer = SealedTrailer::decode_at(&trailer, end).ok();
+        let start = trailer.and_then(|trailer| log.layout.slot_start(end, &trailer.fields));
+        Ok(start.map_or(0, |start| end - start))
     }
 }
