@@ -194,10 +194,11 @@ impl Writer {
         let layout = self.generation.layout;
         self.make_room(plan.len(&layout)?)?;
         let insertions = plan.insertions(&layout, self.tail())?;
+        self.generation.index.prepare(&insertions, &*self.generation.log)?;
         let end = self.appender.append(plan.entries());
         let end = self.appended(end)?;
         self.publish(end, plan.delta, |generation| {
-            generation.index.insert_batch(&insertions, &*generation.log)
+            generation.index.insert_prepared(&insertions, &*generation.log)
         })
     }
 
@@ -220,13 +221,14 @@ impl Writer {
         }
         self.make_room(len)?;
         let mut insertions = plan.insertions(&layout, self.tail())?;
+        self.generation.index.prepare(&insertions, &*self.generation.log)?;
         let end = self.appender.append_from(before, value, reader, payload_len, payload_crc);
         let end = self.appended(end)?;
         if let Some(last) = insertions.last_mut() {
             last.end = end;
         }
         self.publish(end, plan.delta, |generation| {
-            generation.index.insert_batch(&insertions, &*generation.log)
+            generation.index.insert_prepared(&insertions, &*generation.log)
         })
     }
 

@@ -143,6 +143,26 @@ impl Scene {
         errors
     }
 
+    /// Every key can be written anew, unless it, or one of its hash, is the damaged one: then that is an error too, or
+    /// mends it. Leaves the file at `path` as it was.
+    #[track_caller]
+    fn check_writes(&self, path: &Path, damaged: &Range<usize>, role: &Role, what: &str) {
+        let before = fs::read(path).unwrap();
+        let store = self.options.open(path).unwrap();
+        for key in self.expected.keys() {
+            match store.write(key, b"mended") {
+                Ok(_) => assert_eq!(*store.read(key).unwrap().unwrap(), *b"mended", "{what}"),
+                Err(error) => {
+                    assert_names(&error, damaged, what);
+                    let Role::Newest(newest) = role else { panic!("{what}: {key:?}: {error}") };
+                    assert_eq!(compute_hash(newest), compute_hash(key), "{what}: {error}");
+                }
+            }
+        }
+        drop(store);
+        fs::write(path, before).unwrap();
+    }
+
     /// Iteration shows all that is live, or ends with an error.
     #[track_caller]
     fn check_iteration(&self, store: &DataStore, damaged: &Range<usize>, what: &str) -> bool {
@@ -202,6 +222,7 @@ fn a_damaged_slot_is_named_and_all_others_read() {
                 let store = DataStore::open(&copy).unwrap();
                 let compacted = store.compact();
                 drop(store);
+                scene.check_writes(&copy, range, role, &what);
                 let store = scene.options.open(&copy).unwrap();
                 match compacted {
                     Ok(()) => {

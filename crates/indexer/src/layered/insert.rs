@@ -10,7 +10,8 @@ use crate::slot_source::{Identity, RebuildSource};
 use crate::version::Version;
 
 impl LayeredIndex {
-    /// See [`KeyIndexer::insert_batch`].
+    /// See [`KeyIndexer::insert_batch`]. The same as [`prepare`](Self::prepare) and
+    /// [`insert_prepared`](Self::insert_prepared).
     ///
     /// # Errors
     ///
@@ -20,23 +21,50 @@ impl LayeredIndex {
         items: &[Insertion],
         source: &S,
     ) -> Result<(), S::Error> {
-        Layer::count(&self.live.inserted, items.len() as u64);
-        if let Some(filter) = &self.live.filter {
-            for chunk in items.chunks(BATCH) {
-                if chunk.len() > 1 {
-                    let unknown = chunk.iter().filter(|item| !item.is_new);
-                    unknown.for_each(|item| self.prefetch(item.hash));
-                }
-                for item in chunk {
-                    if item.is_new {
-                        filter.insert(self.mixer.mix(item.hash));
-                        Layer::count(&self.live.new_hashes, 1);
-                    } else {
-                        self.make_whole(item, filter, source)?;
-                    }
+        self.prepare(items, source)?;
+        self.insert_prepared(items, source)
+    }
+
+    /// Does the part of an insertion that reads older slots, and so can meet damage: before the commit is written,
+    /// since it cannot be taken back afterwards. Changes no answer. Where the items' slots end is not needed yet.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns.
+    pub fn prepare<S: RebuildSource + ?Sized>(
+        &self,
+        items: &[Insertion],
+        source: &S,
+    ) -> Result<(), S::Error> {
+        let Some(filter) = &self.live.filter else { return Ok(()) };
+        for chunk in items.chunks(BATCH) {
+            if chunk.len() > 1 {
+                let unknown = chunk.iter().filter(|item| !item.is_new);
+                unknown.for_each(|item| self.prefetch(item.hash));
+            }
+            for item in chunk {
+                if item.is_new {
+                    filter.insert(self.mixer.mix(item.hash));
+                    Layer::count(&self.live.new_hashes, 1);
+                } else {
+                    self.make_whole(item, filter, source)?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Inserts the slots of a commit that was [prepared](Self::prepare), with nothing inserted in between.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns. Nothing of the commit is in the index then.
+    pub fn insert_prepared<S: RebuildSource + ?Sized>(
+        &self,
+        items: &[Insertion],
+        source: &S,
+    ) -> Result<(), S::Error> {
+        Layer::count(&self.live.inserted, items.len() as u64);
         self.live.index.insert_batch(items, source)
     }
 
