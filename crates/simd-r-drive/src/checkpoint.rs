@@ -189,7 +189,10 @@ impl Shared {
         // Not under the lock: memory is given back, and space.
         drop(before);
         events::checkpoint_written(&self.path, reserved.end, reserved.plan.table_bytes());
-        reserved.give_back(unused?)
+        // The checkpoint stands, whatever becomes of this.
+        let given_back = unused.and_then(|unused| reserved.give_back(unused));
+        let _ = given_back.inspect_err(events::space_not_given_back);
+        Ok(())
     }
 
     /// Starts a checkpoint in a thread of its own, if none is under way.

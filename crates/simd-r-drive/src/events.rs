@@ -86,6 +86,10 @@ pub(crate) fn checkpoint_failed(error: &io::Error) {
     failure!(WARN, warn, "cannot write the index to the file", error = error);
 }
 
+pub(crate) fn space_not_given_back(error: &io::Error) {
+    failure!(WARN, warn, "cannot give back the space of an old index", error = error);
+}
+
 pub(crate) fn barrier_written(path: &Path, tail: u64) {
     event!(DEBUG, "wrote a barrier", path = path.display(); tail = tail);
 }

@@ -374,7 +374,7 @@ impl Writer {
             let unused = reserved.unused_tables(|end| self.is_table_used(end));
             // Space that is not given back is no harm.
             let result = unused.and_then(|unused| reserved.give_back(unused));
-            let _ = result.inspect_err(events::checkpoint_failed);
+            let _ = result.inspect_err(events::space_not_given_back);
         }
         Ok(())
     }
