@@ -3,6 +3,7 @@
 //!
 //! Each row is the median over `REPEATS` runs of what the column says of one run.
 
+use std::ops::ControlFlow;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,7 +25,7 @@ const VALUE_LEN: usize = 4096;
 /// Length of the values that are put while it is compacted, in bytes.
 const PUT_LEN: usize = 256;
 
-/// Pause after each put. Without one, the log grows faster than a compaction can follow.
+/// Pause after each put, unless puts are to be a flood.
 const PUT_PAUSE: Duration = Duration::from_micros(200);
 
 /// For how long puts are measured where there is no compaction to wait for.
@@ -78,14 +79,23 @@ fn puts_beside_compaction(mib: u64) {
     let directory = tempfile::tempdir().unwrap();
     let store = DataStore::open(&directory.path().join("bench.srd")).unwrap();
     fill(&store, mib);
-    let mut idle = Vec::new();
-    let mut compacting = Vec::new();
+    let kinds = ["alone", "beside compaction", "flood alone", "flood beside it"];
+    let mut runs = [const { Vec::new() }; 4];
+    let mut compactions = [Vec::new(), Vec::new()];
+    let mut locked_bytes = 0;
     for _ in 0..REPEATS {
-        idle.push(puts_while(&store, || thread::sleep(IDLE_TIME)));
-        // The puts of the run before are what it drops.
-        compacting.push(puts_while(&store, || store.compact().unwrap()));
+        for (kind, pause) in [Some(PUT_PAUSE), None].into_iter().enumerate() {
+            runs[2 * kind].push(puts_while(&store, pause, || thread::sleep(IDLE_TIME)));
+            // The puts of the run before are what it drops.
+            runs[2 * kind + 1].push(puts_while(&store, pause, || {
+                let started = Instant::now();
+                let report = store.compact_with(|_| ControlFlow::Continue(())).unwrap();
+                compactions[kind].push(started.elapsed());
+                locked_bytes = report.locked_bytes.max(locked_bytes);
+            }));
+        }
     }
-    for (name, runs) in [("alone", &idle), ("beside compaction", &compacting)] {
+    for (name, runs) in kinds.iter().zip(&runs) {
         println!(
             "{mib:>5} MiB, {name:<18} {:>10} {:>10} {:>10} {:>8}",
             shown(median(runs, |waits| waits.per_mille(500))),
@@ -94,6 +104,12 @@ fn puts_beside_compaction(mib: u64) {
             runs.iter().map(|waits| waits.0.len()).sum::<usize>() / runs.len(),
         );
     }
+    for compactions in &mut compactions {
+        compactions.sort_unstable();
+    }
+    let [paced, flooded] = compactions.map(|durations| durations[durations.len() / 2]);
+    println!("            compaction beside paced puts {paced:.1?}, beside a flood {flooded:.1?}");
+    println!("            at most {locked_bytes} bytes gone through while writers waited");
 }
 
 fn fill(store: &DataStore, mib: u64) {
@@ -108,7 +124,11 @@ fn fill(store: &DataStore, mib: u64) {
 }
 
 /// Puts as long as `meanwhile` takes on another thread.
-fn puts_while(store: &DataStore, meanwhile: impl FnOnce() + Send) -> Waits {
+fn puts_while(
+    store: &DataStore,
+    pause: Option<Duration>,
+    meanwhile: impl FnOnce() + Send,
+) -> Waits {
     let payload = vec![0xa5; PUT_LEN];
     let is_over = AtomicBool::new(false);
     let mut waits = Vec::new();
@@ -125,7 +145,7 @@ fn puts_while(store: &DataStore, meanwhile: impl FnOnce() + Send) -> Waits {
             let started = Instant::now();
             store.write(&key, &payload).unwrap();
             waits.push(started.elapsed());
-            thread::sleep(PUT_PAUSE);
+            pause.into_iter().for_each(thread::sleep);
         }
     });
     Waits::new(waits)

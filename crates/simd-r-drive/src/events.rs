@@ -115,7 +115,8 @@ pub(crate) fn compaction_ended(path: &Path, result: &io::Result<CompactionReport
         Ok(report) => {
             event!(
                 INFO, "compaction ends", path = path.display();
-                bytes_before = report.bytes_before, bytes_after = report.bytes_after
+                bytes_before = report.bytes_before, bytes_after = report.bytes_after,
+                locked_bytes = report.locked_bytes
             );
         }
         Err(error) => {

@@ -48,6 +48,7 @@ mod migrate;
 mod nested;
 mod open;
 mod options;
+mod pace;
 #[cfg(feature = "parallel")]
 mod par_iter;
 mod plan;

@@ -167,22 +167,39 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The deletion of a bare entry, if it is live.
-    pub(crate) fn remove_bare(&mut self, hash: u64) -> io::Result<()> {
-        let current =
-            self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
-        match current.bare.and_then(Version::live_end) {
-            Some(end) => self.bury(hash, end),
-            None => Ok(()),
-        }
-    }
-
     /// The deletion of everything that is live under a hash.
     pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
         for end in self.generation.index.live_lines(hash, &*self.generation.log)? {
             self.bury(hash, end)?;
         }
         Ok(())
+    }
+
+    /// A value that another log holds, whatever other lines of the hash are: that log has tombstones for those that it
+    /// superseded there.
+    pub(crate) fn put_line(
+        &mut self,
+        hash: u64,
+        identity: LineIdentity<'_>,
+        key: &'a [u8],
+        payload: &'a [u8],
+    ) -> io::Result<()> {
+        self.check_len(key, payload)?;
+        let current = self.generation.index.current(hash, identity, &*self.generation.log)?;
+        let is_bare = identity == LineIdentity::Bare;
+        self.is_new.push(!current.is_known_hash);
+        let previous = if is_bare { current.bare } else { current.keyed };
+        self.push_value(hash, key, is_bare, payload, previous)
+    }
+
+    /// The deletion of one line, if it is live, and of no other of its hash.
+    pub(crate) fn remove_line(&mut self, hash: u64, identity: LineIdentity<'_>) -> io::Result<()> {
+        let current = self.generation.index.current(hash, identity, &*self.generation.log)?;
+        let previous = if identity == LineIdentity::Bare { current.bare } else { current.keyed };
+        match previous.and_then(Version::live_end) {
+            Some(end) => self.bury(hash, end),
+            None => Ok(()),
+        }
     }
 
     /// A tombstone for the line whose live slot ends at `end`, unless this commit has one already.

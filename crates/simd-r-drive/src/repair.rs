@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use simd_r_drive_entry_handle::{FormatError, verify_slot};
+use simd_r_drive_entry_handle::{FormatError, compute_hash, verify_slot};
 
-use crate::compact::{FLUSH_DISTANCE, copy_slots};
+use crate::compact::FLUSH_DISTANCE;
 use crate::generation::Generation;
 use crate::iter::EntryIterator;
 use crate::open::{new_file, new_identity, refuse_network};
 use crate::options::OpenOptions;
+use crate::plan::Plan;
 use crate::writer::Writer;
 
 /// How many entries are copied in one commit.
@@ -102,7 +103,7 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
     };
     let ends = whole_entries(&generation, &mut report.damaged_entries)?;
     for chunk in ends.chunks(COPY_ENTRIES) {
-        copy_slots(&generation, chunk, &mut target)?;
+        copy_values(&generation, chunk, &mut target)?;
         if target.unflushed() >= FLUSH_DISTANCE {
             target.flush()?;
         }
@@ -139,4 +140,25 @@ fn whole_entries(
     }
     ends.reverse();
     Ok(ends)
+}
+
+/// Writes the values whose slots end at `ends` to the new file, as one commit, after checking them once more: they get
+/// new checksums. They keep the time at which they were written.
+fn copy_values(source: &Generation, ends: &[u64], target: &mut Writer) -> io::Result<()> {
+    let generation = target.generation();
+    let mut plan = Plan::new(&generation, ends.len());
+    let slots: Result<Vec<_>, _> =
+        ends.iter().map(|end| source.mapped_slot(*end).map(|(_, slot)| slot)).collect();
+    let slots = slots?;
+    for slot in &slots {
+        verify_slot(slot, &source.layout)?;
+        plan.stamp(slot.trailer.fields.written_at);
+        match slot.key().first_chunk::<8>() {
+            Some(hash_bytes) if slot.trailer.fields.is_bare() => {
+                plan.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
+            }
+            _ => plan.put(compute_hash(slot.key()), slot.key(), slot.payload())?,
+        }
+    }
+    target.commit(&plan).map(drop)
 }

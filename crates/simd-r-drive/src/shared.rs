@@ -17,6 +17,7 @@ use crate::events;
 use crate::flush::Flush;
 use crate::generation::{Generation, Totals};
 use crate::options::OpenOptions;
+use crate::pace::Pace;
 use crate::refresh::Follower;
 use crate::writer::Writer;
 
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     /// Held by the compaction, or the checkpoint, that runs.
     pub(crate) maintenance: Mutex<()>,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) pace: Pace,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
     /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they
@@ -108,10 +110,12 @@ impl Shared {
     /// Those of the flush, at [`Durability::Sync`].
     pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
         let commit = writer.commits();
+        let commit_len = writer.commit_len();
         let distance = writer.barrier_distance();
         let wants_checkpoint = self.options.automatic_checkpoints && writer.wants_checkpoint();
         let unfrozen = writer.generation_ref().index.unfrozen();
         drop(writer);
+        self.pace.keep(commit_len);
         if wants_checkpoint {
             self.start_checkpoint(unfrozen);
         }

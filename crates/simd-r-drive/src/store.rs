@@ -15,6 +15,7 @@ use crate::flush::Flush;
 use crate::generation::Generation;
 use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
+use crate::pace::Pace;
 use crate::shared::Shared;
 use crate::stats::StoreStats;
 use crate::writer::Writer;
@@ -95,6 +96,7 @@ impl DataStore {
             writer,
             maintenance: Mutex::default(),
             checkpoints: Checkpoints::default(),
+            pace: Pace::default(),
             flush: Flush::default(),
             background: Arc::default(),
             owner: process::id(),

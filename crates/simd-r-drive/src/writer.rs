@@ -37,6 +37,8 @@ pub(crate) struct Writer {
     generation: Arc<Generation>,
     appender: Appender,
     totals: Totals,
+    /// Length of the last commit in bytes.
+    commit_len: u64,
     /// Commits since the store was opened, and one for what recovery found beyond the durable point.
     commits: u64,
     /// Up to here everything is on the medium.
@@ -100,6 +102,7 @@ impl Writer {
         Ok(Self {
             appender,
             totals: generation.totals(),
+            commit_len: 0,
             // What recovery found counts as a commit that is not flushed yet.
             commits: u64::from(must_rewrite),
             durable,
@@ -164,6 +167,11 @@ impl Writer {
     /// Number of the last commit.
     pub(crate) fn commits(&self) -> u64 {
         self.commits
+    }
+
+    /// Length of the last commit in bytes.
+    pub(crate) fn commit_len(&self) -> u64 {
+        self.commit_len
     }
 
     /// What only the writer can count.
@@ -262,6 +270,7 @@ impl Writer {
             self.poison(PoisonCause::PublishFailed);
             return Err(error);
         }
+        self.commit_len = end - self.totals.tail;
         self.totals = totals;
         self.commits += 1;
         Ok(end)

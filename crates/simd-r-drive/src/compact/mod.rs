@@ -1,0 +1,217 @@
+//! Compaction: a new file with what is live, while reads and writes go on.
+//!
+//! 1. The live entries of a snapshot are checked and copied to a new file, oldest first.
+//! 2. What was committed meanwhile is copied after them, in rounds that get shorter: of each key only the newest
+//!    version. Where a round does not halve what is left, writers are slowed down.
+//! 3. Under the writer's lock, the last few commits follow; the new file is flushed and takes the old one's
+//!    path; readers are handed over.
+//!
+//! A crash at any instant leaves the old file or the new one, whole, under the path.
+
+mod copy;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use simd_r_drive_writer::{PoisonCause, Replacement};
+
+use self::copy::Compaction;
+pub(crate) use self::copy::FLUSH_DISTANCE;
+use crate::events;
+use crate::generation::Generation;
+use crate::open::{new_file, next_identity};
+use crate::shared::Shared;
+use crate::store::DataStore;
+use crate::writer::Writer;
+
+/// Writers are asked to wait only while no more than this many bytes of the log are gone through.
+const SHORT_ENOUGH: u64 = 1 << 20;
+
+/// And while no more than this many bytes, and what is copied of those, are flushed.
+const UNFLUSHED_MAX: u64 = 4 << 20;
+
+/// After so many rounds of catching up, the callback is called no more: it might write more than a round copies.
+const TOLD_ROUNDS: u32 = 16;
+
+/// How far a compaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactionProgress {
+    /// How much of the old file has been gone through, in bytes.
+    pub done_bytes: u64,
+    /// The old file's tail, in bytes. It grows while others write.
+    pub total_bytes: u64,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactionReport {
+    /// Tail before, in bytes.
+    pub bytes_before: u64,
+    /// Tail after, in bytes.
+    pub bytes_after: u64,
+    /// Bytes of the log that were gone through while writers waited, at most 1 MiB; all else was copied beside them.
+    pub locked_bytes: u64,
+}
+
+impl DataStore {
+    /// Writes all live values to a new file that takes the place of the old one. Older versions and deletions
+    /// are gone then, and history starts anew.
+    ///
+    /// Reads and writes go on; handles, iterators and snapshots stay valid. Needs space for the live values
+    /// beside the old file.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`](crate::FormatError::Damaged) if an entry is not as it was written: damage is
+    /// not copied. `InvalidInput` if the file has other hard links, which would go on naming the old file.
+    /// After an error the store is as it was; only if the new file is in place and its directory cannot be
+    /// flushed, the store goes on there and takes no more writes until it is opened again.
+    ///
+    /// # Locking
+    /// Writers wait while the last few commits are copied, at most 1 MiB of the log, and flushed, at most 5 MiB of the
+    /// new file, whatever the size of the store and whatever is written meanwhile. One compaction runs at a time; another
+    /// one waits.
+    ///
+    /// Before, while it catches up with what was written beside it, a compaction slows down writers that are faster: they
+    /// pause after each commit, for 0.1 ms and 10 ns for each of its bytes. If a round of catching up does not leave half
+    /// of what the one before left, the pauses become twice as long, which they do until it does, at most a thousandfold.
+    /// Then, and when it is over, nobody pauses. So a compaction comes to its end beside any writers, and in time that is
+    /// proportional to what there is to copy.
+    pub fn compact(&self) -> io::Result<()> {
+        self.compact_with(|_| ControlFlow::Continue(())).map(drop)
+    }
+
+    /// [`DataStore::compact`] with a callback that is told how far it is, and can end it. The callback may use
+    /// the store, but not compact it. It is not called for the last part, nor if catching up takes very long.
+    ///
+    /// # Errors
+    /// As [`DataStore::compact`]; and `Interrupted` if the callback breaks.
+    pub fn compact_with(
+        &self,
+        progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
+    ) -> io::Result<CompactionReport> {
+        let shared = &*self.shared;
+        shared.check_process()?;
+        events::compaction_started(&shared.path, self.generation().publication.tail());
+        let result = self.compact_untold(progress);
+        events::compaction_ended(&shared.path, &result);
+        result
+    }
+
+    fn compact_untold(
+        &self,
+        mut progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
+    ) -> io::Result<CompactionReport> {
+        let shared = &*self.shared;
+        let _one_at_a_time = shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = shared.writer()?.generation();
+        let bytes_before = source.publication.tail();
+        let (target, replacement) = create_target(shared, &source)?;
+        let mut compaction = Compaction { source, target, progress: Some(&mut progress) };
+
+        let done = compaction.copy_live()?;
+        // While it does not matter yet how long it takes.
+        if shared.options.automatic_checkpoints && compaction.target.is_worth_checkpoint() {
+            let nobody = ArcSwap::new(compaction.target.generation());
+            compaction.target.checkpoint_alone(&nobody)?;
+        }
+        let (mut writer, done) = compaction.catch_up_with_writers(shared, done)?;
+        let locked_bytes = writer.tail() - done;
+        compaction.progress = None;
+        compaction.catch_up(done, writer.tail())?;
+        compaction.target.append_barrier_after_flush()?;
+        let old_key = compaction.source.file.key()?;
+        let result = replacement.replace();
+        if result.is_err() && shared.options.file_system.key_of(&shared.path).ok() == Some(old_key)
+        {
+            let bytes_after = bytes_before;
+            return result.map(|()| CompactionReport { bytes_before, bytes_after, locked_bytes });
+        }
+        // The path names the new file: what is written to the old one from here on would be lost.
+        let bytes_after = compaction.target.tail();
+        shared.current.store(compaction.target.generation());
+        writer.move_to(compaction.target);
+        if let Err(error) = result {
+            // Whether it still does after a loss of power is unknown.
+            writer.poison(PoisonCause::SyncFailed);
+            return Err(error);
+        }
+        shared.flush.advance(writer.commits());
+        Ok(CompactionReport { bytes_before, bytes_after, locked_bytes })
+    }
+
+    /// Compacts the store if dead bytes make up at least `dead_share` (0 to 1) of its entries and are at least
+    /// `min_bytes`. Returns whether it did.
+    ///
+    /// # Errors
+    /// As [`DataStore::compact`].
+    pub fn compact_if(&self, dead_share: f64, min_bytes: u64) -> io::Result<bool> {
+        let generation = self.generation();
+        let totals = generation.totals();
+        let log_len = totals.tail - generation.layout.header_len();
+        drop(generation);
+        let is_worth_it = totals.dead_bytes >= min_bytes
+            && totals.dead_bytes as f64 >= dead_share * log_len as f64;
+        if is_worth_it {
+            self.compact()?;
+        }
+        Ok(is_worth_it)
+    }
+}
+
+/// The new file, with a writer of its own that nobody else knows yet.
+fn create_target(
+    shared: &Shared,
+    source: &Generation,
+) -> io::Result<(Writer, Box<dyn Replacement>)> {
+    let replacement = shared.options.file_system.create_replacement(&shared.path)?;
+    let identity = next_identity(&source.identity)?;
+    let (generation, resume) = new_file(replacement.file(), &identity, &shared.options)?;
+    Ok((Writer::of_new_file(Arc::new(generation), resume)?, replacement))
+}
+
+impl Compaction<'_> {
+    /// Copies what is committed from `done` on, until the rest is so short that writers can be asked to wait for it.
+    /// Returns the writer's lock, and what is done.
+    ///
+    /// Each round but the last takes as long as it takes to copy what the one before left. Writers that add more than
+    /// half as much in that time are slowed down, so that sooner or later they do not.
+    fn catch_up_with_writers<'s>(
+        &mut self,
+        shared: &'s Shared,
+        mut done: u64,
+    ) -> io::Result<(MutexGuard<'s, Writer>, u64)> {
+        let pace = shared.pace.take();
+        let mut left_before = u64::MAX;
+        let mut round = 0;
+        loop {
+            let tail = self.source.publication.tail();
+            let mut left = tail - done;
+            if left <= SHORT_ENOUGH && self.target.unflushed() <= UNFLUSHED_MAX {
+                // Whoever writes without a pause would hardly ever let anybody else have the lock.
+                pace.ask();
+                let writer = shared.writer()?;
+                left = writer.tail() - done;
+                if left <= SHORT_ENOUGH {
+                    return Ok((writer, done));
+                }
+            }
+            if left > SHORT_ENOUGH && left > left_before / 2 {
+                pace.slow_down();
+            }
+            left_before = left;
+            self.catch_up(done, tail)?;
+            done = tail;
+            if self.target.unflushed() > UNFLUSHED_MAX {
+                self.target.flush()?;
+            }
+            round += 1;
+            if round == TOLD_ROUNDS {
+                self.progress = None;
+            }
+        }
+    }
+}
