@@ -13,8 +13,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_
 
 impl DataStore {
     /// Shows what has been committed since the store was opened, or refreshed, and follows a compaction to the
-    /// new file. Returns whether there was anything new. Only for stores opened read-only; one that is open
-    /// for writing always shows its newest state, and answers `false`.
+    /// new file. Returns whether there was anything new, be it no more than a barrier. Only for stores opened
+    /// read-only; one that is open for writing always shows its newest state, and answers `false`.
     ///
     /// Sees whole commits only, never an uncommitted byte; never waits for the writer, nor makes it wait.
     /// Handles, iterators and snapshots stay as they were.
