@@ -129,7 +129,7 @@ pub use current::{Current, LiveKeyed};
 pub use frozen::{BuildError, FrozenIndex, FrozenTotals};
 pub use indexer::KeyIndexer;
 pub use insert::Insertion;
-pub use layered::{LayeredIndex, LayeredStats, TablePlan};
+pub use layered::{LayeredIndex, LayeredStats, Merging, TablePlan};
 pub use location::Location;
 pub use packed_slot::MAX_SLOT_END;
 pub use slot_source::{Identity, RebuildSource, SlotRef, SlotSource};

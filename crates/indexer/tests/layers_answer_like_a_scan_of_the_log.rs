@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
 use simd_r_drive_indexer::{
-    FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex,
+    FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex, Merging,
 };
 use support::log::{Log, LogSlot};
 use support::naive::Lines;
@@ -37,7 +37,7 @@ enum Step {
     Freeze,
     /// Builds a table of what is frozen, and puts it in place: one of everything, or, if it may, one that stands on the
     /// ones before.
-    Build(bool),
+    Build(Merging),
     /// Starts to build a table, which cannot be written.
     FailToBuild,
     /// Only the table and the log are left.
@@ -64,7 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => vec(op(), 1..8).prop_map(Step::Commit),
         1 => (1..400_u64).prop_map(Step::Load),
         2 => Just(Step::Freeze),
-        4 => any::<bool>().prop_map(Step::Build),
+        4 => prop::sample::select(&[Merging::Always, Merging::Soon, Merging::Late][..])
+            .prop_map(Step::Build),
         1 => Just(Step::FailToBuild),
         2 => Just(Step::Reopen),
         1 => (0..4_usize, any::<prop::sample::Index>(), 1..=255_u8)
@@ -179,12 +180,12 @@ impl World {
         self.sealed = self.log.tail();
     }
 
-    fn build(&mut self, wants_whole: bool, fail: bool) {
+    fn build(&mut self, merging: Merging, fail: bool) {
         if !self.has_freezing || self.sealed != self.log.tail() {
             self.freeze();
         }
         let start = self.sealed;
-        let plan = self.index.plan_table(wants_whole);
+        let plan = self.index.plan_table(merging);
         let mut file = vec![0; (start + plan.table_bytes()) as usize];
         let mut written = 0;
         let result = self.index.build_table(
@@ -350,8 +351,8 @@ proptest! {
                     world.commit(&ops);
                 }
                 Step::Freeze => world.freeze(),
-                Step::Build(wants_whole) => world.build(*wants_whole, false),
-                Step::FailToBuild => world.build(false, true),
+                Step::Build(merging) => world.build(*merging, false),
+                Step::FailToBuild => world.build(Merging::Late, true),
                 Step::Reopen => world.reopen(),
                 Step::Damage(which, at, xor) => world.change_table(*which, |table| {
                     let at = at.index(table.len());
@@ -374,7 +375,7 @@ fn loaded(keys: u64) -> World {
     world.commit(&ops);
     // A hash of three lines, so that there is a record.
     world.commit(&[Op::Put(5, 0), Op::Put(5, 1), Op::Delete(5, 2), Op::PutBare(6)]);
-    world.build(true, false);
+    world.build(Merging::Always, false);
     world
 }
 
@@ -421,7 +422,7 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
         world.index.insert_batch(&items, &world.log).unwrap();
         world.freeze();
         world.remembered.clear();
-        let size = world.index.plan_table(true);
+        let size = world.index.plan_table(Merging::Always);
         assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
         let start = world.sealed;
         let mut file = vec![0; (start + size.table_bytes()) as usize];

@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Kind, read_slot};
-use simd_r_drive_indexer::{BuildError, FrozenIndex, FrozenTotals, TablePlan};
+use simd_r_drive_indexer::{BuildError, FrozenIndex, FrozenTotals, Merging, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
 use crate::events;
@@ -160,23 +160,23 @@ impl Shared {
     fn checkpoint(&self) -> io::Result<()> {
         self.check_process()?;
         let _one_at_a_time = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
-        self.checkpoint_unless_cancelled(true, &AtomicBool::new(false))
+        self.checkpoint_unless_cancelled(Merging::Always, &AtomicBool::new(false))
     }
 
     /// Makes a checkpoint, while no compaction runs and no other checkpoint.
     fn checkpoint_unless_cancelled(
         &self,
-        wants_whole: bool,
+        merging: Merging,
         is_cancelled: &AtomicBool,
     ) -> io::Result<()> {
         let reserved = {
             let mut writer = self.writer()?;
             let index = &writer.generation_ref().index;
             let is_one_table = index.frozen().len() <= 1;
-            if !index.has_unfrozen() && (is_one_table || !wants_whole) {
+            if !index.has_unfrozen() && (is_one_table || merging != Merging::Always) {
                 return Ok(());
             }
-            writer.reserve_index(&self.current, wants_whole)?
+            writer.reserve_index(&self.current, merging)?
         };
         let table = reserved.build(is_cancelled)?;
         self.flush_anew()?;
@@ -226,10 +226,10 @@ impl Shared {
             // A compaction makes one.
             Err(TryLockError::WouldBlock) => Ok(()),
             Ok(_one_at_a_time) => {
-                self.checkpoint_unless_cancelled(false, &checkpoints.is_cancelled)
+                self.checkpoint_unless_cancelled(Merging::Late, &checkpoints.is_cancelled)
             }
             Err(TryLockError::Poisoned(_one_at_a_time)) => {
-                self.checkpoint_unless_cancelled(false, &checkpoints.is_cancelled)
+                self.checkpoint_unless_cancelled(Merging::Late, &checkpoints.is_cancelled)
             }
         };
         let not_before = match result {

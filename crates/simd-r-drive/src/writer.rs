@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use simd_r_drive_indexer::FrozenIndex;
+use simd_r_drive_indexer::{FrozenIndex, Merging};
 
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{Barrier, Checkpoint, FormatError, PublishedTail};
@@ -388,9 +388,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether reading what was written since the last checkpoint would take longer than a checkpoint is worth.
+    /// Whether a file that is closed, or will be, is worth a checkpoint: because reading what was written since the last
+    /// one would take longer, or because all look-ups will be faster when its tables are merged.
     pub(crate) fn is_worth_checkpoint(&self) -> bool {
-        self.generation.index.unfrozen() >= CLOSE_MIN
+        let index = &self.generation.index;
+        index.unfrozen() >= CLOSE_MIN || index.frozen().len() > 2
     }
 
     /// Whether so much was written since the last checkpoint that it is time for another one.
@@ -407,7 +409,7 @@ impl Writer {
         &mut self,
         current: &ArcSwap<Generation>,
     ) -> io::Result<Reserved> {
-        let reserved = self.reserve_index(current, false)?;
+        let reserved = self.reserve_index(current, Merging::Soon)?;
         let table = reserved.build(&AtomicBool::new(false))?;
         self.complete_index(&reserved, table, current);
         Ok(reserved)
@@ -418,10 +420,10 @@ impl Writer {
     pub(crate) fn reserve_index(
         &mut self,
         current: &ArcSwap<Generation>,
-        wants_whole: bool,
+        merging: Merging,
     ) -> io::Result<Reserved> {
         self.check()?;
-        let plan = self.generation.index.plan_table(wants_whole);
+        let plan = self.generation.index.plan_table(merging);
         let payload_len = plan.table_bytes();
         let slot_len = usize::try_from(payload_len)
             .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })

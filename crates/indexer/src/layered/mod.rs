@@ -16,7 +16,7 @@ use crate::frozen::{FrozenIndex, Mixer};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
 
-pub use self::plan::TablePlan;
+pub use self::plan::{Merging, TablePlan};
 
 /// Look-ups of a batch that are under way at the same time.
 const BATCH: usize = 128;

@@ -11,12 +11,31 @@ use crate::frozen::{
 };
 use crate::slot_source::RebuildSource;
 
-/// Most tables that stand on one another: each costs every look-up of what is older a line.
-const TABLES_MAX: usize = 8;
+/// When all tables are merged into one.
+///
+/// Each that stands on another costs every look-up of what is older a line; each merge costs a pass over everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merging {
+    /// Now.
+    Always,
+    /// If there would be more than two, or the newer ones held a sixteenth of the hashes of the oldest: when a store
+    /// is closed, and will be read.
+    Soon,
+    /// If there would be more than eight, or the newer ones held a quarter: while a store is written, so that a hash is
+    /// written to about five tables in its life, on average.
+    Late,
+}
 
-/// The newer tables and layers are merged with the oldest table when they hold this share of its hashes, one in so
-/// many. So a hash is written to about as many tables, on average, in its life.
-const WHOLE_SHARE: u64 = 4;
+impl Merging {
+    /// Most tables that there may be before a new one, and the share of the oldest, one in so many.
+    fn limits(self) -> (usize, u64) {
+        match self {
+            Self::Always => (0, u64::MAX),
+            Self::Soon => (1, 16),
+            Self::Late => (7, 4),
+        }
+    }
+}
 
 /// What the next table will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +64,7 @@ impl LayeredIndex {
     /// # Costs
     ///
     /// One short lock per shard.
-    pub fn plan_table(&self, wants_whole: bool) -> TablePlan {
+    pub fn plan_table(&self, merging: Merging) -> TablePlan {
         let layers = || std::iter::once(&self.live).chain(&self.freezing);
         let (newer_tables, oldest) = match self.frozen.split_last() {
             Some((oldest, newer)) => (newer, oldest.hashes()),
@@ -55,10 +74,10 @@ impl LayeredIndex {
         let newer = in_memory + newer_tables.iter().map(|table| table.hashes()).sum::<u64>();
         let all_hashes =
             self.frozen_hashes() + layers().map(|layer| layer.new_hashes()).sum::<u64>();
-        let is_whole = wants_whole
-            || self.frozen.is_empty()
-            || self.frozen.len() >= TABLES_MAX
-            || newer >= oldest / WHOLE_SHARE
+        let (tables_max, share) = merging.limits();
+        let is_whole = self.frozen.is_empty()
+            || self.frozen.len() > tables_max
+            || newer >= oldest / share
             || self.frozen.iter().any(|table| table.is_rebuilt());
         let mut records: u64 = layers().map(|layer| record_lines_of(&layer.index)).sum();
         if is_whole {
