@@ -201,7 +201,7 @@ fn a_file_cut_off_inside_it_is_no_shorter_store() {
 /// The same for tables that stand on one another.
 #[test]
 fn any_part_of_any_table_can_be_gone() {
-    const OLD: u64 = 80_000;
+    const OLD: u64 = 60_000;
     const NEW: u64 = 4200;
     let (_directory, path) = new_path();
     let mut tables = Vec::new();

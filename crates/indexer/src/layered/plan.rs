@@ -18,7 +18,7 @@ use crate::slot_source::RebuildSource;
 pub enum Merging {
     /// Now.
     Always,
-    /// If there would be more than two, or the newer ones held a sixteenth of the hashes of the oldest: when a store
+    /// If there would be more than two, or the newer ones held a twelfth of the hashes of the oldest: when a store
     /// is closed, and will be read.
     Soon,
     /// If there would be more than eight, or the newer ones held a quarter: while a store is written, so that a hash is
@@ -31,7 +31,7 @@ impl Merging {
     fn limits(self) -> (usize, u64) {
         match self {
             Self::Always => (0, u64::MAX),
-            Self::Soon => (1, 16),
+            Self::Soon => (1, 12),
             Self::Late => (7, 4),
         }
     }
