@@ -210,14 +210,17 @@ fn scan(
     let mut many = MANY_CANDIDATES;
     let mut at = from;
     while at < len {
-        at = match file.next_data(at)? {
+        let data = match file.next_data(at)? {
             // A trailer's kind is not zero and stands in the same block as its last byte: no slot ends in a
             // hole.
-            Some(data) if data < len => layout.alignment().round_down(data).max(at),
+            Some(data) if data < len => data.max(at),
             _ => break,
         };
-        // Whole blocks: a slot may end, and a hole begin, within one.
-        let hole = layout.alignment().round_up(file.next_hole(at)?).unwrap_or(len);
+        // Whole blocks: a slot may end, and a hole begin, within one. The hole is looked for behind the data, since a
+        // block may begin with one, too.
+        at = layout.alignment().round_down(data).max(at);
+        let hole = file.next_hole(data)?.max(data + 1);
+        let hole = layout.alignment().round_up(hole).unwrap_or(len);
         let data_len = hole.clamp(at, len) - at;
         let want = data_len.min(SCAN_LEN as u64) as usize;
         let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
