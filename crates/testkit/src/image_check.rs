@@ -24,7 +24,7 @@ pub struct Checked {
 
 /// Checks that the file `image` opens to one of `allowed`; that a reader finds the same and changes nothing;
 /// that what is cut off is saved and counted; that opening what recovery left gives the same once more; and
-/// that the store then takes writes and keeps them.
+/// that the store then takes writes and a checkpoint and keeps them.
 ///
 /// # Errors
 /// The store's.
@@ -68,8 +68,10 @@ pub fn check_image(
     let value = Value { len: 100, seed: 9 };
     session.step(&Operation::Write(1, value))?;
     session.step(&Operation::BatchWrite(vec![(2, value), (0, Value { len: 0, seed: 1 })]))?;
+    session.step(&Operation::Checkpoint)?;
     session.drop_store();
     let reopened = session.open()?;
+    assert!(reopened.recovery_report().is_index_used);
     assert!(reopened.recovery_report().was_clean, "{:?}", reopened.recovery_report());
     session.check()?;
     session.kill();

@@ -86,6 +86,7 @@ impl Model {
                 }
             }
             Operation::Sync
+            | Operation::Checkpoint
             | Operation::CloseAndReopen
             | Operation::DropAndReopen
             | Operation::KillAndReopen

@@ -25,6 +25,8 @@ pub enum Operation {
     BatchDelete(Vec<KeyId>),
     BatchDeleteHashes(Vec<HashId>),
     Sync,
+    /// The index goes to the file.
+    Checkpoint,
     /// A compaction, in the course of which these are written.
     Compact(Vec<(KeyId, Value)>),
     /// Close, drop, open.
@@ -114,6 +116,7 @@ fn calls(
         1 => vec(hash(), 0..5).prop_map(Operation::BatchDeleteHashes),
         1 => vec((key(), value), 0..3).prop_map(Operation::Compact),
         1 => Just(Operation::Sync),
+        2 => Just(Operation::Checkpoint),
         1 => Just(Operation::CloseAndReopen),
         1 => Just(Operation::DropAndReopen),
         1 => Just(Operation::ReadBeside),

@@ -59,6 +59,7 @@ pub fn perform(store: &DataStore, operation: &Operation) -> io::Result<u64> {
             compact(store, entries, &mut |_, _| {}).and_then(|()| store.file_size())
         }
         Operation::Sync => store.sync().and_then(|()| store.file_size()),
+        Operation::Checkpoint => store.checkpoint().and_then(|()| store.file_size()),
         Operation::CloseAndReopen
         | Operation::DropAndReopen
         | Operation::KillAndReopen

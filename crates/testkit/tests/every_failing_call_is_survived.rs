@@ -13,9 +13,9 @@ use simd_r_drive_testkit::{
 
 fn script() -> Vec<Operation> {
     use Operation::{
-        BatchDelete, BatchDeleteHashes, BatchWrite, BatchWriteHashes, CloseAndReopen, Compact,
-        Delete, DropAndReopen, KillAndReopen, ReadBeside, Rename, Stream, StreamHash, Sync, Write,
-        WriteHash,
+        BatchDelete, BatchDeleteHashes, BatchWrite, BatchWriteHashes, Checkpoint, CloseAndReopen,
+        Compact, Delete, DropAndReopen, KillAndReopen, ReadBeside, Rename, Stream, StreamHash,
+        Sync, Write, WriteHash,
     };
     let value = |len, seed| Value { len, seed };
     let number = hash_count() - 2;
@@ -23,20 +23,24 @@ fn script() -> Vec<Operation> {
         Write(1, value(100, 1)),
         BatchWrite(vec![(3, value(64, 2)), (4, value(0, 0)), (5, value(1, 0)), (3, value(9, 4))]),
         WriteHash(number, value(33, 3)),
+        Checkpoint,
         CloseAndReopen,
         Write(1, value(4000, 2)),
         Stream(2, value(3000, 5)),
         Sync,
         Rename(2, 6),
         BatchWriteHashes(vec![(number, value(5, 1)), (0, value(70, 2))]),
+        Checkpoint,
         KillAndReopen,
         Delete(3),
+        Checkpoint,
         Compact(vec![(1, value(900, 3))]),
         Write(0, value(300_000, 3)),
         ReadBeside,
         DropAndReopen,
         StreamHash(number, value(500, 2)),
         BatchDelete(vec![4, 5]),
+        Checkpoint,
         Sync,
         BatchDeleteHashes(vec![1, number]),
         Write(6, value(0, 0)),
