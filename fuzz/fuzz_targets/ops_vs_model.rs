@@ -77,6 +77,7 @@ enum Op {
     /// The handle of this number, of those that are held, is what the key is expected to have.
     CompareAndWrite(u8, Option<u8>, Payload),
     Sync,
+    Checkpoint,
     Compact,
     Reopen,
     /// The process dies: the file is opened as it is.
@@ -329,6 +330,13 @@ impl Subject {
                 return (Ok(None), Ok(()));
             }
             Op::Sync => return (store.sync().map(|()| None), Ok(())),
+            Op::Checkpoint => {
+                let got = store.checkpoint();
+                let stats = store.stats();
+                assert_eq!(stats.index_hashes, 0, "something is not in the file");
+                assert!(stats.frozen_tables <= 1 && !stats.is_frozen_rebuilt, "{stats:?}");
+                return (got.map(|()| None), Ok(()));
+            }
             Op::Reopen => {
                 self.reopen();
                 return (Ok(None), Ok(()));

@@ -83,3 +83,40 @@ fn a_crash_at_any_moment_of_a_checkpoint_changes_no_answer() {
     println!("{images} images, {through_index} opened through an index");
     assert!(through_index > images / 2, "{through_index} of {images} opened through an index");
 }
+
+/// Wherever the header of an index stands in a sector: also where what follows it stands in another one, which may be
+/// lost on its own.
+#[test]
+fn an_index_that_power_took_in_part_changes_no_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut rng = Rng::new(8);
+    let mut through_index = 0;
+    for shift in 0..8 {
+        let path = directory.path().join(format!("store {shift}.srd"));
+        fs::write(&path, b"").unwrap();
+        let value = |len| Value { len, seed: 6 };
+        let history = [
+            Operation::BatchWrite(vec![(1, value(shift * 64)), (2, value(9)), (3, value(9))]),
+            Operation::Checkpoint,
+            Operation::Delete(2),
+            Operation::Write(1, value(10)),
+            Operation::Checkpoint,
+            Operation::KillAndReopen,
+            Operation::Delete(3),
+            Operation::Checkpoint,
+        ];
+        let recorded = Recorded::run(&path, 64, Model::default(), &history, None).unwrap();
+        recorded.each_moment(&Model::default(), Disk::default(), |moment| {
+            if !moment.is_done || !moment.shows {
+                return;
+            }
+            for _ in 0..3 {
+                let image = moment.lose_power(&mut rng);
+                let allowed = moment.after_loss;
+                let checked = check_image(directory.path(), &image, 64, allowed).unwrap();
+                through_index += u32::from(checked.report.is_index_used);
+            }
+        });
+    }
+    assert!(through_index > 100, "{through_index} opened through an index");
+}
