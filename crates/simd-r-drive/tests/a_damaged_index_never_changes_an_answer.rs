@@ -254,7 +254,7 @@ fn any_part_of_any_table_can_be_gone() {
             let store = options.open(&path).unwrap();
             load(&store, OLD + NEW..OLD + 2 * NEW, b"more");
             check(&store, &what);
-            // Too little to merge all tables for, if they were sound.
+            // A third table is too many for a closed store, so that all are merged: from what was rebuilt.
             store.close().unwrap();
             assert_eq!(store.stats().frozen_tables, 1, "{what}");
             drop(store);
