@@ -392,7 +392,8 @@ impl Writer {
     /// one would take longer, or because all look-ups will be faster when its tables are merged.
     pub(crate) fn is_worth_checkpoint(&self) -> bool {
         let index = &self.generation.index;
-        index.unfrozen() >= CLOSE_MIN || index.frozen().len() > 2
+        // Pending: closing ends the checkpoint that is under way, and what it was to write counts too.
+        index.pending() >= CLOSE_MIN || index.frozen().len() > 2
     }
 
     /// Whether so much was written since the last checkpoint that it is time for another one.

@@ -185,6 +185,12 @@ impl LayeredIndex {
         self.live.inserted.load(Ordering::Relaxed)
     }
 
+    /// At most so many hashes are in memory, those on their way into a table among them: it may never be completed.
+    pub fn pending(&self) -> u64 {
+        let layers = std::iter::once(&self.live).chain(&self.freezing);
+        layers.map(|layer| layer.inserted.load(Ordering::Relaxed)).sum()
+    }
+
     /// Whether there is anything that is not in the table.
     pub fn has_unfrozen(&self) -> bool {
         !self.freezing.is_empty() || self.unfrozen() > 0
