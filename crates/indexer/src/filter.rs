@@ -8,6 +8,9 @@ const HASHES_PER_WORD: u64 = 8;
 const WORDS_MIN: u64 = 1 << 9;
 const WORDS_MAX: u64 = 1 << 22;
 
+/// So many of the highest bits of a mixed hash are all that the filter looks at.
+pub(crate) const FILTER_BITS: u32 = 40;
+
 /// A Bloom filter (Bloom, 1970) whose bits for one hash stand in one word (Putze, Sanders, Singler, "Cache-,
 /// Hash- and Space-Efficient Bloom Filters", 2007). One thread inserts, any number asks, without a lock.
 ///
@@ -56,10 +59,10 @@ impl Filter {
     }
 }
 
-/// Two bits of a word, by the lowest bits of the hash.
+/// Two bits of a word, by bits of the hash that choose no word.
 #[inline]
 fn mask(mixed: u64) -> u64 {
-    (1 << (mixed & 63)) | (1 << ((mixed >> 6) & 63))
+    (1 << ((mixed >> 24) & 63)) | (1 << ((mixed >> 30) & 63))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
 use simd_r_drive_indexer::{
-    FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex, Merging,
+    BuildError, FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex, Merging,
+    TablePlan,
 };
 use support::log::{Log, LogSlot};
 use support::naive::Lines;
@@ -40,6 +41,8 @@ enum Step {
     Build(Merging),
     /// Starts to build a table, which cannot be written.
     FailToBuild,
+    /// A merge of tables alone; each of these commits gets a table while it is made.
+    Merge(Vec<Vec<Op>>),
     /// Only the table and the log are left.
     Reopen,
     /// Changes a byte of the table, somewhere.
@@ -67,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => prop::sample::select(&[Merging::Always, Merging::Soon, Merging::Late][..])
             .prop_map(Step::Build),
         1 => Just(Step::FailToBuild),
+        3 => vec(vec(op(), 1..4), 0..4).prop_map(Step::Merge),
         2 => Just(Step::Reopen),
         1 => (0..4_usize, any::<prop::sample::Index>(), 1..=255_u8)
             .prop_map(|(which, at, xor)| Step::Damage(which, at, xor)),
@@ -92,6 +96,8 @@ struct World {
     has_freezing: bool,
     /// The tables in use, newest first: where each starts, and a file that holds it.
     tables: Vec<(u64, Vec<u8>)>,
+    /// The start of the one that was completed last.
+    newest: u64,
     remembered: Vec<Remembered>,
     next_hash: u64,
 }
@@ -107,6 +113,7 @@ impl World {
             layout,
             has_freezing: false,
             tables: Vec::new(),
+            newest: 0,
             remembered: Vec::new(),
             next_hash: 1_000,
         }
@@ -182,13 +189,39 @@ impl World {
 
     fn build(&mut self, merging: Merging, fail: bool) {
         if !self.has_freezing || self.sealed != self.log.tail() {
+            // Each table has a place of its own in the log.
+            self.commit(&[Op::Put(98, 0)]);
             self.freeze();
         }
-        let start = self.sealed;
-        let plan = self.index.plan_table(merging);
+        let plan = self.index.plan_table(merging, 0);
+        self.build_planned(plan, self.sealed, fail);
+    }
+
+    /// Merges tables, if it is time, with `meanwhile` while the merged one is written.
+    fn merge(&mut self, meanwhile: &[Vec<Op>]) {
+        let Some(plan) = self.index.plan_merge() else { return };
+        self.commit(&[Op::Put(99, 0)]);
+        let start = self.log.tail();
+        let before = self.index.clone();
+        for ops in meanwhile {
+            self.commit(ops);
+            self.freeze();
+            let plan = self.index.plan_table(Merging::Late, plan.busy_tables());
+            self.build_planned(plan, self.sealed, false);
+        }
+        self.complete(&before, plan, start, false);
+    }
+
+    fn build_planned(&mut self, plan: TablePlan, start: u64, fail: bool) {
+        let index = self.index.clone();
+        self.complete(&index, plan, start, fail);
+    }
+
+    /// Builds a table from `before`, the list when it was planned, and puts it into the current list.
+    fn complete(&mut self, before: &LayeredIndex, plan: TablePlan, start: u64, fail: bool) {
         let mut file = vec![0; (start + plan.table_bytes()) as usize];
         let mut written = 0;
-        let result = self.index.build_table(
+        let result = before.build_table(
             &self.layout,
             start,
             plan,
@@ -207,17 +240,26 @@ impl World {
         if fail && result.is_err() {
             return;
         }
-        let header = result.unwrap();
+        let built = match result {
+            // The next plan takes into account that a table is damaged.
+            Err(BuildError::Damaged) => return,
+            result => result.unwrap(),
+        };
+        let header = self.index.header_of(&built, plan);
         file[start as usize..][..header.len()].copy_from_slice(&header);
         self.remember();
         let table = open(&self.layout, start, &file).expect("just built");
-        assert_eq!(table.base_end().is_none(), plan.is_whole());
-        self.index = self.index.with_table(table, plan);
-        self.has_freezing = false;
-        if plan.is_whole() {
-            self.tables.clear();
-        }
-        self.tables.insert(0, (start, file));
+        assert_eq!(table.older_ends().is_empty(), plan.is_whole());
+        let ends = |index: &LayeredIndex| index.frozen().map(|table| table.end()).collect();
+        let before: Vec<u64> = ends(&self.index);
+        self.index = self.index.with_table(table, plan, built);
+        let after: Vec<u64> = ends(&self.index);
+        assert_eq!(before.len() - plan.merged_tables() + 1, after.len());
+        self.has_freezing &= self.index.has_unfrozen();
+        self.tables.push((start, file));
+        self.newest = start;
+        self.tables.retain(|(start, _)| after.contains(&end_of(*start)));
+        self.tables.sort_by_key(|(start, _)| after.iter().position(|end| *end == end_of(*start)));
         self.check();
     }
 
@@ -233,7 +275,11 @@ impl World {
             0
         };
         self.index = if from > 0 {
-            LayeredIndex::over(&self.layout, opened)
+            let newest = self.tables.iter().position(|(start, _)| *start == self.newest).unwrap();
+            let ends: Vec<u64> = opened.iter().map(FrozenIndex::end).collect();
+            let (newer, older) = (opened[newest].newer_ends(), opened[newest].older_ends());
+            assert_eq!((newer, older), (&ends[..newest], &ends[newest + 1..]));
+            LayeredIndex::over(&self.layout, opened, newest)
         } else {
             self.tables.clear();
             LayeredIndex::new(&self.layout, KeyIndexer::new())
@@ -331,8 +377,12 @@ impl World {
 
 fn open(layout: &Layout, start: u64, file: &[u8]) -> Option<FrozenIndex> {
     let map = Arc::new(Map::anonymous(file).unwrap());
-    let end = file.len() as u64;
-    FrozenIndex::open(map, layout, start, end - start, end)
+    FrozenIndex::open(map, layout, start, file.len() as u64 - start, end_of(start))
+}
+
+/// Where the slot of a table ends that starts at `start`: behind any table of these tests.
+fn end_of(start: u64) -> u64 {
+    start + (1 << 24)
 }
 
 proptest! {
@@ -352,6 +402,7 @@ proptest! {
                 }
                 Step::Freeze => world.freeze(),
                 Step::Build(merging) => world.build(*merging, false),
+                Step::Merge(meanwhile) => world.merge(meanwhile),
                 Step::FailToBuild => world.build(Merging::Late, true),
                 Step::Reopen => world.reopen(),
                 Step::Damage(which, at, xor) => world.change_table(*which, |table| {
@@ -389,7 +440,7 @@ fn a_table_with_any_byte_changed_answers_like_the_log() {
         let mut damaged = file.clone();
         damaged[at] ^= 0x5A;
         let Some(table) = open(&world.layout, *start, &damaged) else { continue };
-        let index = LayeredIndex::over(&world.layout, vec![table]);
+        let index = LayeredIndex::over(&world.layout, vec![table], 0);
         world.check_list(&index, *start, *start);
         rebuilt += usize::from(index.stats().is_rebuilt);
     }
@@ -422,12 +473,12 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
         world.index.insert_batch(&items, &world.log).unwrap();
         world.freeze();
         world.remembered.clear();
-        let size = world.index.plan_table(Merging::Always);
+        let size = world.index.plan_table(Merging::Always, 0);
         assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
         let start = world.sealed;
         let mut file = vec![0; (start + size.table_bytes()) as usize];
         let calls = world.log.calls();
-        let first = world
+        let built = world
             .index
             .build_table(
                 &world.layout,
@@ -444,8 +495,10 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
             .unwrap();
         let calls = world.log.calls() - calls;
         assert!(calls < 100, "{calls} keys were read for a table of {hashes}");
+        let first = world.index.header_of(&built, size);
         file[start as usize..][..first.len()].copy_from_slice(&first);
-        world.index = world.index.with_table(open(&world.layout, start, &file).unwrap(), size);
+        let table = open(&world.layout, start, &file).unwrap();
+        world.index = world.index.with_table(table, size, built);
         for (end, slot) in world.log.iter() {
             let found = world.index.find(slot.hash, KEYS[1], start, &world.log).unwrap();
             assert_eq!(found, Some(end), "hash {}", slot.hash);

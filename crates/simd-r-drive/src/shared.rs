@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 use simd_r_drive_writer::WriteError;
 
 use crate::background::Background;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{self, Checkpoints};
 use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::events;
@@ -112,8 +112,9 @@ impl Shared {
         let commit = writer.commits();
         let commit_len = writer.commit_len();
         let distance = writer.barrier_distance();
-        let wants_checkpoint = self.options.automatic_checkpoints && writer.wants_checkpoint();
-        let unfrozen = writer.generation_ref().index.unfrozen();
+        let index = &writer.generation_ref().index;
+        let wants_checkpoint = self.options.automatic_checkpoints && checkpoint::is_due(index);
+        let unfrozen = index.unfrozen();
         drop(writer);
         self.pace.keep(commit_len);
         if wants_checkpoint {

@@ -2,19 +2,16 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use simd_r_drive_indexer::{FrozenIndex, Merging};
-
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{Barrier, Checkpoint, FormatError, PublishedTail};
 use simd_r_drive_writer::{
     Appender, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
 };
 
-use crate::checkpoint::Reserved;
+use crate::checkpoint::Tables;
 use crate::events;
 use crate::generation::{Generation, LogFile, Totals};
 use crate::maps;
@@ -22,20 +19,11 @@ use crate::open::{Point, Resume};
 use crate::plan::{Delta, Plan};
 use crate::stats::WriterCounts;
 
-/// With fewer writes since the last checkpoint, closing makes none: replaying them takes no time to speak of.
-const CLOSE_MIN: u64 = 4096;
-
-/// With fewer writes since the last checkpoint, none is made while the store is open.
-const AUTOMATIC_MIN: u64 = 1 << 16;
-
-/// Nor with fewer than this share of the hashes that are in the file, one in so many.
-const AUTOMATIC_SHARE: u64 = 32;
-
 /// What the holder of the writer's lock works with.
 #[derive(Debug)]
 pub(crate) struct Writer {
     generation: Arc<Generation>,
-    appender: Appender,
+    pub(crate) appender: Appender,
     totals: Totals,
     /// Length of the last commit in bytes.
     commit_len: u64,
@@ -49,16 +37,7 @@ pub(crate) struct Writer {
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
-    /// End of the index slot that is in use; 0 if there is none.
-    index_end: u64,
-    /// End of the newest index slot, whether its index was completed or not.
-    newest_index_end: u64,
-    /// Tables that were in use, by the ends of their slots: snapshots may still read them.
-    table_users: Vec<(u64, Weak<FrozenIndex>)>,
-    /// Ends of the slots of the tables before the last merge: readers in other processes may still read them.
-    tables_before: Vec<u64>,
-    /// Checkpoints since the store was opened.
-    checkpoints: u64,
+    pub(crate) tables: Tables,
     /// Barriers since the store was opened.
     barriers: u64,
     /// Whether the log has grown since it was opened.
@@ -109,12 +88,8 @@ impl Writer {
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             barrier_end: durable.end,
             checkpoint_sequence,
-            index_end,
-            newest_index_end,
-            table_users: Vec::new(),
-            tables_before: Vec::new(),
+            tables: Tables::new(index_end, newest_index_end),
             barriers: 0,
-            checkpoints: 0,
             has_grown: false,
             is_closed: false,
             is_current: true,
@@ -144,7 +119,7 @@ impl Writer {
     }
 
     /// Passes an append's result on; tells if its failure could not be undone.
-    fn appended(&self, result: io::Result<u64>) -> io::Result<u64> {
+    pub(crate) fn appended(&self, result: io::Result<u64>) -> io::Result<u64> {
         if let (Err(_), Err(WriteError::Poisoned { cause }), true) =
             (&result, self.check(), self.is_current)
         {
@@ -156,6 +131,16 @@ impl Writer {
     /// The generation that is written to.
     pub(crate) fn generation(&self) -> Arc<Generation> {
         Arc::clone(&self.generation)
+    }
+
+    /// Another list of layers for the same file.
+    pub(crate) fn set_generation(&mut self, generation: Arc<Generation>) {
+        self.generation = generation;
+    }
+
+    /// How much of the log is live.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// As [`Writer::generation`], without a reference count.
@@ -179,7 +164,7 @@ impl Writer {
         WriterCounts {
             allocated_bytes: self.appender.allocated(),
             barriers: self.barriers,
-            checkpoints: self.checkpoints,
+            checkpoints: self.tables.checkpoints,
         }
     }
 
@@ -241,7 +226,7 @@ impl Writer {
     }
 
     /// Makes sure that a map covers `len` more bytes, before they are written.
-    fn make_room(&self, len: u64) -> io::Result<()> {
+    pub(crate) fn make_room(&self, len: u64) -> io::Result<()> {
         let end = self.appender.tail_after(len)?;
         if !self.generation.publication.needs_map(end) {
             return Ok(());
@@ -251,7 +236,7 @@ impl Writer {
         if self.generation.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
     }
 
-    fn publish(
+    pub(crate) fn publish(
         &mut self,
         end: u64,
         delta: Delta,
@@ -329,7 +314,7 @@ impl Writer {
             sequence: self.checkpoint_sequence,
             durable_tail: self.durable.end,
             durable_seal: self.durable.seal.0,
-            index_end: self.index_end,
+            index_end: self.tables.index_end,
             is_clean,
         };
         let file = &*self.generation.file;
@@ -380,100 +365,11 @@ impl Writer {
         self.flush()?;
         self.write_hints(true)?;
         if let Some(reserved) = reserved {
-            let unused = reserved.unused_tables(|end| self.is_table_used(end));
+            let result = reserved.give_back(&self.needed_tables());
             // Space that is not given back is no harm.
-            let result = unused.and_then(|unused| reserved.give_back(unused));
             let _ = result.inspect_err(events::space_not_given_back);
         }
         Ok(())
-    }
-
-    /// Whether a file that is closed, or will be, is worth a checkpoint: because reading what was written since the last
-    /// one would take longer, or because all look-ups will be faster when its tables are merged.
-    pub(crate) fn is_worth_checkpoint(&self) -> bool {
-        let index = &self.generation.index;
-        // Pending: closing ends the checkpoint that is under way, and what it was to write counts too.
-        index.pending() >= CLOSE_MIN || index.frozen().len() > 2
-    }
-
-    /// Whether so much was written since the last checkpoint that it is time for another one.
-    ///
-    /// What must be replayed after a crash stays small next to what is there.
-    #[inline]
-    pub(crate) fn wants_checkpoint(&self) -> bool {
-        let index = &self.generation.index;
-        index.unfrozen() >= AUTOMATIC_MIN.max(index.frozen_hashes() / AUTOMATIC_SHARE)
-    }
-
-    /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet.
-    pub(crate) fn checkpoint_alone(
-        &mut self,
-        current: &ArcSwap<Generation>,
-    ) -> io::Result<Reserved> {
-        let reserved = self.reserve_index(current, Merging::Soon)?;
-        let table = reserved.build(&AtomicBool::new(false))?;
-        self.complete_index(&reserved, table, current);
-        Ok(reserved)
-    }
-
-    /// The first step of a checkpoint: sets space aside in the log, and gives writes a new layer of the index, so that
-    /// the others, which take no more, can be written to that space.
-    pub(crate) fn reserve_index(
-        &mut self,
-        current: &ArcSwap<Generation>,
-        merging: Merging,
-    ) -> io::Result<Reserved> {
-        self.check()?;
-        let plan = self.generation.index.plan_table(merging);
-        let payload_len = plan.table_bytes();
-        let slot_len = usize::try_from(payload_len)
-            .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })
-            .and_then(|len| self.generation.layout.slot_len(len, 0))?;
-        self.make_room(slot_len)?;
-        let (start, totals) = (self.tail(), self.totals);
-        let end = self.appender.append_index(payload_len, self.newest_index_end);
-        let end = self.appended(end)?;
-        self.publish(end, Delta::default(), |_| Ok(()))?;
-        self.newest_index_end = end;
-        let index = self.generation.index.freeze();
-        // In the order that readers rely on; see `TailLimit`.
-        self.generation.limit.set(end);
-        self.generation = Arc::new(Generation::new(Arc::clone(&self.generation.log), index));
-        current.store(self.generation());
-        Ok(Reserved { generation: self.generation(), start, end, plan, totals })
-    }
-
-    /// The last step of a checkpoint, when the index is on the medium, or will be before a hint names it: readers use
-    /// it from now on. Returns what they used before.
-    pub(crate) fn complete_index(
-        &mut self,
-        reserved: &Reserved,
-        table: FrozenIndex,
-        current: &ArcSwap<Generation>,
-    ) -> Arc<Generation> {
-        self.table_users.retain(|(_, users)| users.strong_count() > 0);
-        if reserved.plan.is_whole() {
-            let before = || self.generation.index.frozen();
-            self.tables_before = before().map(|table| table.end()).collect();
-            self.table_users.extend(before().map(|table| (table.end(), Arc::downgrade(table))));
-        }
-        self.index_end = reserved.end;
-        self.checkpoints += 1;
-        let generation = &self.generation;
-        self.generation = Arc::new(Generation {
-            log: Arc::clone(&generation.log),
-            index: generation.index.with_table(table, reserved.plan),
-            limit: Arc::clone(&generation.limit),
-        });
-        current.swap(self.generation())
-    }
-
-    /// Whether somebody may still read the table of the slot that ends at `end`.
-    pub(crate) fn is_table_used(&self, end: u64) -> bool {
-        let is_user = |(used, users): &(u64, Weak<_>)| *used == end && users.strong_count() > 0;
-        self.generation.index.frozen().any(|table| table.end() == end)
-            || self.tables_before.contains(&end)
-            || self.table_users.iter().any(is_user)
     }
 
     /// How many bytes follow the durable point.
@@ -492,8 +388,9 @@ impl Writer {
     pub(crate) fn move_to(&mut self, target: Self) {
         let old = Arc::clone(&self.generation);
         let barriers = self.barriers + target.barriers;
-        let checkpoints = self.checkpoints + target.checkpoints;
-        *self = Self { commits: self.commits, barriers, checkpoints, is_current: true, ..target };
+        let checkpoints = self.tables.checkpoints + target.tables.checkpoints;
+        *self = Self { commits: self.commits, barriers, is_current: true, ..target };
+        self.tables.checkpoints = checkpoints;
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);

@@ -249,7 +249,9 @@ fn any_part_of_any_table_can_be_gone() {
             let reader = options.clone().read_only(true).open(&path).unwrap();
             check(&reader, &what);
             let is_headless = part.start == 0;
-            assert_eq!(reader.recovery_report().is_index_used, !is_headless, "{what}");
+            // Without the newer table, the one that an older checkpoint names is used.
+            let is_used = !is_headless || number == 1;
+            assert_eq!(reader.recovery_report().is_index_used, is_used, "{what}");
             assert_eq!(reader.stats().is_frozen_rebuilt, !is_headless, "{what}");
             let store = options.open(&path).unwrap();
             load(&store, OLD + NEW..OLD + 2 * NEW, b"more");

@@ -18,9 +18,12 @@
 //!
 //! # Tables on tables
 //!
-//! A table can stand on an older one: then it holds only the hashes that were written since that was made, with all
-//! of their lines, and what it does not hold, the older one may. So the index of a large store can be brought up to
-//! date often, for little, and all tables are merged into one from time to time.
+//! A table can stand on older ones: then it holds only the hashes that were written since those were made, with all
+//! of their lines, and what it does not hold, the older ones may. So the index of a large store can be brought up to
+//! date often, for little, and tables are merged from time to time.
+//!
+//! A merge of large tables takes a while, in which newer ones are made. So a table names all that answer together with
+//! it, newer and older: the one that was completed last is the one to begin with.
 //!
 //! # Damage
 //!
@@ -33,6 +36,7 @@ mod find;
 mod group;
 mod header;
 mod line;
+mod merge;
 mod place;
 mod position;
 mod reader;
@@ -48,11 +52,11 @@ use self::line::{LINE_LEN, Line};
 use self::position::Geometry;
 use crate::indexer::KeyIndexer;
 
-pub use self::build::BuildError;
-pub(crate) use self::build::record_lines_of;
-pub(crate) use self::build::{Build, Part, TableSize};
+pub(crate) use self::build::{Build, TableSize, record_lines_of};
+pub use self::build::{BuildError, BuiltTable};
 pub(crate) use self::find::{Candidate, Failure, Held};
 pub use self::header::FrozenTotals;
+pub(crate) use self::header::{Company, TABLES_MAX};
 pub(crate) use self::position::Mixer;
 
 /// How far from its bucket an entry may stand, in buckets: more is a sign of damage, or of a forgery.
@@ -111,9 +115,9 @@ impl FrozenIndex {
         })
     }
 
-    /// Where the slot of the table starts, in bytes: the tail of the log that it answers for.
+    /// The tail of the log that it answers for, together with the older tables.
     pub fn tail(&self) -> u64 {
-        self.start
+        self.header.tail
     }
 
     /// Where the slot of the table ends, in bytes.
@@ -121,12 +125,23 @@ impl FrozenIndex {
         self.end
     }
 
-    /// Where the slot of the table ends that this one stands on; `None` if it stands alone.
-    pub fn base_end(&self) -> Option<u64> {
-        (self.header.base_end != 0).then_some(self.header.base_end)
+    /// Ends of the slots of the tables that are asked before this one, newest first: those that were written while
+    /// it was.
+    pub fn newer_ends(&self) -> &[u64] {
+        &self.header.company.newer
     }
 
-    /// At most so many hashes are in this table and those that it stands on.
+    /// Ends of the slots of the tables that it stands on, newest first.
+    pub fn older_ends(&self) -> &[u64] {
+        &self.header.company.older
+    }
+
+    /// Whether it stands on no other.
+    pub(crate) fn is_oldest(&self) -> bool {
+        self.header.company.older.is_empty()
+    }
+
+    /// At most so many hashes are in this table and those that answer together with it.
     pub fn all_hashes(&self) -> u64 {
         self.header.all_hashes
     }

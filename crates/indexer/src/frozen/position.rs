@@ -74,6 +74,12 @@ impl Prefix {
         Self { bits: mixed, len: u64::BITS }
     }
 
+    /// Whether two mixed hashes with these prefixes may be the same.
+    pub(crate) fn may_equal(self, other: Self) -> bool {
+        let known = self.len.min(other.len);
+        (self.bits ^ other.bits).checked_shr(u64::BITS - known).unwrap_or(0) == 0
+    }
+
     /// The largest mixed hash with this prefix.
     pub(crate) fn last(self) -> u64 {
         self.bits | u64::MAX.checked_shr(self.len).unwrap_or(0)
@@ -137,28 +143,35 @@ impl Geometry {
         word & (u64::MAX << self.block_bits)
     }
 
-    /// What the words of `bucket` have in common.
-    pub(crate) fn span(&self, bucket: u64) -> Span {
-        let unit = u64::BITS - (self.quotient_bits + self.tag_bits);
-        Span {
-            // The first of a bucket is less than 2^64, and the first of the one behind the last is just that.
-            first: (first_of(bucket, self.buckets) >> unit) as u64,
-            last: ((first_of(bucket.saturating_add(1), self.buckets) - 1) >> unit) as u64,
+    /// What the words of each bucket have in common, from the first one on.
+    pub(crate) fn spans(&self) -> Spans {
+        let buckets = self.buckets.max(1);
+        let all = u128::from(u64::MAX) + 1;
+        Spans {
             geometry: *self,
+            bucket: 0,
+            first: 0,
+            remainder: 0,
+            step: all / u128::from(buckets),
+            step_remainder: (all % u128::from(buckets)) as u64,
         }
+    }
+
+    /// How many bits of a mixed hash must be known for a word.
+    pub(crate) fn known_bits(&self) -> u32 {
+        self.quotient_bits + self.tag_bits
     }
 
     /// Bucket and tag of a prefix, if they follow from what is known.
     pub(crate) fn place(&self, prefix: Prefix) -> Option<u64> {
         let bucket = self.bucket(prefix.bits);
-        let is_known = prefix.len >= self.quotient_bits + self.tag_bits
-            && bucket == self.bucket(prefix.last());
+        let is_known = prefix.len >= self.known_bits() && bucket == self.bucket(prefix.last());
         is_known.then_some(bucket)
     }
 }
 
 /// The mixed hashes of one bucket: the first bits that are known of the smallest and the largest one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     first: u64,
     last: u64,
@@ -172,8 +185,8 @@ impl Span {
     /// `q` first bits, so it lies in one cell, or in two neighbours; the tag says in which, except where it is the
     /// tag at which the interval begins in the one and ends in the other.
     pub(crate) fn prefix(&self, word: u64) -> Option<Prefix> {
-        let Geometry { block_bits, quotient_bits, tag_bits, .. } = self.geometry;
-        let len = quotient_bits + tag_bits;
+        let Geometry { block_bits, tag_bits, .. } = self.geometry;
+        let len = self.geometry.known_bits();
         let tag = word >> block_bits;
         let cell = self.first >> tag_bits;
         let low = (cell << tag_bits) | tag;
@@ -190,9 +203,44 @@ impl Span {
     }
 }
 
-/// The smallest mixed hash of a bucket.
-fn first_of(bucket: u64, buckets: u64) -> u128 {
-    (u128::from(bucket) << 64).div_ceil(u128::from(buckets.max(1)))
+/// Walks over the buckets of a table, without a division for each.
+///
+/// The smallest mixed hash of bucket `b` is `b * 2^64 / buckets`, rounded up.
+pub(crate) struct Spans {
+    geometry: Geometry,
+    bucket: u64,
+    /// `bucket * 2^64 / buckets`, rounded down, and what that leaves.
+    first: u128,
+    remainder: u64,
+    step: u128,
+    step_remainder: u64,
+}
+
+impl Spans {
+    /// The span of `bucket`, which is not one that was asked for before the last.
+    pub(crate) fn of(&mut self, bucket: u64) -> Span {
+        while self.bucket < bucket {
+            (self.first, self.remainder) = self.next();
+            self.bucket += 1;
+        }
+        let round_up = |(first, remainder): (u128, u64)| first + u128::from(remainder > 0);
+        let (first, behind) = (round_up((self.first, self.remainder)), round_up(self.next()));
+        let unit = u64::BITS - self.geometry.known_bits();
+        Span {
+            // The first of a bucket is less than 2^64, and the first of the one behind the last is just that.
+            first: (first >> unit) as u64,
+            last: ((behind - 1) >> unit) as u64,
+            geometry: self.geometry,
+        }
+    }
+
+    fn next(&self) -> (u128, u64) {
+        let buckets = self.geometry.buckets.max(1);
+        let remainder = u128::from(self.remainder) + u128::from(self.step_remainder);
+        let carry = remainder >= u128::from(buckets);
+        let rest = if carry { remainder - u128::from(buckets) } else { remainder };
+        (self.first + self.step + u128::from(carry), rest as u64)
+    }
 }
 
 #[cfg(test)]
@@ -207,7 +255,34 @@ mod tests {
         Mixer::new(&Identity::new(seeds, Alignment::DEFAULT, 0, 0).layout())
     }
 
+    fn first_of(bucket: u64, buckets: u64) -> u128 {
+        (u128::from(bucket) << 64).div_ceil(u128::from(buckets))
+    }
+
+    /// The span of any bucket.
+    fn span(geometry: Geometry, bucket: u64) -> Span {
+        let unit = u64::BITS - geometry.known_bits();
+        Span {
+            first: (first_of(bucket, geometry.buckets) >> unit) as u64,
+            last: ((first_of(bucket + 1, geometry.buckets) - 1) >> unit) as u64,
+            geometry,
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_walk_over_the_buckets_finds_their_spans(
+            buckets in 1_u64..1 << 40, steps in prop::collection::vec(0_u64..40, 1..40),
+        ) {
+            let geometry = Geometry::new(buckets, 24);
+            let mut spans = geometry.spans();
+            let mut bucket = 0;
+            for step in steps {
+                bucket = (bucket + step).min(buckets - 1);
+                prop_assert_eq!(spans.of(bucket), span(geometry, bucket));
+            }
+        }
+
         #[test]
         fn a_word_and_its_bucket_tell_the_prefix_or_nothing_but_never_another(
             mixed: u64, buckets in 1_u64..1 << 36, block_bits in 9_u32..=40,
@@ -215,7 +290,7 @@ mod tests {
             let geometry = Geometry::new(buckets, block_bits);
             let bucket = geometry.bucket(mixed);
             prop_assert!(bucket < buckets);
-            if let Some(prefix) = geometry.span(bucket).prefix(geometry.word(mixed, 5)) {
+            if let Some(prefix) = span(geometry, bucket).prefix(geometry.word(mixed, 5)) {
                 prop_assert!((prefix.bits..=prefix.last()).contains(&mixed));
             }
         }
@@ -225,7 +300,7 @@ mod tests {
             mixed: u64, buckets in 1_u64..1 << 30, growth in 0_u64..1 << 10, shift in 0_u32..8,
         ) {
             let small = Geometry::new(buckets, 31);
-            let Some(prefix) = small.span(small.bucket(mixed)).prefix(small.word(mixed, 5)) else { return Ok(()) };
+            let Some(prefix) = span(small, small.bucket(mixed)).prefix(small.word(mixed, 5)) else { return Ok(()) };
             let grown = (buckets << shift) + buckets * growth / 1024;
             // The log grows by the same factor as the table, or by more.
             let large = Geometry::new(grown, 31 + shift + 1).made_from(small);
@@ -244,7 +319,7 @@ mod tests {
         let unknown = (0..200_000_u64)
             .filter(|hash| {
                 let mixed = mixer.mix(*hash);
-                geometry.span(geometry.bucket(mixed)).prefix(geometry.word(mixed, 1)).is_none()
+                span(geometry, geometry.bucket(mixed)).prefix(geometry.word(mixed, 1)).is_none()
             })
             .count();
         assert!(unknown <= 2, "{unknown} of 200,000");

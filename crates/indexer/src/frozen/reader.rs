@@ -38,6 +38,10 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    pub(super) fn table(&self) -> &'a FrozenIndex {
+        self.table
+    }
+
     /// Reads the next bucket that has any entries; `None` at the end.
     pub(super) fn next_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
         self.entries.clear();

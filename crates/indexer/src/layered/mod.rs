@@ -39,6 +39,10 @@ pub struct LayeredIndex {
     freezing: Vec<Arc<Layer>>,
     /// Newest first, each standing on the next.
     frozen: Vec<Tier>,
+    /// At most so many hashes are in the tables.
+    all_hashes: u64,
+    /// End of the slot of the table that was completed last, which names all; 0 if there is none.
+    newest_end: u64,
     mixer: Mixer,
 }
 
@@ -127,15 +131,22 @@ impl LayeredIndex {
             live: Arc::new(Layer::new(None, index)),
             freezing: Vec::new(),
             frozen: Vec::new(),
+            all_hashes: 0,
+            newest_end: 0,
             mixer: Mixer::new(layout),
         }
     }
 
-    /// What the tables hold, which come newest first, each standing on the next, and room for more.
-    pub fn over(layout: &Layout, tables: Vec<FrozenIndex>) -> Self {
-        let hashes = tables.first().map_or(0, FrozenIndex::all_hashes);
-        let filter = (!tables.is_empty()).then(|| filter_over(hashes));
+    /// What the tables hold, which come newest first, each standing on the next, and room for more. The table that was
+    /// completed last is number `newest` of them: the one that names all others.
+    pub fn over(layout: &Layout, tables: Vec<FrozenIndex>, newest: usize) -> Self {
+        let newest = tables.get(newest);
+        let (all_hashes, newest_end) =
+            newest.map_or((0, 0), |newest| (newest.all_hashes(), newest.end()));
+        let filter = (!tables.is_empty()).then(|| filter_over(all_hashes));
         Self {
+            all_hashes,
+            newest_end,
             live: Arc::new(Layer::new(filter, KeyIndexer::new())),
             freezing: Vec::new(),
             frozen: tables
@@ -159,8 +170,7 @@ impl LayeredIndex {
         Self {
             live: Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
             freezing,
-            frozen: self.frozen.clone(),
-            mixer: self.mixer,
+            ..self.clone()
         }
     }
 
@@ -171,7 +181,12 @@ impl LayeredIndex {
 
     /// Hashes in the tables in the log, at most.
     pub fn frozen_hashes(&self) -> u64 {
-        self.frozen.first().map_or(0, |newest| newest.all_hashes())
+        self.all_hashes
+    }
+
+    /// End of the slot of the table that was completed last, which names all others; 0 if there is none.
+    pub fn newest_table_end(&self) -> u64 {
+        self.newest_end
     }
 
     /// The tables in the log, newest first.

@@ -1,47 +1,54 @@
 //! What the next table will be, how it is built, and how it comes into use.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::Layout;
 
 use super::{LayeredIndex, Tier};
+use crate::filter::Filter;
 use crate::frozen::{
-    Build, BuildError, FrozenIndex, FrozenTotals, Part, TableSize, record_lines_of,
+    Build, BuildError, BuiltTable, Company, FrozenIndex, FrozenTotals, TABLES_MAX, TableSize,
+    record_lines_of,
 };
+use crate::indexer::KeyIndexer;
 use crate::slot_source::RebuildSource;
 
-/// When all tables are merged into one.
+/// Which tables become part of the next one.
 ///
-/// Each that stands on another costs every look-up of what is older a line; each merge costs a pass over everything.
+/// Each table costs every look-up of what is older some time; each merge costs a pass over its tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merging {
-    /// Now.
+    /// All.
     Always,
-    /// If there would be more than two, or the newer ones held a twelfth of the hashes of the oldest: when a store
-    /// is closed, and will be read.
+    /// All, if the newer ones hold a twelfth of the hashes of the oldest; else all but that: when a store is
+    /// closed, and will be read.
     Soon,
-    /// If there would be more than eight, or the newer ones held a quarter: while a store is written, so that a hash is
-    /// written to about five tables in its life, on average.
+    /// A few small ones: while a store is written, so that a table is written often, in next to no time. See
+    /// [`LayeredIndex::plan_merge`] for the large ones.
     Late,
 }
 
-impl Merging {
-    /// Most tables that there may be before a new one, and the share of the oldest, one in so many.
-    fn limits(self) -> (usize, u64) {
-        match self {
-            Self::Always => (0, u64::MAX),
-            Self::Soon => (1, 12),
-            Self::Late => (7, 4),
-        }
-    }
-}
+/// With [`Merging::Soon`], the oldest table is merged when the others hold one in so many of its hashes.
+const SOON_SHARE: u64 = 12;
+
+/// With [`Merging::Late`], no more hashes are merged than so many times those in memory.
+const LATE_SHARE: u64 = 4;
+
+/// So many tables are left room for, that are written while others are merged.
+const ROOM: usize = 3;
 
 /// What the next table will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TablePlan {
     size: TableSize,
-    is_whole: bool,
+    /// Whether what is in memory goes into it.
+    takes_layers: bool,
+    /// So many tables do, the newest of those that there are now, and so many, the oldest, stay below it.
+    merged: usize,
+    kept: usize,
+    /// At most so many hashes are there in all.
     all_hashes: u64,
 }
 
@@ -51,53 +58,125 @@ impl TablePlan {
         self.size.table_bytes()
     }
 
-    /// Whether it will hold everything, rather than stand on those that there are.
+    /// Whether it will stand on no other.
     pub fn is_whole(&self) -> bool {
-        self.is_whole
+        self.kept == 0
+    }
+
+    /// How many tables become part of it.
+    pub fn merged_tables(&self) -> usize {
+        self.merged
+    }
+
+    /// How many tables, the oldest, must stay as they are until it is complete.
+    pub fn busy_tables(&self) -> usize {
+        self.merged + self.kept
+    }
+
+    /// Which of `count` tables, newest first, become part of it. Newer ones may have come while it was made.
+    fn range(&self, count: usize) -> Range<usize> {
+        let end = count.saturating_sub(self.kept);
+        end.saturating_sub(self.merged)..end
     }
 }
 
 impl LayeredIndex {
-    /// What a table of all layers will be, should they take no more writes: one that stands on those that there are, or
-    /// one of everything, if that is wanted, or if enough is newer than the oldest table.
+    /// What a table of all layers in memory will be, should they take no more writes, and of the tables that `merging`
+    /// says, but for the oldest `busy` ones, which somebody merges.
     ///
     /// # Costs
     ///
     /// One short lock per shard.
-    pub fn plan_table(&self, merging: Merging) -> TablePlan {
+    pub fn plan_table(&self, merging: Merging, busy: usize) -> TablePlan {
         let layers = || std::iter::once(&self.live).chain(&self.freezing);
-        let (newer_tables, oldest) = match self.frozen.split_last() {
-            Some((oldest, newer)) => (newer, oldest.hashes()),
-            None => (&[][..], 0),
-        };
         let in_memory: u64 = layers().map(|layer| layer.index.stats().hashes as u64).sum();
-        let newer = in_memory + newer_tables.iter().map(|table| table.hashes()).sum::<u64>();
-        let all_hashes =
-            self.frozen_hashes() + layers().map(|layer| layer.new_hashes()).sum::<u64>();
-        let (tables_max, share) = merging.limits();
-        let is_whole = self.frozen.is_empty()
-            || self.frozen.len() > tables_max
-            || newer >= oldest / share
-            || self.frozen.iter().any(|table| table.is_rebuilt());
-        let mut records: u64 = layers().map(|layer| record_lines_of(&layer.index)).sum();
-        if is_whole {
-            records += self.frozen.iter().map(|table| table.record_lines()).sum::<u64>();
-        }
-        let hashes = if is_whole { all_hashes } else { in_memory };
-        TablePlan { size: TableSize::new(hashes, records), is_whole, all_hashes }
+        let free = self.frozen.len().saturating_sub(busy);
+        let is_rebuilt = self.frozen.iter().any(|table| table.is_rebuilt());
+        let merged = match merging {
+            _ if is_rebuilt && busy == 0 => free,
+            Merging::Always => free,
+            Merging::Soon => self.merged_soon(in_memory).min(free),
+            Merging::Late => self.merged_late(in_memory, free),
+        };
+        let new_hashes: u64 = layers().map(|layer| layer.new_hashes()).sum();
+        let records = layers().map(|layer| record_lines_of(&layer.index)).sum();
+        let kept = self.frozen.len() - merged;
+        let plan = TablePlan {
+            size: TableSize::default(),
+            takes_layers: true,
+            merged,
+            kept,
+            all_hashes: self.all_hashes + new_hashes,
+        };
+        self.with_size(plan, in_memory, records)
     }
 
-    /// Builds the planned table of all layers that take no more writes, for a slot that starts at `start`. Hands all of
-    /// it but its header to `write`, and returns the header, with which the table becomes one.
+    fn merged_soon(&self, in_memory: u64) -> usize {
+        let Some((oldest, others)) = self.frozen.split_last() else { return 0 };
+        let newer = in_memory + others.iter().map(|table| table.hashes()).sum::<u64>();
+        if newer >= oldest.hashes() / SOON_SHARE { self.frozen.len() } else { others.len() }
+    }
+
+    /// Tables of about the same size or smaller, as long as they are small; and more if there are too many.
+    fn merged_late(&self, in_memory: u64, free: usize) -> usize {
+        let room = if free == self.frozen.len() { ROOM } else { 0 };
+        let (mut sum, mut merged) = (in_memory, 0);
+        for table in &self.frozen[..free] {
+            let is_small = sum + table.hashes() <= in_memory.saturating_mul(LATE_SHARE);
+            let are_too_many = self.frozen.len() - merged + room >= TABLES_MAX;
+            if !are_too_many && (!is_small || table.hashes() > sum) {
+                break;
+            }
+            sum += table.hashes();
+            merged += 1;
+        }
+        merged
+    }
+
+    /// What a merge of large tables will be, if one is due: of the newest ones, down to one that holds no more hashes
+    /// than all that are newer. So each table holds more than all newer ones together, and a hash is written to as many
+    /// tables in its life as the number of hashes can be halved before it is that of one checkpoint. (The logarithmic
+    /// method of Bentley and Saxe, "Decomposable Searching Problems", 1980.)
+    pub fn plan_merge(&self) -> Option<TablePlan> {
+        let (mut newer, mut merged) = (0, 0);
+        for (number, table) in self.frozen.iter().enumerate() {
+            if table.is_rebuilt() {
+                // The next table takes its place.
+                return None;
+            }
+            if number > 0 && table.hashes() <= newer {
+                merged = number + 1;
+            }
+            newer += table.hashes();
+        }
+        let plan = TablePlan {
+            size: TableSize::default(),
+            takes_layers: false,
+            merged,
+            kept: self.frozen.len() - merged,
+            all_hashes: self.all_hashes,
+        };
+        (merged > 0).then(|| self.with_size(plan, 0, 0))
+    }
+
+    fn with_size(&self, plan: TablePlan, in_memory: u64, records: u64) -> TablePlan {
+        let tables = &self.frozen[plan.range(self.frozen.len())];
+        let hashes = in_memory + tables.iter().map(|table| table.hashes()).sum::<u64>();
+        let records = records + tables.iter().map(|table| table.record_lines()).sum::<u64>();
+        TablePlan { size: TableSize::new(hashes.min(plan.all_hashes), records), ..plan }
+    }
+
+    /// Builds the planned table, of tables and, if it takes them, the layers that take no more writes, for a slot that
+    /// starts at `start`; `totals` are those of the log up to there. Hands all of it but its header to `write`.
     ///
     /// # Errors
     ///
-    /// See [`BuildError`]. A damaged table is rebuilt from the log first.
+    /// See [`BuildError`]. If a table is damaged, the newest one is rebuilt from the log, in memory: the next plan puts
+    /// a table in the place of all.
     ///
     /// # Costs
     ///
-    /// One pass over the oldest table, if everything is merged; and a sort of what is newer, which takes 16 bytes of
-    /// memory a hash.
+    /// One pass over the tables; and a sort of what is in memory, which takes 16 bytes a hash.
     pub fn build_table<S: RebuildSource + ?Sized>(
         &self,
         layout: &Layout,
@@ -106,42 +185,68 @@ impl LayeredIndex {
         totals: FrozenTotals,
         source: &S,
         write: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
-    ) -> Result<[u8; 128], BuildError<S::Error>> {
-        let TablePlan { size, is_whole, all_hashes } = plan;
-        let base = self.frozen.first().map(|tier| &**tier).filter(|_| !is_whole);
-        let layers: Vec<_> = self.freezing.iter().map(|layer| Part::Layer(&layer.index)).collect();
-        let build = |older, newer: &[Part<'_>], write: &mut dyn FnMut(u64, &[u8]) -> _| {
-            Build { layout, start, size, totals, base, all_hashes, older, newer }.run(source, write)
+    ) -> Result<BuiltTable, BuildError<S::Error>> {
+        let inputs = &self.frozen[plan.range(self.frozen.len())];
+        let tables: Vec<&FrozenIndex> = inputs.iter().map(|tier| &**tier).collect();
+        let mut layers: Vec<&KeyIndexer> = Vec::new();
+        let (mut tail, mut totals) = (start, totals);
+        if plan.takes_layers {
+            layers.extend(self.freezing.iter().map(|layer| &layer.index));
+        } else if let Some(newest) = tables.first() {
+            (tail, totals) = (newest.tail(), newest.totals());
+        }
+        let mut build = |layers: &[&KeyIndexer], tables: &[&FrozenIndex]| {
+            let has_filter = !plan.is_whole() && self.filter_of_layer(plan).is_none();
+            Build { layout, start, tail, totals, size: plan.size, layers, tables, has_filter }
+                .run(source, write)
         };
-        let Some((oldest, newer_tables)) = self.frozen.split_last().filter(|_| is_whole) else {
-            return build(None, &layers, write);
-        };
-        if self.frozen.iter().all(|table| !table.is_rebuilt()) {
-            let mut newer = layers.clone();
-            newer.extend(newer_tables.iter().map(|table| Part::Table(table)));
-            match build(Some(oldest), &newer, write) {
+        if inputs.iter().all(|table| !table.is_rebuilt()) {
+            match build(&layers, &tables) {
                 Err(BuildError::Damaged) => {}
                 result => return result,
             }
         }
-        // Rebuilt, the newest table answers for everything below it.
-        let newest = self.frozen.first().unwrap_or(oldest);
-        let mut newer = layers;
-        newer.push(Part::Layer(newest.rebuild(source).map_err(BuildError::Source)?));
-        build(None, &newer, write)
+        let Some(newest) = self.frozen.first() else { return Err(BuildError::Damaged) };
+        // Rebuilt, it answers for everything below it.
+        let rebuilt = newest.rebuild(source).map_err(BuildError::Source)?;
+        if !(plan.takes_layers && plan.is_whole()) {
+            return Err(BuildError::Damaged);
+        }
+        layers.push(rebuilt);
+        build(&layers, &[])
     }
 
-    /// The list in which `table`, built as planned from the layers that took no more writes, stands in their place.
+    /// The header of a table that was built as planned, with which it becomes one. It names the tables that answer
+    /// together with it now.
+    pub fn header_of(&self, built: &BuiltTable, plan: TablePlan) -> [u8; 128] {
+        let range = plan.range(self.frozen.len());
+        let ends = |tiers: &[Tier]| tiers.iter().map(|table| table.end()).collect();
+        let (newer, older) = (ends(&self.frozen[..range.start]), ends(&self.frozen[range.end..]));
+        let is_all = plan.is_whole() && range.start == 0;
+        let most = if plan.takes_layers { plan.all_hashes } else { self.all_hashes };
+        let all_hashes = if is_all { built.hashes() } else { most };
+        built.header(Company { newer, older }, all_hashes)
+    }
+
+    /// The list in which `table`, built as planned, stands in the place of what it was made from.
     #[must_use]
-    pub fn with_table(&self, table: FrozenIndex, plan: TablePlan) -> Self {
-        let filter = match &self.freezing[..] {
-            [layer] if !plan.is_whole => layer.filter.clone(),
-            _ => None,
-        };
-        let mut frozen = vec![Tier { table: Arc::new(table), filter }];
-        if !plan.is_whole {
-            frozen.extend(self.frozen.iter().cloned());
+    pub fn with_table(&self, table: FrozenIndex, plan: TablePlan, built: BuiltTable) -> Self {
+        let filter = self.filter_of_layer(plan).or_else(|| built.filter.map(Arc::new));
+        let mut next = self.clone();
+        (next.all_hashes, next.newest_end) = (table.all_hashes(), table.end());
+        let tier = Tier { table: Arc::new(table), filter };
+        next.frozen.splice(plan.range(self.frozen.len()), [tier]);
+        if plan.takes_layers {
+            next.freezing.clear();
         }
-        Self { live: Arc::clone(&self.live), freezing: Vec::new(), frozen, mixer: self.mixer }
+        next
+    }
+
+    /// The filter of the layer that alone goes into a table: it is as good as one of the table's own.
+    fn filter_of_layer(&self, plan: TablePlan) -> Option<Arc<Filter>> {
+        match &self.freezing[..] {
+            [layer] if plan.takes_layers && plan.merged == 0 => layer.filter.clone(),
+            _ => None,
+        }
     }
 }

@@ -25,7 +25,7 @@ const PIECE_LEN: usize = 1 << 20;
 pub(super) struct Log<'a> {
     pub(super) file: &'a dyn StoreFile,
     pub(super) identity: &'a Identity,
-    /// Ends of the slots of the tables that its index consists of, newest first.
+    /// Ends of the slots of the tables that its index consists of; first the one that names the others.
     pub(super) index_ends: &'a [u64],
 }
 
@@ -38,9 +38,10 @@ pub(super) struct Cut {
 }
 
 impl Log<'_> {
-    /// End of the slot of the newest complete table that a log with this tail has; 0 if there is none.
+    /// End of the slot of the table to begin with, if a log with this tail has all tables; or 0.
     pub(super) fn index_end(&self, tail: u64) -> u64 {
-        self.index_ends.iter().copied().find(|end| *end <= tail).unwrap_or(0)
+        let has_all = self.index_ends.iter().all(|end| *end <= tail);
+        self.index_ends.first().filter(|_| has_all).map_or(0, |end| *end)
     }
 
     /// Where the log starts.

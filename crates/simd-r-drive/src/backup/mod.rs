@@ -147,7 +147,9 @@ impl DataStore {
         let tail = generation.publication.tail();
         let is_flushed = self.shared.sync().is_ok();
         generation.refuse_damage()?;
-        let index_ends: Vec<u64> = generation.index.frozen().map(|table| table.end()).collect();
+        let mut index_ends: Vec<u64> = generation.index.frozen().map(|table| table.end()).collect();
+        let newest = generation.index.newest_table_end();
+        index_ends.sort_unstable_by_key(|end| *end != newest);
         let log = Log {
             file: &*generation.file,
             identity: &generation.identity,

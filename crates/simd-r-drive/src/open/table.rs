@@ -15,9 +15,6 @@ use super::window_reader::{Direction, WindowReader};
 use crate::generation::{LogFile, Totals};
 use crate::plan::Delta;
 
-/// Most tables that stand on one another: more than any writer makes.
-const TABLES_MAX: usize = 64;
-
 /// How many slots are inserted in one step.
 const STEP: usize = 1024;
 
@@ -26,9 +23,9 @@ const STEP: usize = 1024;
 pub(super) struct OpenedTable {
     pub(super) index: LayeredIndex,
     pub(super) totals: Totals,
-    /// Slots behind the index.
+    /// Slots that the tables do not answer for.
     pub(super) slots: u64,
-    /// End of the index slot.
+    /// End of the index slot of the table that names the others.
     pub(super) index_end: u64,
     /// End of the newest index slot, whose index may not have been completed.
     pub(super) newest_index_end: u64,
@@ -45,22 +42,20 @@ pub(super) fn open_through_table(
     checkpoints: &[Checkpoint],
     tail: Point,
 ) -> io::Result<Option<OpenedTable>> {
-    let ends = checkpoints.iter().map(|checkpoint| checkpoint.index_end);
-    let Some(index_end) = ends.filter(|end| *end <= tail.end).max().filter(|end| *end > 0) else {
-        return Ok(None);
-    };
-    match open_at(log, index_end, tail) {
-        Ok(opened) => Ok(opened),
-        Err(error) if is_format_error(&error) => {
-            log.unchecked_until = 0;
-            Ok(None)
+    // Newest first. A crash may have left only the older one, whose tables are still there.
+    for checkpoint in checkpoints.iter().filter(|it| (1..=tail.end).contains(&it.index_end)) {
+        match open_at(log, checkpoint.index_end, tail) {
+            Ok(None) => {}
+            Err(error) if is_format_error(&error) => {}
+            result => return result,
         }
-        Err(error) => Err(error),
+        log.unchecked_until = 0;
     }
+    Ok(None)
 }
 
 fn open_at(log: &mut LogFile, index_end: u64, tail: Point) -> io::Result<Option<OpenedTable>> {
-    let Some((tables, self_half)) = tables(log, index_end)? else { return Ok(None) };
+    let Some(Found { tables, named }) = find(log, index_end)? else { return Ok(None) };
     let Some(newest) = tables.first() else { return Ok(None) };
     let mut totals = Totals {
         tail: tail.end,
@@ -68,9 +63,10 @@ fn open_at(log: &mut LogFile, index_end: u64, tail: Point) -> io::Result<Option<
         dead_slots: newest.totals().dead_slots,
         dead_bytes: newest.totals().dead_bytes,
     };
-    let later = Later::read(log, index_end, self_half, tail)?;
-    log.unchecked_until = index_end;
-    let index = LayeredIndex::over(&log.layout, tables);
+    let covered = newest.tail();
+    let later = Later::read(log, covered, tail)?;
+    log.unchecked_until = covered;
+    let index = LayeredIndex::over(&log.layout, tables, named);
     let delta = later.delta(log)?;
     index.reserve(later.insertions.len());
     for step in later.insertions.chunks(STEP) {
@@ -81,33 +77,45 @@ fn open_at(log: &mut LogFile, index_end: u64, tail: Point) -> io::Result<Option<
     Ok(Some(OpenedTable { index, totals, slots, index_end, newest_index_end }))
 }
 
-/// The table in the slot that ends at `end`, and those that it stands on, newest first; and the `self` half of the
-/// seal of its slot. `None` if one is missing.
-fn tables(log: &LogFile, end: u64) -> io::Result<Option<(Vec<FrozenIndex>, u32)>> {
-    let mut tables: Vec<FrozenIndex> = Vec::new();
-    let mut newest_self = 0;
-    let mut next = Some(end);
-    while let Some(end) = next {
-        let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
-        let slot = read_slot(&mut source, &log.layout, end)?;
-        let is_older = tables.last().is_none_or(|newer| end <= newer.tail());
-        if slot.trailer.kind != Kind::Index || !is_older || tables.len() == TABLES_MAX {
-            return Ok(None);
-        }
-        if tables.is_empty() {
-            newest_self = slot.seal.self_half();
-        }
-        let table = log.frozen_index(slot.start, slot.trailer.payload_len, end);
-        let Some(table) = table else { return Ok(None) };
-        next = table.base_end();
-        tables.push(table);
-    }
-    Ok(Some((tables, newest_self)))
+/// Tables that answer together, newest first, and the number of the one that names the others.
+struct Found {
+    tables: Vec<FrozenIndex>,
+    named: usize,
 }
 
-/// What follows an index slot in the log, oldest first.
+/// The table in the slot that ends at `end`, and those that it names. `None` if one is missing.
+fn find(log: &LogFile, end: u64) -> io::Result<Option<Found>> {
+    let Some(table) = table_at(log, end)? else { return Ok(None) };
+    let (newer, older) = (table.newer_ends().to_vec(), table.older_ends().to_vec());
+    let named = newer.len();
+    let mut tables = Vec::with_capacity(newer.len() + older.len() + 1);
+    for end in newer {
+        let Some(table) = table_at(log, end)? else { return Ok(None) };
+        tables.push(table);
+    }
+    tables.push(table);
+    for end in older {
+        let Some(table) = table_at(log, end)? else { return Ok(None) };
+        tables.push(table);
+    }
+    let are_in_order = tables.is_sorted_by(|newer, older| newer.tail() > older.tail());
+    Ok(are_in_order.then_some(Found { tables, named }))
+}
+
+fn table_at(log: &LogFile, end: u64) -> io::Result<Option<FrozenIndex>> {
+    let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
+    let slot = read_slot(&mut source, &log.layout, end)?;
+    if slot.trailer.kind != Kind::Index {
+        return Ok(None);
+    }
+    let (start, payload_len) = (slot.start, slot.trailer.payload_len);
+    Ok(log.frozen_index(start, payload_len, end).filter(|table| table.tail() <= start))
+}
+
+/// What follows in the log on what the tables answer for, oldest first.
 struct Later {
-    index_end: u64,
+    /// Up to here they do.
+    covered: u64,
     newest_index_end: u64,
     slots: u64,
     insertions: Vec<Insertion>,
@@ -116,29 +124,31 @@ struct Later {
 }
 
 impl Later {
-    /// Reads the slots of `(from, tail]` and makes sure that they are genuine and follow the one that ends at `from`.
-    fn read(log: &LogFile, from: u64, from_self: u32, tail: Point) -> io::Result<Self> {
+    /// Reads the slots of `(from, tail]` and makes sure that they are genuine and follow one another, beginning with the
+    /// index slot for which everything below was put into tables. What is below may be damaged, and is not looked at.
+    fn read(log: &LogFile, from: u64, tail: Point) -> io::Result<Self> {
         let source = WindowReader::new(&*log.file, tail.end, Direction::Backward);
         let mut cursor = LogCursor::new(source, log.layout, tail.end, Some(tail.seal.self_half()));
         let mut later = Self {
-            index_end: from,
-            newest_index_end: from,
+            covered: from,
+            newest_index_end: 0,
             slots: 0,
             insertions: Vec::new(),
             lens: Vec::new(),
         };
-        let mut expected_self = tail.seal.self_half();
+        let mut oldest = None;
         while cursor.position() > from
             && let Some(slot) = cursor.previous()?
         {
-            expected_self = slot.predecessor;
-            later.slots += 1;
+            oldest = Some(slot.trailer.kind);
             if slot.trailer.kind == Kind::Index {
                 later.newest_index_end = later.newest_index_end.max(slot.end);
+            } else {
+                later.slots += 1;
             }
             later.take(&slot);
         }
-        if cursor.position() != from || expected_self != from_self {
+        if cursor.position() != from || oldest != Some(Kind::Index) {
             return Err(FormatError::damaged(from, Damage::Link).into());
         }
         later.insertions.reverse();
@@ -178,7 +188,7 @@ impl Later {
     ///
     /// 0 if it stands below the index and is damaged: it is superseded, and must not keep the store from opening.
     fn slot_len(&self, log: &LogFile, end: u64) -> io::Result<u64> {
-        if end > self.index_end {
+        if end > self.covered {
             let at = self.insertions.binary_search_by_key(&end, |insertion| insertion.end);
             let len = at.ok().and_then(|at| self.lens.get(at));
             return len.map(|len| len & !1).ok_or(FormatError::NoSuchSlot { offset: end }.into());

@@ -1,0 +1,131 @@
+//! Space for a table in the log: filling it, and giving that of older ones back.
+
+use std::io;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
+use simd_r_drive_entry_handle::{Kind, LogSlot, read_slot};
+use simd_r_drive_indexer::{
+    BuildError, BuiltTable, FrozenIndex, FrozenTotals, LayeredIndex, TablePlan,
+};
+use simd_r_drive_writer::write_all_at;
+
+use super::Next;
+use crate::generation::{Generation, Totals};
+use crate::open::{Direction, WindowReader};
+
+/// Behind so many tables whose space was given back, all others' was too, most likely.
+const ENOUGH_GIVEN_BACK: usize = 8;
+
+/// Space for a table in the log, and what goes there.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    pub(crate) generation: Arc<Generation>,
+    /// Start and end of the slot, in bytes.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) plan: TablePlan,
+    /// The totals at the start of the slot.
+    pub(crate) totals: Totals,
+}
+
+impl Reserved {
+    /// Writes the table but for its header, and calls `next` after each piece. `None` if a table that it was to be made
+    /// from is damaged: that was rebuilt in memory, and another plan takes this into account.
+    pub(super) fn build(&self, next: &mut Next<'_>) -> io::Result<Option<BuiltTable>> {
+        let Totals { live_keys, dead_slots, dead_bytes, .. } = self.totals;
+        let totals = FrozenTotals { live_keys, dead_slots, dead_bytes };
+        let log = &*self.generation.log;
+        let mut write = |offset: u64, bytes: &[u8]| {
+            next()?;
+            write_all_at(&*log.file, bytes, self.start + offset)
+        };
+        let index = &self.generation.index;
+        match index.build_table(&log.layout, self.start, self.plan, totals, log, &mut write) {
+            Ok(built) => Ok(Some(built)),
+            Err(BuildError::Damaged) => Ok(None),
+            Err(BuildError::Source(error) | BuildError::Write(error)) => Err(error),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+
+    /// Writes the header, which names the tables of `index` that answer together with this one. Nothing is flushed.
+    pub(super) fn complete(
+        &self,
+        built: &BuiltTable,
+        index: &LayeredIndex,
+    ) -> io::Result<FrozenIndex> {
+        let log = &*self.generation.log;
+        write_all_at(&*log.file, &index.header_of(built, self.plan), self.start)?;
+        log.frozen_index(self.start, self.plan.table_bytes(), self.end)
+            .ok_or_else(|| io::Error::other("the index cannot be read back"))
+    }
+
+    /// Gives the space of old tables back to the file system, if that can take it.
+    ///
+    /// Readers in other processes that still use one find zeros, which no line of a table is, and rebuild what they need
+    /// from the log. To spare them that, as many bytes of old tables stay as those in use have, the newest ones.
+    ///
+    /// # Errors
+    /// The file's. No harm is done then.
+    pub(crate) fn give_back(&self, needed: &NeededTables) -> io::Result<()> {
+        for (start, len) in self.unused(needed)? {
+            match self.generation.file.punch_hole(start, len) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The space of tables that nobody needs, whole pages of it: start and length, in bytes. In each index slot, the
+    /// previous-version field names the one before.
+    fn unused(&self, needed: &NeededTables) -> io::Result<Vec<(u64, u64)>> {
+        let log = &*self.generation.log;
+        let mut spare = needed.current_bytes;
+        let (mut ranges, mut given_back) = (Vec::new(), 0);
+        let mut end = needed.newest_index_end;
+        while given_back < ENOUGH_GIVEN_BACK {
+            let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
+            let slot = read_slot(&mut source, &log.layout, end)?;
+            if slot.trailer.kind != Kind::Index {
+                break;
+            }
+            let (start, len) = whole_pages(&slot);
+            if len == 0 || needed.current.contains(&end) {
+                // Nothing to give back.
+            } else if log.file.next_data(start)?.is_none_or(|data| data >= start + len) {
+                given_back += 1;
+            } else if needed.others.contains(&end) || spare >= len {
+                spare = spare.saturating_sub(len);
+            } else {
+                spare = 0;
+                ranges.push((start, len));
+            }
+            let previous_end = slot.trailer.previous_end;
+            if previous_end == 0 || previous_end >= end {
+                break;
+            }
+            end = previous_end;
+        }
+        Ok(ranges)
+    }
+}
+
+/// Tables that somebody may still read, by the ends of their slots.
+#[derive(Debug)]
+pub(crate) struct NeededTables {
+    pub(super) newest_index_end: u64,
+    /// Those in use, and their length in bytes.
+    pub(super) current: Vec<u64>,
+    pub(super) current_bytes: u64,
+    /// Those that snapshots read, or that would be in use again after a crash.
+    pub(super) others: Vec<u64>,
+}
+
+/// Start and length of the whole pages in the payload of a slot.
+fn whole_pages(slot: &LogSlot<'_>) -> (u64, u64) {
+    let page = PAGE_SIZE as u64;
+    let start = slot.start.next_multiple_of(page);
+    (start, ((slot.start + slot.trailer.payload_len) / page * page).saturating_sub(start))
+}

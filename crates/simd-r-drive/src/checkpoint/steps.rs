@@ -1,0 +1,152 @@
+//! What the holder of the writer's lock does for a checkpoint.
+
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use simd_r_drive_entry_handle::FormatError;
+use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
+use simd_r_drive_indexer::{BuiltTable, FrozenIndex, Merging, TablePlan};
+
+use super::reserved::NeededTables;
+use super::{Reserved, unless};
+use crate::generation::Generation;
+use crate::plan::Delta;
+use crate::writer::Writer;
+
+/// With fewer writes since the last checkpoint, closing makes none: replaying them takes no time to speak of.
+const CLOSE_MIN: u64 = 4096;
+
+/// The tables in a log, as the writer knows them.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    /// End of the slot of the table that was completed last, and names the others; 0 if there is none.
+    pub(crate) index_end: u64,
+    /// End of the newest index slot, whether its table was completed or not.
+    pub(crate) newest_index_end: u64,
+    /// Tables that were in use, by the ends of their slots: snapshots may still read them.
+    users: Vec<(u64, Weak<FrozenIndex>)>,
+    /// Ends of the slots of those that were in use before the last checkpoint: after a crash they may be, again.
+    before: Vec<u64>,
+    /// Checkpoints since the store was opened.
+    pub(crate) checkpoints: u64,
+}
+
+impl Tables {
+    pub(crate) fn new(index_end: u64, newest_index_end: u64) -> Self {
+        Self { index_end, newest_index_end, users: Vec::new(), before: Vec::new(), checkpoints: 0 }
+    }
+}
+
+impl Writer {
+    /// Whether a file that is closed, or will be, is worth a checkpoint: because reading what was written since the last
+    /// one would take longer, or because all look-ups will be faster when its tables are merged.
+    pub(crate) fn is_worth_checkpoint(&self) -> bool {
+        let index = &self.generation_ref().index;
+        // Pending: closing ends the checkpoint that is under way, and what it was to write counts too.
+        index.pending() >= CLOSE_MIN || index.frozen().len() > 2
+    }
+
+    /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet. The caller flushes the
+    /// file before it says so to anybody.
+    pub(crate) fn checkpoint_alone(
+        &mut self,
+        current: &ArcSwap<Generation>,
+    ) -> io::Result<Reserved> {
+        let mut attempts = 0;
+        loop {
+            let reserved = self.reserve_for_layers(current, Merging::Soon, 0)?;
+            attempts += 1;
+            if let Some(built) = reserved.build(&mut || unless(&AtomicBool::new(false)))? {
+                let table = reserved.complete(&built, &self.generation_ref().index)?;
+                self.use_table(&reserved, table, built, current);
+                return Ok(reserved);
+            }
+            if attempts == super::MAX_ATTEMPTS {
+                return Err(io::Error::other("the index in the file is damaged"));
+            }
+        }
+    }
+
+    /// The first step of a checkpoint: sets space aside in the log, and gives writes a new layer of the index, so that
+    /// the others, which take no more, can be written to that space.
+    pub(super) fn reserve_for_layers(
+        &mut self,
+        current: &ArcSwap<Generation>,
+        merging: Merging,
+        busy: usize,
+    ) -> io::Result<Reserved> {
+        let plan = self.generation_ref().index.plan_table(merging, busy);
+        let reserved = self.reserve(plan)?;
+        let index = reserved.generation.index.freeze();
+        // In the order that readers rely on; see `TailLimit`.
+        reserved.generation.limit.set(reserved.end);
+        let log = Arc::clone(&reserved.generation.log);
+        self.set_generation(Arc::new(Generation::new(log, index)));
+        current.store(self.generation());
+        Ok(Reserved { generation: self.generation(), ..reserved })
+    }
+
+    /// Sets space aside in the log.
+    pub(super) fn reserve(&mut self, plan: TablePlan) -> io::Result<Reserved> {
+        self.check()?;
+        let payload_len = usize::try_from(plan.table_bytes())
+            .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })?;
+        let (start, totals) = (self.tail(), self.totals());
+        let end = self.append_index(payload_len)?;
+        Ok(Reserved { generation: self.generation(), start, end, plan, totals })
+    }
+
+    fn append_index(&mut self, payload_len: usize) -> io::Result<u64> {
+        let slot_len = self.generation_ref().layout.slot_len(payload_len, 0)?;
+        self.make_room(slot_len)?;
+        let previous_end = self.tables.newest_index_end;
+        let end = self.appender.append_index(payload_len as u64, previous_end);
+        let end = self.appended(end)?;
+        self.publish(end, Delta::default(), |_| Ok(()))?;
+        self.tables.newest_index_end = end;
+        Ok(end)
+    }
+
+    /// The last step of a checkpoint, when the table is on the medium, or will be before a hint names it: readers use
+    /// it from now on. Returns what they used before.
+    pub(super) fn use_table(
+        &mut self,
+        reserved: &Reserved,
+        table: FrozenIndex,
+        built: BuiltTable,
+        current: &ArcSwap<Generation>,
+    ) -> Arc<Generation> {
+        let generation = self.generation();
+        let index = generation.index.with_table(table, reserved.plan, built);
+        let tables = &mut self.tables;
+        tables.before = generation.index.frozen().map(|table| table.end()).collect();
+        let is_dropped =
+            |table: &&Arc<FrozenIndex>| index.frozen().all(|other| other.end() != table.end());
+        let dropped = generation.index.frozen().filter(is_dropped);
+        tables.users.extend(dropped.map(|table| (table.end(), Arc::downgrade(table))));
+        tables.index_end = reserved.end;
+        tables.checkpoints += 1;
+        self.set_generation(Arc::new(Generation {
+            log: Arc::clone(&generation.log),
+            index,
+            limit: Arc::clone(&generation.limit),
+        }));
+        current.swap(self.generation())
+    }
+
+    /// The tables that somebody may still read.
+    pub(crate) fn needed_tables(&mut self) -> NeededTables {
+        self.tables.users.retain(|(_, users)| users.strong_count() > 0);
+        let users = self.tables.users.iter().map(|(end, _)| *end);
+        let others = users.chain(self.tables.before.iter().copied()).collect();
+        let current = || self.generation_ref().index.frozen();
+        NeededTables {
+            newest_index_end: self.tables.newest_index_end,
+            current: current().map(|table| table.end()).collect(),
+            current_bytes: current().map(|table| table.table_bytes()).sum(),
+            others,
+        }
+    }
+}
