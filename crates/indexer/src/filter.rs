@@ -3,8 +3,9 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Hashes for each word of 64 bits.
-const HASHES_PER_WORD: u64 = 8;
+/// Hashes for each word of 64 bits, at most: words are a power of two. At most one hash in a hundred that was not
+/// inserted passes.
+const HASHES_PER_WORD: u64 = 5;
 const WORDS_MIN: u64 = 1 << 9;
 const WORDS_MAX: u64 = 1 << 22;
 
@@ -59,10 +60,10 @@ impl Filter {
     }
 }
 
-/// Two bits of a word, by bits of the hash that choose no word.
+/// Three bits of a word, by bits of the hash that choose no word.
 #[inline]
 fn mask(mixed: u64) -> u64 {
-    (1 << ((mixed >> 24) & 63)) | (1 << ((mixed >> 30) & 63))
+    (1 << ((mixed >> 24) & 63)) | (1 << ((mixed >> 30) & 63)) | (1 << ((mixed >> 36) & 63))
 }
 
 #[cfg(test)]
@@ -85,6 +86,6 @@ mod tests {
         }
         assert!((0..10_000).all(|i| filter.may_hold(scramble(i))));
         let wrong = (10_000..20_000).filter(|i| filter.may_hold(scramble(*i))).count();
-        assert!(wrong < 1_000, "{wrong} of 10,000");
+        assert!(wrong < 200, "{wrong} of 10,000");
     }
 }

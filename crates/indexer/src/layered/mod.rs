@@ -240,7 +240,7 @@ impl LayeredIndex {
 
 /// A filter for what will be written before the next table, at the rate at which tables are made.
 fn filter_over(hashes: u64) -> Arc<Filter> {
-    Arc::new(Filter::new((hashes / 32).max(1 << 17)))
+    Arc::new(Filter::new((hashes / 64).max(1 << 17)))
 }
 
 impl fmt::Debug for LayeredIndex {

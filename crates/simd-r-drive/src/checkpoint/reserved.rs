@@ -92,14 +92,15 @@ impl Reserved {
                 break;
             }
             let (start, len) = whole_pages(&slot);
+            let is_table = || log.frozen_index(slot.start, slot.trailer.payload_len, end).is_some();
             if len == 0 || needed.current.contains(&end) {
                 // Nothing to give back.
             } else if log.file.next_data(start)?.is_none_or(|data| data >= start + len) {
                 given_back += 1;
-            } else if needed.others.contains(&end) || spare >= len {
+            } else if needed.others.contains(&end) || (spare >= len && is_table()) {
                 spare = spare.saturating_sub(len);
             } else {
-                spare = 0;
+                // Not needed, or never completed.
                 ranges.push((start, len));
             }
             let previous_end = slot.trailer.previous_end;
