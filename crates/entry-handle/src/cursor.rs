@@ -44,35 +44,71 @@ pub struct LogSlot<'a> {
     pub predecessor: u32,
 }
 
+impl<'a> LogSlot<'a> {
+    /// Checks the slot that ends at `end`. `bytes` are its last ones, from its key on or from further ahead.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] when there is no genuine slot.
+    #[inline]
+    pub fn check(bytes: &'a [u8], layout: &Layout, end: u64) -> Result<Self, FormatError> {
+        let Some(trailer) = bytes.last_chunk() else {
+            return Err(FormatError::NoSuchSlot { offset: end });
+        };
+        let trailer = SealedTrailer::decode_at(trailer, end)?;
+        let start = start_of(layout, &trailer, end)?;
+        let sealed_len = usize::from(trailer.fields.key_len).wrapping_add(METADATA_SIZE);
+        match bytes.len().checked_sub(sealed_len).and_then(|at| bytes.get(at..)) {
+            Some(sealed) => Self::check_sealed(sealed, trailer, layout, start, end),
+            None => Err(FormatError::NoSuchSlot { offset: end }),
+        }
+    }
+
+    /// Checks a slot whose key and trailer are `sealed`.
+    #[inline]
+    fn check_sealed(
+        sealed: &'a [u8],
+        trailer: SealedTrailer,
+        layout: &Layout,
+        start: u64,
+        end: u64,
+    ) -> Result<Self, FormatError> {
+        let seal = layout.check_seal(sealed, &trailer, end)?;
+        let Some(key) = sealed.get(..usize::from(trailer.fields.key_len)) else {
+            return Err(FormatError::NoSuchSlot { offset: end });
+        };
+        let predecessor = seal.predecessor(trailer.link);
+        Ok(Self { start, end, trailer: trailer.fields, key, seal, predecessor })
+    }
+}
+
 /// Reads and checks the slot that ends at `end`.
 ///
 /// # Errors
 /// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] inside the `io::Error` when there is no genuine
 /// slot; anything else comes from the source.
+#[inline]
 pub fn read_slot<'a>(
     source: &'a mut impl LogSource,
     layout: &Layout,
     end: u64,
 ) -> io::Result<LogSlot<'a>> {
     const TRAILER_LEN: u64 = METADATA_SIZE as u64;
-    let no_slot = FormatError::NoSuchSlot { offset: end };
-    let Some(trailer_at) = end.checked_sub(TRAILER_LEN) else { return Err(no_slot.into()) };
-    let Some(trailer) = source.read(trailer_at, METADATA_SIZE)?.first_chunk() else {
-        return Err(no_slot.into());
-    };
+    let no_slot = || FormatError::NoSuchSlot { offset: end };
+    let trailer_at = end.checked_sub(TRAILER_LEN).ok_or_else(no_slot)?;
+    let trailer = source.read(trailer_at, METADATA_SIZE)?.first_chunk().ok_or_else(no_slot)?;
     let trailer = SealedTrailer::decode_at(trailer, end)?;
-    let Some(start) = layout.slot_start(end, &trailer.fields) else {
-        return Err(FormatError::damaged(trailer_at, Damage::Trailer).into());
-    };
+    let start = start_of(layout, &trailer, end)?;
     let key_len = trailer.fields.key_len;
-    let Some(key_at) = trailer_at.checked_sub(u64::from(key_len)) else {
-        return Err(no_slot.into());
-    };
-    let tail = source.read(key_at, usize::from(key_len).wrapping_add(METADATA_SIZE))?;
-    let seal = layout.check_seal(tail, &trailer, end)?;
-    let Some(key) = tail.get(..usize::from(key_len)) else { return Err(no_slot.into()) };
-    let predecessor = seal.predecessor(trailer.link);
-    Ok(LogSlot { start, end, trailer: trailer.fields, key, seal, predecessor })
+    let key_at = trailer_at.checked_sub(u64::from(key_len)).ok_or_else(no_slot)?;
+    let sealed = source.read(key_at, usize::from(key_len).wrapping_add(METADATA_SIZE))?;
+    Ok(LogSlot::check_sealed(sealed, trailer, layout, start, end)?)
+}
+
+#[inline]
+fn start_of(layout: &Layout, trailer: &SealedTrailer, end: u64) -> Result<u64, FormatError> {
+    layout.slot_start(end, &trailer.fields).ok_or_else(|| {
+        FormatError::damaged(end.saturating_sub(METADATA_SIZE as u64), Damage::Trailer)
+    })
 }
 
 /// Walks a log from its newest slot to its oldest, checking seal and link of each.
@@ -104,6 +140,7 @@ impl<S: LogSource> LogCursor<S> {
     /// # Errors
     /// [`FormatError::Damaged`] in the `io::Error` where the chain breaks. The cursor does not move past
     /// an error: calling again repeats it.
+    #[inline]
     pub fn previous(&mut self) -> io::Result<Option<LogSlot<'_>>> {
         let end = self.end;
         if end == self.layout.header_len() {
@@ -125,6 +162,7 @@ impl<S: LogSource> LogCursor<S> {
     }
 }
 
+#[cold]
 fn broken_link(offset: u64, expected: u32, got: u32) -> io::Error {
     FormatError::Damaged {
         offset,

@@ -70,7 +70,8 @@ impl Existing {
         check_identity(&header, identity, path)?;
         header.identity.check_writable()?;
         let len = file.len()?;
-        let tail = find_tail(&*file, &header.identity, &header.checkpoints, len, false)?;
+        let checkpoints = &header.checkpoints;
+        let tail = find_tail(&*file, &header.identity, checkpoints, len, false, &mut |_| {})?;
         Ok(Self { file, path: path.to_owned(), header, tail, len })
     }
 

@@ -233,7 +233,7 @@ fn load(
     let len = file.len()?;
     // A store that is damaged is not written to: a repair writes a new one.
     let tolerate_damage = access == Access::Read;
-    let found = find_tail(&*file, &header.identity, &header.checkpoints, len, tolerate_damage)?;
+    let found = find_tail(&*file, &header.identity, &header.checkpoints, len, tolerate_damage, &mut |_| {})?;
     let mut report = RecoveryReport {
         is_new: false,
         was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)

@@ -4,6 +4,7 @@
 //! on. The tail is the end of the last commit reached.
 
 use std::io;
+use std::ops::Range;
 
 use simd_r_drive_entry_handle::constants::METADATA_SIZE;
 use simd_r_drive_entry_handle::{
@@ -15,8 +16,11 @@ use simd_r_drive_writer::StoreFile;
 use super::resync::resync;
 use super::window_reader::{Direction, WindowReader};
 
-/// How many bytes are searched for trailers at a time.
-const SCAN_LEN: usize = 1 << 20;
+/// How many bytes are searched for trailers at a time: they are looked at while they are in the processor's cache.
+const SCAN_LEN: usize = 256 << 10;
+
+/// Slots up to this length are read as a whole.
+const SMALL_LEN: u64 = 16 << 10;
 
 /// So many candidates are kept before those that are not needed any more are dropped.
 const MANY_CANDIDATES: usize = 1 << 16;
@@ -45,7 +49,8 @@ pub(crate) struct Tail {
     pub(crate) data_end: u64,
 }
 
-/// Finds the tail of a log in a file of `len` bytes.
+/// Finds the tail of a log in a file of `len` bytes. Shows the slots beyond the durable point to `visit`, oldest first,
+/// and among them those of a last commit that is not complete.
 ///
 /// # Errors
 /// [`FormatError::Damaged`] or [`FormatError::Truncated`] when what was durable is not there as it was; and
@@ -56,6 +61,7 @@ pub(crate) fn find_tail(
     checkpoints: &[Checkpoint],
     len: u64,
     tolerate_damage: bool,
+    visit: &mut Visit<'_>,
 ) -> io::Result<Tail> {
     let layout = identity.layout();
     let root = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
@@ -92,9 +98,12 @@ pub(crate) fn find_tail(
             _ => {}
         }
     }
-    let tail = walk(file, &layout, durable, &scan.candidates, len)?;
+    let tail = walk(file, &layout, durable, &scan.candidates, len, visit)?;
     Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
 }
+
+/// What is shown the slots that were found to be genuine and whole.
+pub(crate) type Visit<'a> = dyn FnMut(&LogSlot<'_>) + 'a;
 
 /// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes.
 ///
@@ -107,7 +116,7 @@ pub(crate) fn find_tail_from(
     len: u64,
 ) -> io::Result<Point> {
     let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
-    walk(file, layout, from, &found.candidates, len)
+    walk(file, layout, from, &found.candidates, len, &mut |_| {})
 }
 
 /// Whether a slot, or the header, can end at `end`. Only a forged checkpoint or barrier names another place.
@@ -173,6 +182,26 @@ struct Scan {
 }
 
 impl Scan {
+    /// Looks for trailers in `bytes`, which stand at `at`, behind `from`.
+    fn search(&mut self, layout: &Layout, from: u64, at: u64, bytes: &[u8]) {
+        let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else { return };
+        self.data_end = at + last as u64 + 1;
+        let step = layout.alignment().bytes();
+        let ends = (1..).map(|number| at + number * step);
+        for (block, end) in bytes.chunks_exact(step as usize).zip(ends) {
+            consider(layout, block, from, end, self);
+        }
+    }
+
+    /// Everything has been searched.
+    fn sorted(mut self, keep: WalkFrom) -> Self {
+        if keep == WalkFrom::NewestBarrier {
+            self.forget_durable();
+        }
+        self.candidates.sort_unstable_by_key(|c| (c.start, std::cmp::Reverse(c.end)));
+        self
+    }
+
     /// Drops candidates that start before the newest durable point.
     fn forget_durable(&mut self) {
         if let Some(point) = self.newest_barrier {
@@ -204,49 +233,50 @@ fn scan(
     len: u64,
     keep: WalkFrom,
 ) -> io::Result<Scan> {
-    let step = layout.alignment().bytes() as usize;
     let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
     let mut chunk = vec![0; SCAN_LEN];
     let mut many = MANY_CANDIDATES;
     let mut at = from;
-    while at < len {
-        let data = match file.next_data(at)? {
-            // A trailer's kind is not zero and stands in the same block as its last byte: no slot ends in a
-            // hole.
-            Some(data) if data < len => data.max(at),
-            _ => break,
-        };
-        // Whole blocks: a slot may end, and a hole begin, within one. The hole is looked for behind the data, since a
-        // block may begin with one, too.
-        at = layout.alignment().round_down(data).max(at);
-        let hole = file.next_hole(data)?.max(data + 1);
-        let hole = layout.alignment().round_up(hole).unwrap_or(len);
-        let data_len = hole.clamp(at, len) - at;
-        let want = data_len.min(SCAN_LEN as u64) as usize;
-        let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
-        let bytes = &chunk[..read];
-        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
-            found.data_end = at + last as u64 + 1;
-            for (number, block) in bytes.chunks_exact(step).enumerate() {
-                let end = at + ((number + 1) * step) as u64;
-                consider(layout, block, from, end, &mut found);
+    while let Some(extent) = next_extent(file, layout, at, len)? {
+        at = extent.start;
+        while at < extent.end {
+            let want = (extent.end - at).min(SCAN_LEN as u64) as usize;
+            let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
+            found.search(layout, from, at, &chunk[..read]);
+            if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
+                found.forget_durable();
+                // Twice as many as are needed: so the passes cost no more than what they pass over.
+                many = MANY_CANDIDATES.max(found.candidates.len() * 2);
+            }
+            at += read as u64;
+            if read < want {
+                return Ok(found.sorted(keep));
             }
         }
-        if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
-            found.forget_durable();
-            // Twice as many as are needed: so the passes cost no more than what they pass over.
-            many = MANY_CANDIDATES.max(found.candidates.len() * 2);
-        }
-        if read < want {
-            break;
-        }
-        at += read as u64;
     }
-    if keep == WalkFrom::NewestBarrier {
-        found.forget_durable();
+    Ok(found.sorted(keep))
+}
+
+/// The next blocks of a file of `len` bytes, from `at` on, that are not in a hole.
+fn next_extent(
+    file: &dyn StoreFile,
+    layout: &Layout,
+    at: u64,
+    len: u64,
+) -> io::Result<Option<Range<u64>>> {
+    if at >= len {
+        return Ok(None);
     }
-    found.candidates.sort_unstable_by_key(|c| (c.start, std::cmp::Reverse(c.end)));
-    Ok(found)
+    // A trailer's kind is not zero and stands in the same block as its last byte: no slot ends in a hole.
+    let Some(data) = file.next_data(at)?.map(|data| data.max(at)).filter(|data| *data < len) else {
+        return Ok(None);
+    };
+    // Whole blocks: a slot may end, and a hole begin, within one. The hole is looked for behind the data, since a
+    // block may begin with one, too.
+    let start = layout.alignment().round_down(data).max(at);
+    let hole = file.next_hole(data)?.max(data + 1);
+    let end = layout.alignment().round_up(hole).unwrap_or(len);
+    Ok(Some(start..end.min(len)))
 }
 
 /// Notes the block that ends at `end` if it looks like the end of a slot that starts at or after `from`.
@@ -273,14 +303,15 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     }
 }
 
-/// Goes forward from `from` as far as genuine, whole slots follow each other in a file of `len` bytes;
-/// returns the last commit.
+/// Goes forward from `from` as far as genuine, whole slots follow each other in a file of `len` bytes, and shows them
+/// to `visit`; returns the last commit.
 fn walk(
     file: &dyn StoreFile,
     layout: &Layout,
     from: Point,
-    candidates: &[Candidate],
+    mut candidates: &[Candidate],
     len: u64,
+    visit: &mut Visit<'_>,
 ) -> io::Result<Point> {
     // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
     let mut source = WindowReader::new(file, len, Direction::Forward);
@@ -288,12 +319,15 @@ fn walk(
     let mut tail = from;
     let mut at = from;
     loop {
-        let first = candidates.partition_point(|candidate| candidate.start < at.end);
-        let starting_here =
-            candidates[first..].iter().take_while(|candidate| candidate.start == at.end);
+        while let [passed, rest @ ..] = candidates
+            && passed.start < at.end
+        {
+            candidates = rest;
+        }
+        let starting_here = candidates.iter().take_while(|candidate| candidate.start == at.end);
         let mut next = None;
         for candidate in starting_here {
-            match follows(&mut source, layout, at, candidate.end)? {
+            match follows(&mut source, layout, at, candidate.end, visit)? {
                 Follower::Whole(point, is_commit) => {
                     next = Some((point, is_commit));
                     break;
@@ -324,29 +358,70 @@ enum Follower {
     None,
 }
 
-/// The slot that ends at `end`, if it is genuine and follows `before`. Its payload is read.
+impl Follower {
+    /// A genuine slot that stands where one should, and whether its payload is what was written.
+    fn of(slot: &LogSlot<'_>, is_whole: bool) -> Self {
+        if is_whole {
+            Self::Whole(Point { end: slot.end, seal: slot.seal }, slot.trailer.is_commit())
+        } else {
+            Self::Torn(slot.trailer.payload_len)
+        }
+    }
+}
+
+/// The slot from the end of `before` to `end`, if it is genuine and follows. Its payload is read. `visit` is shown a
+/// whole one.
 fn follows(
     source: &mut WindowReader<'_>,
     layout: &Layout,
     before: Point,
     end: u64,
+    visit: &mut Visit<'_>,
 ) -> io::Result<Follower> {
-    let slot = match read_slot(source, layout, end) {
-        Ok(slot) => slot,
+    let len = end - before.end;
+    if len > SMALL_LEN {
+        return long_follows(source, layout, before, end, visit);
+    }
+    let bytes = source.read(before.end, len as usize)?;
+    let slot = match LogSlot::check(bytes, layout, end) {
+        Ok(slot) if is_behind(before, &slot) => slot,
+        _ => return Ok(Follower::None),
+    };
+    let payload = bytes.get(..slot.trailer.payload_len as usize);
+    let is_whole = slot.trailer.flags.has(Flags::OPAQUE)
+        || payload.is_some_and(|payload| crc32fast::hash(payload) == slot.trailer.payload_crc);
+    if is_whole {
+        visit(&slot);
+    }
+    Ok(Follower::of(&slot, is_whole))
+}
+
+/// [`follows`], for a slot that may be longer than memory.
+#[cold]
+fn long_follows(
+    source: &mut WindowReader<'_>,
+    layout: &Layout,
+    before: Point,
+    end: u64,
+    visit: &mut Visit<'_>,
+) -> io::Result<Follower> {
+    let trailer = match read_slot(source, layout, end) {
+        Ok(slot) if is_behind(before, &slot) => slot.trailer,
+        Ok(_) => return Ok(Follower::None),
         Err(error) if is_format_error(&error) => return Ok(Follower::None),
         Err(error) => return Err(error),
     };
-    let LogSlot { start, trailer, seal, predecessor, .. } = slot;
-    if start != before.end || predecessor != before.seal.self_half() {
-        return Ok(Follower::None);
-    }
     let is_whole = trailer.flags.has(Flags::OPAQUE)
-        || payload_crc(source, start, trailer.payload_len)? == trailer.payload_crc;
-    Ok(if is_whole {
-        Follower::Whole(Point { end, seal }, trailer.is_commit())
-    } else {
-        Follower::Torn(trailer.payload_len)
-    })
+        || payload_crc(source, before.end, trailer.payload_len)? == trailer.payload_crc;
+    let slot = read_slot(source, layout, end)?;
+    if is_whole {
+        visit(&slot);
+    }
+    Ok(Follower::of(&slot, is_whole))
+}
+
+fn is_behind(before: Point, slot: &LogSlot<'_>) -> bool {
+    slot.start == before.end && slot.predecessor == before.seal.self_half()
 }
 
 fn payload_crc(source: &mut WindowReader<'_>, start: u64, len: u64) -> io::Result<u32> {

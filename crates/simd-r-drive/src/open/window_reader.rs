@@ -11,7 +11,7 @@ use simd_r_drive_writer::{StoreFile, read_full_at};
 /// Size of the buffer in bytes, at first and in the end: whoever looks at one slot should not read a MiB, whoever
 /// reads on should not make many calls. Larger reads get a buffer of their own size.
 const WINDOW_LEN_MIN: usize = 16 << 10;
-const WINDOW_LEN_MAX: usize = 1 << 20;
+const WINDOW_LEN_MAX: usize = 256 << 10;
 
 /// In which direction a log is read, so that one read serves many slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +38,18 @@ impl<'a> WindowReader<'a> {
         Self { file, direction, end, start: 0, buffer: Vec::new(), window_len: WINDOW_LEN_MIN }
     }
 
-    fn covers(&self, offset: u64, len: usize) -> bool {
-        offset >= self.start && offset + len as u64 <= self.start + self.buffer.len() as u64
+    /// The bytes asked for, if they are in the window.
+    #[inline]
+    fn window(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.buffer.get(at..at.checked_add(len)?)
     }
 
+    #[cold]
     fn refill(&mut self, offset: u64, len: usize) -> io::Result<()> {
+        if offset.checked_add(len as u64).is_none_or(|end| end > self.end) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let window = self.window_len.max(len) as u64;
         self.window_len = (self.window_len * 4).min(WINDOW_LEN_MAX);
         // A forward walk goes back too: from a trailer to its payload, and through the places where a slot may
@@ -66,17 +73,11 @@ impl<'a> WindowReader<'a> {
 }
 
 impl LogSource for WindowReader<'_> {
+    #[inline]
     fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
-        if offset.checked_add(len as u64).is_none_or(|end| end > self.end) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if !self.covers(offset, len) {
+        if self.window(offset, len).is_none() {
             self.refill(offset, len)?;
-            if !self.covers(offset, len) {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
         }
-        let at = (offset - self.start) as usize;
-        Ok(&self.buffer[at..at + len])
+        self.window(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }

@@ -108,7 +108,7 @@ impl Log {
     }
 
     fn find_tail(&self) -> Tail {
-        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64, false).unwrap()
+        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64, false, &mut |_| {}).unwrap()
     }
 }
 
@@ -168,7 +168,7 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
         let checkpoint =
             Checkpoint { sequence: 0, durable_tail, durable_seal: 1, index_end: 0, is_clean: true };
         let len = log.file.bytes.len() as u64;
-        let find = |tolerate| find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate);
+        let find = |tolerate| find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate, &mut |_| {});
         assert!(is_format_error(&find(false).unwrap_err()), "{durable_tail}");
         // Whoever tolerates damage goes on without it.
         assert_eq!(find(true).unwrap().tail, log.tail, "{durable_tail}");
@@ -214,7 +214,7 @@ fn sealed_slots_with_wrong_payloads_used_to_be_read_in_quadratic_time() {
         log.layout.seal_into(out, b"", fields, end, log.tail.seal.self_half()).unwrap();
     }
     let len = log.file.bytes.len() as u64;
-    let result = find_tail(&log.file, &log.identity, &[], len, false);
+    let result = find_tail(&log.file, &log.identity, &[], len, false, &mut |_| {});
     assert!(is_format_error(&result.unwrap_err()));
     let bytes_read = log.file.bytes_read.into_inner();
     assert!(bytes_read < 32 * region, "{bytes_read} bytes were read to search {region}");
