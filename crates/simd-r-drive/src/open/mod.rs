@@ -4,6 +4,7 @@ mod advance;
 mod aside;
 mod create;
 mod identify;
+mod newer;
 mod replay;
 mod report;
 mod resync;
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, Seal};
+use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, LogSlot, Seal};
 use simd_r_drive_indexer::{KeyIndexer, LayeredIndex};
 use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
 
@@ -33,6 +34,7 @@ pub(crate) use self::advance::advance;
 pub(crate) use self::aside::save_aside;
 pub(crate) use self::create::{new_identity, next_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify};
+use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
 pub(crate) use self::tail::{Point, Tail, find_tail};
@@ -233,7 +235,18 @@ fn load(
     let len = file.len()?;
     // A store that is damaged is not written to: a repair writes a new one.
     let tolerate_damage = access == Access::Read;
-    let found = find_tail(&*file, &header.identity, &header.checkpoints, len, tolerate_damage, &mut |_| {})?;
+    // What a salvage is after, the index may not know.
+    let wants_index = !options.salvage;
+    let is_index_named = header.checkpoints.iter().any(|checkpoint| checkpoint.index_end > 0);
+    let mut newer = NewerSlots::default();
+    let mut visit = |slot: &LogSlot<'_>| {
+        if wants_index && is_index_named {
+            newer.push(slot);
+        }
+    };
+    let (identity, checkpoints) = (&header.identity, &header.checkpoints);
+    let found = find_tail(&*file, identity, checkpoints, len, tolerate_damage, &mut visit)?;
+    newer.drop_uncommitted();
     let mut report = RecoveryReport {
         is_new: false,
         was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
@@ -250,11 +263,10 @@ fn load(
         duration: std::time::Duration::ZERO,
     };
     let mut log = map_log(Arc::clone(&file), &header.identity, &found, options)?;
-    // What a salvage is after, the index may not know.
-    let through_table = if options.salvage {
-        None
+    let through_table = if wants_index {
+        table::open_through_table(&mut log, &header.checkpoints, &found, newer)?
     } else {
-        table::open_through_table(&mut log, &header.checkpoints, found.tail)?
+        None
     };
     let (index_end, newest_index_end);
     let index = match through_table {

@@ -11,7 +11,7 @@ use simd_r_drive_writer::{StoreFile, read_full_at};
 /// Size of the buffer in bytes, at first and in the end: whoever looks at one slot should not read a MiB, whoever
 /// reads on should not make many calls. Larger reads get a buffer of their own size.
 const WINDOW_LEN_MIN: usize = 16 << 10;
-const WINDOW_LEN_MAX: usize = 256 << 10;
+const WINDOW_LEN_MAX: usize = 1 << 20;
 
 /// In which direction a log is read, so that one read serves many slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

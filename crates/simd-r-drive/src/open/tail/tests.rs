@@ -108,7 +108,8 @@ impl Log {
     }
 
     fn find_tail(&self) -> Tail {
-        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64, false, &mut |_| {}).unwrap()
+        find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64, false, &mut |_| {})
+            .unwrap()
     }
 }
 
@@ -168,7 +169,9 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
         let checkpoint =
             Checkpoint { sequence: 0, durable_tail, durable_seal: 1, index_end: 0, is_clean: true };
         let len = log.file.bytes.len() as u64;
-        let find = |tolerate| find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate, &mut |_| {});
+        let find = |tolerate| {
+            find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate, &mut |_| {})
+        };
         assert!(is_format_error(&find(false).unwrap_err()), "{durable_tail}");
         // Whoever tolerates damage goes on without it.
         assert_eq!(find(true).unwrap().tail, log.tail, "{durable_tail}");
