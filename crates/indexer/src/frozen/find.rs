@@ -54,17 +54,17 @@ impl FrozenIndex {
         mut accept: impl FnMut(Candidate) -> Result<ControlFlow<B>, E>,
     ) -> Result<Option<B>, E> {
         let home = self.geometry.bucket(mixed);
-        let tag = self.geometry.tag_in_word(mixed);
+        let (tag, tag_mask) = (self.geometry.tag_in_word(mixed), self.geometry.tag_mask());
         let mut line = self.bucket(home)?;
         let mut words = line.displaced()..line.count();
         let mut number = home;
         loop {
-            for at in words {
-                let word = line.word(at);
-                if self.geometry.tag_bits_of(word) != tag {
-                    continue;
-                }
-                let block = self.geometry.block(word);
+            let mut alike = usize::from(line.words_like(tag, tag_mask));
+            alike &= (1 << words.end) - (1 << words.start);
+            while alike != 0 {
+                let at = alike.trailing_zeros() as usize;
+                alike &= alike - 1;
+                let block = self.geometry.block(line.word(at));
                 let candidate = if line.is_group(at) {
                     Candidate::Group(block)
                 } else {

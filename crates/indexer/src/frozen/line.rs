@@ -87,6 +87,13 @@ impl Line {
             & WORD_MASK
     }
 
+    /// A bit for each word, set for those that are `wanted` in the bits of `mask`. Takes as long wherever they stand.
+    #[inline]
+    pub(crate) fn words_like(&self, wanted: u64, mask: u64) -> u8 {
+        let is_like = |number| u8::from(self.word(number) & mask == wanted) << number;
+        (0..WORDS).map(is_like).fold(0, |found, bit| found | bit)
+    }
+
     #[inline]
     pub(crate) fn is_group(&self, number: usize) -> bool {
         (self.0[AT_GROUPS] >> number) & 1 != 0
@@ -126,6 +133,7 @@ mod tests {
         assert_eq!((line.count(), line.displaced(), line.overflow()), (7, 2, 1));
         assert_eq!(line.word(6), 7 * 0x0101_0101_0101);
         assert!(line.is_group(2) && !line.is_group(3));
+        assert_eq!(line.words_like(0x02_0000, 0xFE_0000), 1 << 1 | 1 << 2);
     }
 
     #[test]

@@ -137,10 +137,10 @@ impl Geometry {
         word & !(u64::MAX << self.block_bits)
     }
 
-    /// The tag of a word, where it stands.
+    /// The bits of a word that hold the tag.
     #[inline]
-    pub(crate) fn tag_bits_of(&self, word: u64) -> u64 {
-        word & (u64::MAX << self.block_bits)
+    pub(crate) fn tag_mask(&self) -> u64 {
+        u64::MAX << self.block_bits
     }
 
     /// What the words of each bucket have in common, from the first one on.

@@ -14,6 +14,12 @@ impl LayeredIndex {
         if let Some(location) = self.live.locate(hash, mixed) {
             return Some((&self.live.index, location));
         }
+        self.locate_freezing(hash, mixed)
+    }
+
+    /// The newest layer on its way into a table that holds a hash.
+    #[inline]
+    pub(super) fn locate_freezing(&self, hash: u64, mixed: u64) -> Option<(&KeyIndexer, Location)> {
         self.freezing.iter().find_map(|layer| Some((&layer.index, layer.locate(hash, mixed)?)))
     }
 

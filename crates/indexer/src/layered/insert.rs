@@ -1,5 +1,9 @@
 //! Insertion into the newest layer.
 
+use std::num::NonZeroUsize;
+use std::panic;
+use std::thread;
+
 use super::{BATCH, Layer, LayeredIndex};
 use crate::filter::Filter;
 use crate::frozen::{Failure, Held};
@@ -9,7 +13,74 @@ use crate::packed_slot::PackedSlot;
 use crate::slot_source::{Identity, RebuildSource};
 use crate::version::Version;
 
+/// How many slots [`LayeredIndex::fill`] inserts in one step.
+const STEP: usize = 1024;
+
+/// With fewer slots, starting a thread takes longer than it saves.
+const THREAD_MIN: usize = 1 << 14;
+
+/// More threads wait for one another, and for memory.
+const THREADS_MAX: usize = 4;
+
 impl LayeredIndex {
+    /// Inserts what a log holds beyond the tables, in log order, into an index that nobody else knows yet. Each of up to
+    /// four threads inserts the hashes of one range.
+    ///
+    /// # Errors
+    ///
+    /// What the source returns. Part of the slots is in the index then.
+    pub fn fill<S>(&self, items: &[Insertion], source: &S) -> Result<(), S::Error>
+    where
+        S: RebuildSource + Sync + ?Sized,
+        S::Error: Send,
+    {
+        self.reserve(items.len());
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let parts = cores.min(THREADS_MAX).min(items.len() / THREAD_MIN).max(1);
+        let new_hashes = thread::scope(|scope| {
+            let others: Vec<_> = (1..parts)
+                .map(|part| {
+                    let fill = move || self.fill_part(items, (part, parts), source);
+                    (part, thread::Builder::new().spawn_scoped(scope, fill))
+                })
+                .collect();
+            let first = self.fill_part(items, (0, parts), source);
+            others.into_iter().fold(first, |sum, (part, thread)| {
+                let more = match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause)),
+                    // There is no other thread to be had.
+                    Err(_) => self.fill_part(items, (part, parts), source),
+                };
+                Ok(sum? + more?)
+            })
+        })?;
+        Layer::count(&self.live.inserted, items.len() as u64);
+        Layer::count(&self.live.new_hashes, new_hashes);
+        Ok(())
+    }
+
+    /// Inserts those of the items whose hashes fall into a part of so many. Returns how many of these no layer held.
+    fn fill_part<S: RebuildSource + ?Sized>(
+        &self,
+        items: &[Insertion],
+        (part, parts): (usize, usize),
+        source: &S,
+    ) -> Result<u64, S::Error> {
+        let part_of = |hash| (u128::from(self.mixer.mix(hash)) * parts as u128) >> u64::BITS;
+        let mut mine = items.iter().filter(|item| part_of(item.hash) == part as u128);
+        let mut step = Vec::with_capacity(STEP);
+        let mut new_hashes = 0;
+        loop {
+            step.clear();
+            step.extend(mine.by_ref().take(STEP));
+            if step.is_empty() {
+                return Ok(new_hashes);
+            }
+            new_hashes += self.make_all_whole(&step, source)?;
+            self.live.index.insert_batch(&step, source)?;
+        }
+    }
+
     /// See [`KeyIndexer::insert_batch`]. The same as [`prepare`](Self::prepare) and
     /// [`insert_prepared`](Self::insert_prepared).
     ///
@@ -36,22 +107,36 @@ impl LayeredIndex {
         items: &[Insertion],
         source: &S,
     ) -> Result<(), S::Error> {
-        let Some(filter) = &self.live.filter else { return Ok(()) };
+        let new_hashes = self.make_all_whole(items, source)?;
+        Layer::count(&self.live.new_hashes, new_hashes);
+        Ok(())
+    }
+
+    /// [`make_whole`](Self::make_whole) for many items. Returns how many of their hashes no layer holds.
+    fn make_all_whole<S: RebuildSource + ?Sized>(
+        &self,
+        items: &[Insertion],
+        source: &S,
+    ) -> Result<u64, S::Error> {
+        let Some(filter) = &self.live.filter else { return Ok(0) };
+        let mut mixed = [0; BATCH];
+        let mut new_hashes = 0;
         for chunk in items.chunks(BATCH) {
-            if chunk.len() > 1 {
-                let unknown = chunk.iter().filter(|item| !item.is_new);
-                unknown.for_each(|item| self.prefetch(item.hash));
-            }
-            for item in chunk {
-                if item.is_new {
-                    filter.insert(self.mixer.mix(item.hash));
-                    Layer::count(&self.live.new_hashes, 1);
-                } else {
-                    self.make_whole(item, filter, source)?;
+            for (mixed, item) in mixed.iter_mut().zip(chunk) {
+                *mixed = self.mixer.mix(item.hash);
+                if chunk.len() > 1 && !item.is_new {
+                    self.prefetch_mixed(*mixed);
                 }
             }
+            for (mixed, item) in mixed.iter().zip(chunk) {
+                if item.is_new {
+                    filter.insert(*mixed);
+                }
+                let is_new = item.is_new || self.make_whole(item, *mixed, filter, source)?;
+                new_hashes += u64::from(is_new);
+            }
         }
-        Ok(())
+        Ok(new_hashes)
     }
 
     /// Inserts the slots of a commit that was [prepared](Self::prepare), with nothing inserted in between.
@@ -69,17 +154,19 @@ impl LayeredIndex {
     }
 
     /// Sees to it that the live layer will hold all lines of a hash, not only the one that is about to be inserted.
+    /// Returns whether no layer holds the hash.
     fn make_whole<S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
+        mixed: u64,
         filter: &Filter,
         source: &S,
-    ) -> Result<(), S::Error> {
-        let mixed = self.mixer.mix(item.hash);
+    ) -> Result<bool, S::Error> {
         if self.live.locate(item.hash, mixed).is_some() {
-            return Ok(());
+            return Ok(false);
         }
-        let lines = match self.locate(item.hash, mixed) {
+        let mut is_new = false;
+        let lines = match self.locate_freezing(item.hash, mixed) {
             Some((_, location)) if item.replaces != 0 && location.end() == item.replaces => {
                 // The only line of the hash, and the one that goes on.
                 Vec::new()
@@ -87,16 +174,14 @@ impl LayeredIndex {
             Some((index, _)) => lines_of(index, item.hash, source)?,
             None => {
                 let lines = self.frozen_lines(item, mixed, source)?;
-                if lines.is_none() {
-                    Layer::count(&self.live.new_hashes, 1);
-                }
+                is_new = lines.is_none();
                 lines.unwrap_or_default()
             }
         };
         // Before the lines: who finds them must not be kept away from what comes after them.
         filter.insert(mixed);
         self.live.index.adopt(item.hash, &lines);
-        Ok(())
+        Ok(is_new)
     }
 
     /// The lines of a hash that the table holds, but for the one that `item` goes on with if that is the only one;

@@ -10,9 +10,6 @@ use super::tail::{Tail, is_format_error};
 use super::window_reader::{Direction, WindowReader};
 use crate::generation::{LogFile, Totals};
 
-/// How many slots are inserted in one step.
-const STEP: usize = 1024;
-
 /// A log whose newest index was found, up to date.
 #[derive(Debug)]
 pub(super) struct OpenedTable {
@@ -76,10 +73,7 @@ fn open_at(
     log.unchecked_until = covered;
     let index = LayeredIndex::over(&log.layout, tables, number);
     let delta = newer.delta(log, covered)?;
-    index.reserve(newer.insertions().len());
-    for step in newer.insertions().chunks(STEP) {
-        index.insert_batch(step, &*log)?;
-    }
+    index.fill(newer.insertions(), &*log)?;
     Ok(Some(OpenedTable {
         index,
         totals: totals.after(found.tail.end, delta),

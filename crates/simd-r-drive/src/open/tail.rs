@@ -313,8 +313,13 @@ fn walk(
     len: u64,
     visit: &mut Visit<'_>,
 ) -> io::Result<Point> {
-    // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
-    let mut source = WindowReader::new(file, len, Direction::Forward);
+    let mut walker = Walker {
+        // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
+        source: WindowReader::new(file, len, Direction::Forward),
+        layout,
+        checksum: crc32fast::Hasher::new(),
+        visit,
+    };
     let mut vain_bytes_left = len.saturating_sub(from.end).saturating_mul(MAX_VAIN_PASSES);
     let mut tail = from;
     let mut at = from;
@@ -327,7 +332,7 @@ fn walk(
         let starting_here = candidates.iter().take_while(|candidate| candidate.start == at.end);
         let mut next = None;
         for candidate in starting_here {
-            match follows(&mut source, layout, at, candidate.end, visit)? {
+            match walker.follows(at, candidate.end)? {
                 Follower::Whole(point, is_commit) => {
                     next = Some((point, is_commit));
                     break;
@@ -369,72 +374,75 @@ impl Follower {
     }
 }
 
-/// The slot from the end of `before` to `end`, if it is genuine and follows. Its payload is read. `visit` is shown a
-/// whole one.
-fn follows(
-    source: &mut WindowReader<'_>,
-    layout: &Layout,
-    before: Point,
-    end: u64,
-    visit: &mut Visit<'_>,
-) -> io::Result<Follower> {
-    let len = end - before.end;
-    if len > SMALL_LEN {
-        return long_follows(source, layout, before, end, visit);
-    }
-    let bytes = source.read(before.end, len as usize)?;
-    let slot = match LogSlot::check(bytes, layout, end) {
-        Ok(slot) if is_behind(before, &slot) => slot,
-        _ => return Ok(Follower::None),
-    };
-    let payload = bytes.get(..slot.trailer.payload_len as usize);
-    let is_whole = slot.trailer.flags.has(Flags::OPAQUE)
-        || payload.is_some_and(|payload| crc32fast::hash(payload) == slot.trailer.payload_crc);
-    if is_whole {
-        visit(&slot);
-    }
-    Ok(Follower::of(&slot, is_whole))
+/// What looks for the next slot of a log.
+struct Walker<'a, 'v> {
+    source: WindowReader<'a>,
+    layout: &'a Layout,
+    /// Kept, since what the processor can do is found out when one is made.
+    checksum: crc32fast::Hasher,
+    visit: &'a mut Visit<'v>,
 }
 
-/// [`follows`], for a slot that may be longer than memory.
-#[cold]
-fn long_follows(
-    source: &mut WindowReader<'_>,
-    layout: &Layout,
-    before: Point,
-    end: u64,
-    visit: &mut Visit<'_>,
-) -> io::Result<Follower> {
-    let trailer = match read_slot(source, layout, end) {
-        Ok(slot) if is_behind(before, &slot) => slot.trailer,
-        Ok(_) => return Ok(Follower::None),
-        Err(error) if is_format_error(&error) => return Ok(Follower::None),
-        Err(error) => return Err(error),
-    };
-    let is_whole = trailer.flags.has(Flags::OPAQUE)
-        || payload_crc(source, before.end, trailer.payload_len)? == trailer.payload_crc;
-    let slot = read_slot(source, layout, end)?;
-    if is_whole {
-        visit(&slot);
+impl Walker<'_, '_> {
+    /// The slot from the end of `before` to `end`, if it is genuine and follows. Its payload is read. `visit` is shown a
+    /// whole one.
+    fn follows(&mut self, before: Point, end: u64) -> io::Result<Follower> {
+        let len = end - before.end;
+        if len > SMALL_LEN {
+            return self.long_follows(before, end);
+        }
+        let bytes = self.source.read(before.end, len as usize)?;
+        let slot = match LogSlot::check(bytes, self.layout, end) {
+            Ok(slot) if is_behind(before, &slot) => slot,
+            _ => return Ok(Follower::None),
+        };
+        let payload = bytes.get(..slot.trailer.payload_len as usize);
+        let is_whole = slot.trailer.flags.has(Flags::OPAQUE)
+            || payload.is_some_and(|payload| {
+                self.checksum.reset();
+                self.checksum.update(payload);
+                self.checksum.clone().finalize() == slot.trailer.payload_crc
+            });
+        if is_whole {
+            (self.visit)(&slot);
+        }
+        Ok(Follower::of(&slot, is_whole))
     }
-    Ok(Follower::of(&slot, is_whole))
+
+    /// [`Walker::follows`], for a slot that may be longer than memory.
+    #[cold]
+    fn long_follows(&mut self, before: Point, end: u64) -> io::Result<Follower> {
+        let trailer = match read_slot(&mut self.source, self.layout, end) {
+            Ok(slot) if is_behind(before, &slot) => slot.trailer,
+            Ok(_) => return Ok(Follower::None),
+            Err(error) if is_format_error(&error) => return Ok(Follower::None),
+            Err(error) => return Err(error),
+        };
+        let is_whole = trailer.flags.has(Flags::OPAQUE)
+            || self.payload_crc(before.end, trailer.payload_len)? == trailer.payload_crc;
+        let slot = read_slot(&mut self.source, self.layout, end)?;
+        if is_whole {
+            (self.visit)(&slot);
+        }
+        Ok(Follower::of(&slot, is_whole))
+    }
+
+    fn payload_crc(&mut self, start: u64, len: u64) -> io::Result<u32> {
+        self.checksum.reset();
+        let mut offset = start;
+        let mut left = len;
+        while left > 0 {
+            let len = left.min(SCAN_LEN as u64) as usize;
+            self.checksum.update(self.source.read(offset, len)?);
+            offset += len as u64;
+            left -= len as u64;
+        }
+        Ok(self.checksum.clone().finalize())
+    }
 }
 
 fn is_behind(before: Point, slot: &LogSlot<'_>) -> bool {
     slot.start == before.end && slot.predecessor == before.seal.self_half()
-}
-
-fn payload_crc(source: &mut WindowReader<'_>, start: u64, len: u64) -> io::Result<u32> {
-    let mut hasher = crc32fast::Hasher::new();
-    let mut offset = start;
-    let mut left = len;
-    while left > 0 {
-        let len = left.min(SCAN_LEN as u64) as usize;
-        hasher.update(source.read(offset, len)?);
-        offset += len as u64;
-        left -= len as u64;
-    }
-    Ok(hasher.finalize())
 }
 
 /// Whether `error` says that bytes are no slot, rather than that they could not be read.
