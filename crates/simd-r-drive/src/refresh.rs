@@ -32,9 +32,9 @@ impl DataStore {
         let mut position = follower.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.shared.current.load_full();
         generation.refuse_damage()?;
-        let next = advance(&generation, *position)?;
-        let mut is_changed = next != *position;
-        *position = next;
+        let before = *position;
+        advance(&generation, &mut position)?;
+        let mut is_changed = *position != before;
         if self.is_replaced()? {
             let opened = open::open(&self.shared.path, &self.shared.options)?;
             *position = opened.tail;

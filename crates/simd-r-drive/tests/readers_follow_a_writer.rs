@@ -1,12 +1,16 @@
 //! Read-only stores beside a writer: refreshing, waiting, following a compaction.
 
+mod support;
+
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, OpenOptions};
+use support::hooks::{Call, Hooked};
 
 fn pair() -> io::Result<(tempfile::TempDir, DataStore, DataStore)> {
     let directory = tempfile::tempdir()?;
@@ -134,4 +138,42 @@ fn watching_waits_for_the_next_commit() -> io::Result<()> {
     });
     assert!(reader.exists(b"news")?);
     Ok(())
+}
+
+/// What was made visible before the failure used to be counted again.
+#[test]
+fn a_refresh_that_fails_half_way_goes_on_from_there() -> io::Result<()> {
+    let (directory, writer, reader) = pair()?;
+    let path = directory.path().join("store.srd");
+    let reads_left = Arc::new(AtomicU64::new(u64::MAX));
+    let hook = {
+        let reads_left = Arc::clone(&reads_left);
+        move |call| match call {
+            // One read fails, those before and after it do not.
+            Call::ReadAt(_) if reads_left.fetch_sub(1, Ordering::Relaxed) == 0 => {
+                Err(io::Error::other("a bad sector"))
+            }
+            _ => Ok(true),
+        }
+    };
+    let options = OpenOptions::new().read_only(true).file_system(Hooked::new(hook));
+    let failing: Vec<_> = (0..20).map(|_| options.open(&path)).collect::<io::Result<_>>()?;
+    for number in 0..12_000_u64 {
+        // Two steps of a refresh, with versions that replace others.
+        writer.write(&(number % 8_000).to_le_bytes(), &[7; 1000])?;
+    }
+    let mut half_way = 0;
+    for (store, reads) in failing.iter().zip((0_u64..).step_by(4)) {
+        reads_left.store(reads, Ordering::Relaxed);
+        match store.refresh() {
+            Ok(_) => reads_left.store(u64::MAX, Ordering::Relaxed),
+            Err(_) => half_way += u64::from(store.len()? > 1),
+        }
+        store.refresh()?;
+        assert_eq!(store.stats().live_keys, writer.stats().live_keys, "{reads} reads");
+        assert_eq!(store.stats().dead_bytes, writer.stats().dead_bytes, "{reads} reads");
+    }
+    assert!(half_way > 0);
+    reader.refresh()?;
+    assert_same(&writer, &reader)
 }

@@ -2,52 +2,50 @@
 
 use std::io;
 
-use simd_r_drive_entry_handle::Kind;
-use simd_r_drive_indexer::Insertion;
+use simd_r_drive_entry_handle::LogSlot;
 
-use super::replay::line_of;
+use super::newer::NewerSlots;
 use super::tail::{Point, find_tail_from};
 use crate::generation::Generation;
 use crate::maps;
-use crate::plan::Delta;
 
 /// How many bytes are searched for commits in one step.
 const SEARCH_LEN: u64 = 8 << 20;
 
 /// How many slots are made visible in one step, at the least; a commit is never divided.
-const STEP: usize = 16 * 1024;
+const STEP: u64 = 16 * 1024;
 
-/// Makes visible what was committed to the generation's file since `from`, the tail that it shows. Returns the
-/// new tail.
+/// Makes visible what was committed to the generation's file since `position`, the tail that it shows, and moves that
+/// along: also if it fails half-way.
 ///
 /// Only whole commits whose every slot is genuine count, as after a crash; nothing depends on what the writer
 /// has published.
 ///
 /// # Errors
 /// The file's.
-pub(crate) fn advance(generation: &Generation, from: Point) -> io::Result<Point> {
+pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Result<()> {
     let len = generation.file.len()?;
-    let mut position = from;
     let mut search_len = SEARCH_LEN;
     loop {
         let end = len.min(position.end.saturating_add(search_len));
+        let mut steps = Steps::default();
         let tail = if end > position.end {
-            find_tail_from(&*generation.file, &generation.layout, position, end)?
+            let mut visit = |slot: &LogSlot<'_>| steps.push(slot);
+            find_tail_from(&*generation.file, &generation.layout, *position, end, &mut visit)?
         } else {
-            position
+            *position
         };
-        if tail != position {
+        if tail != *position {
             make_room(generation, tail.end)?;
-            for commits in slots_between(generation, position.end, tail.end)? {
-                publish(generation, &commits)?;
+            for step in steps.0 {
+                publish(generation, step, position)?;
             }
-            position = tail;
             search_len = SEARCH_LEN;
         } else if end < len {
             // A commit that is longer than what was searched, or space that is allocated ahead.
             search_len = search_len.saturating_mul(4);
         } else {
-            return Ok(position);
+            return Ok(());
         }
     }
 }
@@ -60,63 +58,33 @@ fn make_room(generation: &Generation, end: u64) -> io::Result<()> {
     if generation.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
 }
 
-/// The ends of the slots in `(from, to]`, oldest first, in groups that end with a commit.
-fn slots_between(generation: &Generation, from: u64, to: u64) -> io::Result<Vec<Vec<u64>>> {
-    generation.publication.reveal(to);
-    let mut groups = vec![Vec::new()];
-    let mut end = to;
-    while end > from {
-        let (_, slot) = generation.mapped_slot(end)?;
-        if let Some(group) = groups.last_mut() {
-            // Walking backward, a commit's last slot comes first.
-            if slot.trailer.fields.is_commit() && group.len() >= STEP {
-                groups.push(vec![end]);
-            } else {
-                group.push(end);
+/// New slots, oldest first, in groups that end with a commit, but for the last one.
+#[derive(Default)]
+struct Steps(Vec<NewerSlots>);
+
+impl Steps {
+    fn push(&mut self, slot: &LogSlot<'_>) {
+        match self.0.last_mut() {
+            Some(step) if step.slots() < STEP || !step.is_complete() => step.push(slot),
+            _ => {
+                let mut step = NewerSlots::default();
+                step.push(slot);
+                self.0.push(step);
             }
         }
-        end = slot.start;
     }
-    groups.reverse();
-    for group in &mut groups {
-        group.reverse();
-    }
-    Ok(groups)
 }
 
-fn publish(generation: &Generation, ends: &[u64]) -> io::Result<()> {
-    let Some(tail) = ends.last() else { return Ok(()) };
-    let mut delta = Delta::default();
-    let mut insertions = Vec::with_capacity(ends.len());
-    for end in ends {
-        let (_, slot) = generation.mapped_slot(*end)?;
-        let fields = &slot.trailer.fields;
-        if !fields.kind.is_keyed() {
-            continue;
-        }
-        let is_tombstone = fields.kind == Kind::Tombstone;
-        let replaced_len = if fields.replaces_live() {
-            let (_, previous) = generation.mapped_slot(fields.previous_end)?;
-            previous.end - previous.start
-        } else {
-            0
-        };
-        let len = slot.end - slot.start;
-        delta.add_slot(is_tombstone, fields.replaces_live(), len, replaced_len);
-        let (hash, _) = line_of(fields.is_bare(), slot.key());
-        insertions.push(Insertion {
-            hash,
-            end: *end,
-            replaces: fields.previous_end,
-            is_tombstone,
-            is_bare: fields.is_bare(),
-            is_new: false,
-        });
-    }
-    let totals = generation.totals().after(*tail, delta);
-    generation.publication.publish(*tail, || {
-        generation.index.insert_batch(&insertions, &*generation.log)?;
+/// Makes the complete commits of a step, which begins at `position`, visible, and moves that to their end.
+fn publish(generation: &Generation, mut step: NewerSlots, position: &mut Point) -> io::Result<()> {
+    let Some(tail) = step.drop_uncommitted() else { return Ok(()) };
+    let delta = step.delta(&generation.log, position.end)?;
+    let totals = generation.totals().after(tail.end, delta);
+    generation.publication.publish(tail.end, || {
+        generation.index.insert_batch(step.insertions(), &*generation.log)?;
         generation.counts.store(totals);
-        Ok(())
-    })
+        io::Result::Ok(())
+    })?;
+    *position = tail;
+    Ok(())
 }

@@ -37,6 +37,8 @@ pub(super) struct NewerSlots {
 struct Committed {
     slots: u64,
     insertions: usize,
+    /// The end of the last one; `None` if there is none.
+    tail: Option<Point>,
 }
 
 impl NewerSlots {
@@ -80,19 +82,29 @@ impl NewerSlots {
             self.lens.push((slot.end - slot.start) | u64::from(trailer.replaces_live()));
         }
         if trailer.is_commit() {
-            self.committed = Committed { slots: self.slots, insertions: self.insertions.len() };
+            self.committed = Committed {
+                slots: self.slots,
+                insertions: self.insertions.len(),
+                tail: Some(Point { end: slot.end, seal: slot.seal }),
+            };
             if trailer.kind == Kind::Index {
                 self.newest_index_end = self.newest_index_end.max(slot.end);
             }
         }
     }
 
-    /// Drops what was added last and is no complete commit.
-    pub(super) fn drop_uncommitted(&mut self) {
-        let Committed { slots, insertions } = self.committed;
+    /// Whether what was added last ends a commit.
+    pub(super) fn is_complete(&self) -> bool {
+        self.slots == self.committed.slots
+    }
+
+    /// Drops what was added last and is no complete commit. Returns the end of the last commit, if there is one.
+    pub(super) fn drop_uncommitted(&mut self) -> Option<Point> {
+        let Committed { slots, insertions, tail } = self.committed;
         self.slots = slots;
         self.insertions.truncate(insertions);
         self.lens.truncate(insertions);
+        tail
     }
 
     /// These, and then `newer`.
@@ -121,8 +133,9 @@ impl NewerSlots {
         &self.insertions
     }
 
-    /// How these slots, which follow what tables answer for, up to `covered`, change the totals.
-    pub(super) fn delta(&self, log: &LogFile, covered: u64) -> io::Result<Delta> {
+    /// How these slots, which begin behind `from`, change the totals. Their previous versions below are read from the
+    /// file.
+    pub(super) fn delta(&self, log: &LogFile, from: u64) -> io::Result<Delta> {
         let mut delta = Delta::default();
         let mut replaced = Vec::new();
         for (insertion, len) in self.insertions.iter().zip(&self.lens) {
@@ -133,7 +146,7 @@ impl NewerSlots {
             delta.add_slot(insertion.is_tombstone, replaces_live, len & !1, 0);
         }
         replaced.sort_unstable();
-        let (older, newer) = replaced.split_at(replaced.partition_point(|end| *end <= covered));
+        let (older, newer) = replaced.split_at(replaced.partition_point(|end| *end <= from));
         delta.dead_bytes += self.len_of(newer)? + len_in_file(log, older)?;
         Ok(delta)
     }
@@ -173,7 +186,7 @@ fn len_in_file(log: &LogFile, ends: &[u64]) -> io::Result<u64> {
 
 /// The length of some slots whose trailers are read together.
 ///
-/// A damaged one counts nothing: it stands below the index, is superseded, and must not keep the store from opening.
+/// A damaged one counts nothing: it is superseded, and must not keep the store from opening.
 fn len_of_run(log: &LogFile, ends: &[u64], buffer: &mut Vec<u8>) -> io::Result<u64> {
     let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return Ok(0) };
     let at = first.checked_sub(METADATA_SIZE as u64);

@@ -105,7 +105,8 @@ pub(crate) fn find_tail(
 /// What is shown the slots that were found to be genuine and whole.
 pub(crate) type Visit<'a> = dyn FnMut(&LogSlot<'_>) + 'a;
 
-/// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes.
+/// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes. Shows the
+/// slots on the way to `visit`, as [`find_tail`] does.
 ///
 /// # Errors
 /// The file's.
@@ -114,9 +115,10 @@ pub(crate) fn find_tail_from(
     layout: &Layout,
     from: Point,
     len: u64,
+    visit: &mut Visit<'_>,
 ) -> io::Result<Point> {
     let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
-    walk(file, layout, from, &found.candidates, len, &mut |_| {})
+    walk(file, layout, from, &found.candidates, len, visit)
 }
 
 /// Whether a slot, or the header, can end at `end`. Only a forged checkpoint or barrier names another place.
