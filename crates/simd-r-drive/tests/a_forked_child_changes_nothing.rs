@@ -122,7 +122,7 @@ fn process_forking_in_the_middle_of_a_write() {
         let (is_armed, entered, released) =
             (Arc::clone(&is_armed), Arc::clone(&entered), Arc::clone(&released));
         move |call| {
-            if call == Call::WriteAt && is_armed.swap(false, Ordering::AcqRel) {
+            if matches!(call, Call::WriteAt(_)) && is_armed.swap(false, Ordering::AcqRel) {
                 entered.wait();
                 released.wait();
             }

@@ -15,7 +15,8 @@ pub(crate) enum Call {
     Len,
     /// Of so many bytes.
     ReadAt(usize),
-    WriteAt,
+    /// Of so many bytes.
+    WriteAt(usize),
     Sync,
     /// The end of a [`Call::Sync`] that was not skipped.
     Synced,
@@ -45,7 +46,7 @@ impl Hooked {
     pub(crate) fn read_only_medium() -> Arc<Self> {
         Self::new(|call| match call {
             Call::Open(Access::ReadWrite) => Err(io::ErrorKind::PermissionDenied.into()),
-            Call::WriteAt | Call::Sync => panic!("{call:?} on a read-only medium"),
+            Call::WriteAt(_) | Call::Sync => panic!("{call:?} on a read-only medium"),
             _ => Ok(true),
         })
     }
@@ -108,7 +109,7 @@ impl StoreFile for HookedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        (self.hook)(Call::WriteAt)?;
+        (self.hook)(Call::WriteAt(bytes.len()))?;
         self.inner.write_at(bytes, offset)
     }
 
