@@ -181,6 +181,12 @@ impl World {
     }
 
     fn freeze(&mut self) {
+        // Each table has a place of its own in the log.
+        self.commit(&[Op::Put(98, 0)]);
+        self.freeze_as_it_is();
+    }
+
+    fn freeze_as_it_is(&mut self) {
         self.remember();
         self.index = self.index.freeze();
         self.has_freezing = true;
@@ -189,8 +195,6 @@ impl World {
 
     fn build(&mut self, merging: Merging, fail: bool) {
         if !self.has_freezing || self.sealed != self.log.tail() {
-            // Each table has a place of its own in the log.
-            self.commit(&[Op::Put(98, 0)]);
             self.freeze();
         }
         let plan = self.index.plan_table(merging, 0);
@@ -471,7 +475,7 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
             .collect();
         hashes += additional;
         world.index.insert_batch(&items, &world.log).unwrap();
-        world.freeze();
+        world.freeze_as_it_is();
         world.remembered.clear();
         let size = world.index.plan_table(Merging::Always, 0);
         assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
@@ -507,5 +511,77 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
             assert_eq!(world.index.find(absent, KEYS[1], start, &world.log).unwrap(), None);
         }
     }
+    assert!(!world.index.stats().is_rebuilt);
+}
+
+fn put_all(world: &mut World, hashes: std::ops::Range<u64>) {
+    let ops: Vec<_> = hashes.map(|hash| Op::Put(hash, 0)).collect();
+    world.commit(&ops);
+}
+
+fn sizes(world: &World) -> Vec<u64> {
+    world.index.frozen().map(|table| table.hashes()).collect()
+}
+
+/// A checkpoint of a store that is written.
+fn write_layers(world: &mut World, hashes: std::ops::Range<u64>) {
+    put_all(world, hashes);
+    world.freeze();
+    world.remembered.clear();
+    let plan = world.index.plan_table(Merging::Late, 0);
+    world.build_planned(plan, world.sealed, false);
+}
+
+/// A store that is written makes small tables, and merges them before there are too many to name.
+#[test]
+fn small_tables_are_merged_before_there_are_too_many() {
+    let mut world = World::new();
+    put_all(&mut world, 0..400);
+    world.build(Merging::Always, false);
+    let mut most = 0;
+    for step in 0..16 {
+        // Ever fewer, so that nothing is merged for its size.
+        write_layers(&mut world, step * 20..(step + 1) * 20 - step);
+        most = most.max(sizes(&world).len());
+    }
+    assert_eq!(most, 7, "and room for three");
+    assert!(!world.index.stats().is_rebuilt);
+}
+
+/// While large tables are merged, there is room for the small ones that are made meanwhile, however many.
+#[test]
+fn any_number_of_checkpoints_fits_into_one_merge() {
+    let mut world = World::new();
+    for hashes in [280, 150, 140] {
+        write_layers(&mut world, 0..hashes);
+    }
+    assert_eq!(sizes(&world), [140, 150, 280]);
+    let meanwhile: Vec<Vec<Op>> = (0..12)
+        .map(|step| (0..60 - 4 * step).map(|hash| Op::Put(7000 + hash, 1)).collect())
+        .collect();
+    world.merge(&meanwhile);
+    let after = sizes(&world);
+    assert!(after.len() < 10 && after.last() == Some(&280), "{after:?}");
+    world.reopen();
+    world.check();
+}
+
+#[test]
+fn a_table_that_was_rebuilt_is_replaced_by_the_next() {
+    let mut world = loaded(400);
+    put_all(&mut world, 400..420);
+    world.build(Merging::Late, false);
+    assert_eq!(world.tables.len(), 2);
+    put_all(&mut world, 420..425);
+    assert!(!world.index.plan_table(Merging::Late, 0).is_whole());
+    // All lines of the larger one.
+    world.change_table(1, |table| table[128..].fill(0));
+    assert!(world.index.find(3, KEYS[0], world.log.tail(), &world.log).unwrap().is_some());
+    assert!(world.index.stats().is_rebuilt);
+    assert_eq!(world.index.plan_merge(), None, "nothing can be read of it");
+    let plan = world.index.plan_table(Merging::Late, 0);
+    assert!(plan.is_whole(), "{plan:?}");
+    world.build(Merging::Late, false);
+    assert_eq!(world.tables.len(), 1);
     assert!(!world.index.stats().is_rebuilt);
 }
