@@ -2,6 +2,7 @@
 //! matters is a ratio of things measured in one run; opens are measured in processes of their own.
 //!
 //! `cargo bench --bench index -- [MILLIONS] [DIRECTORY]`: 10 million keys of 20 bytes, values of 8, unless said otherwise.
+//! With `reads` or `kills` instead, only that part.
 
 use std::collections::HashMap;
 use std::env;
@@ -26,10 +27,12 @@ fn main() -> io::Result<()> {
     match words[..] {
         ["open", path, entries] => open_child(Path::new(path), number(entries)),
         ["load", path, entries] => load_child(Path::new(path), number(entries)),
+        ["reads"] => reads(temporary(&env::temp_dir())?.path()),
+        ["kills"] => kills(temporary(&env::temp_dir())?.path(), 10_000_000),
         [] => run(10_000_000, env::temp_dir()),
         [millions] => run(number(millions) * 1_000_000, env::temp_dir()),
         [millions, directory] => run(number(millions) * 1_000_000, PathBuf::from(directory)),
-        _ => Err(io::Error::other("expected: [MILLIONS] [DIRECTORY]")),
+        _ => Err(io::Error::other("expected: [MILLIONS] [DIRECTORY], reads, or kills")),
     }
 }
 
@@ -38,7 +41,7 @@ fn number(word: &str) -> u64 {
 }
 
 fn run(entries: u64, parent: PathBuf) -> io::Result<()> {
-    let directory = tempfile::Builder::new().prefix("index-bench-").tempdir_in(parent)?;
+    let directory = temporary(&parent)?;
     println!("{entries} entries, keys of 20 B, values of 8 B");
     loads(directory.path(), entries)?;
     let path = directory.path().join("with.srd");
@@ -46,6 +49,10 @@ fn run(entries: u64, parent: PathBuf) -> io::Result<()> {
     kills(directory.path(), entries)?;
     reads(directory.path())?;
     longest_put(directory.path(), entries)
+}
+
+fn temporary(parent: &Path) -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("index-bench-").tempdir_in(parent)
 }
 
 fn load(store: &DataStore, from: u64, to: u64) -> io::Result<()> {

@@ -249,6 +249,20 @@ impl EntryHandle {
 /// [`FormatError::Damaged`] with the offset.
 pub fn verify_slot(slot: &MappedSlot<'_>, layout: &Layout) -> Result<(), FormatError> {
     layout.check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)?;
+    verify_payload(slot)
+}
+
+/// Checks the payload alone: for a slot whose seal has just been checked.
+///
+/// # Errors
+///
+/// [`FormatError::Damaged`].
+///
+/// # Costs
+///
+/// One pass over the payload.
+#[inline]
+pub fn verify_payload(slot: &MappedSlot<'_>) -> Result<(), FormatError> {
     let fields = &slot.trailer.fields;
     let got = if fields.flags.has(Flags::OPAQUE) { 0 } else { crc32fast::hash(slot.payload()) };
     if got == fields.payload_crc {

@@ -53,7 +53,7 @@ pub use alignment::{Alignment, debug_assert_aligned, debug_assert_aligned_offset
 pub use cursor::{LogCursor, LogSlot, LogSource, read_slot};
 pub use error::{Damage, FormatError};
 pub use foreign::{Foreign, is_older_format, looks_headless};
-pub use handle::{EntryHandle, verify_slot};
+pub use handle::{EntryHandle, verify_payload, verify_slot};
 pub use hash::{
     IdentityBuildHasher, IdentityHasher, Xxh3BuildHasher, Xxh3Hasher, compute_checksum,
     compute_hash, compute_hash_batch,

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{
-    EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_slot,
+    EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload, verify_slot,
 };
 use simd_r_drive_indexer::{
     FrozenIndex, Identity as LineIdentity, KeyIndexer, LayeredIndex, RebuildSource, SlotRef,
@@ -87,23 +87,71 @@ impl LogFile {
     /// The slot that ends at `end`.
     #[inline]
     pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
-        let map = self.publication.covering(end).ok_or(FormatError::NoSuchSlot { offset: end })?;
-        let slot = map.slot(end).inspect_err(events::damage_found)?;
+        let (map, slot) = self.unchecked_slot(end)?;
         if end <= self.unchecked_until {
-            self.layout
-                .check_seal(slot.key_and_trailer(), &slot.trailer, end)
-                .inspect_err(events::damage_found)?;
+            self.check_seal(&slot)?;
         }
         Ok((map, slot))
     }
 
-    /// A handle to the entry that ends at `end`, checked in full if reads are to be verified.
+    /// As [`LogFile::mapped_slot`], before its seal is checked: what it says may be wrong.
+    #[inline]
+    pub(crate) fn unchecked_slot(
+        &self,
+        end: u64,
+    ) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
+        let map = self.publication.covering(end).ok_or(FormatError::NoSuchSlot { offset: end })?;
+        let slot = map.slot(end).inspect_err(events::damage_found)?;
+        Ok((map, slot))
+    }
+
+    #[inline]
+    fn check_seal(&self, slot: &MappedSlot<'_>) -> Result<(), FormatError> {
+        let sealed = slot.key_and_trailer();
+        let checked = self.layout.check_seal(sealed, &slot.trailer, slot.end);
+        checked.map(drop).inspect_err(events::damage_found)
+    }
+
+    /// The slot of the entry that ends at `end`, checked in full if reads are to be verified.
+    #[inline]
+    pub(crate) fn entry(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
+        if !self.verify_reads {
+            return self.mapped_slot(end);
+        }
+        let (map, slot) = self.unchecked_slot(end)?;
+        verify_slot(&slot, &self.layout).inspect_err(events::damage_found)?;
+        Ok((map, slot))
+    }
+
+    /// As [`LogFile::entry`], for a slot that a look-up of `key` found. To compare the key, the look-up has asked for
+    /// the slot, by [`SlotSource::slot`]: its seal has been checked, unless it is a bare one.
+    #[inline]
+    pub(crate) fn entry_of(
+        &self,
+        end: u64,
+        key: &[u8],
+    ) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
+        let (map, slot) = self.unchecked_slot(end)?;
+        if slot.trailer.fields.is_bare() || slot.key() != key {
+            return self.entry(end);
+        }
+        if self.verify_reads {
+            verify_payload(&slot).inspect_err(events::damage_found)?;
+        }
+        Ok((map, slot))
+    }
+
+    /// A handle to the entry that ends at `end`.
     #[inline]
     pub(crate) fn handle(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
-        let (map, slot) = self.mapped_slot(end)?;
-        if self.verify_reads {
-            verify_slot(&slot, &self.layout).inspect_err(events::damage_found)?;
-        }
+        let (map, slot) = self.entry(end)?;
+        Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
+    }
+
+    /// A handle to the entry that ends at `end`, which a look-up of `key` found.
+    #[inline]
+    pub(crate) fn handle_of(&self, end: u64, key_hash: u64, key: &[u8]) -> io::Result<EntryHandle> {
+        let (map, slot) = self.entry_of(end, key)?;
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
     }
 
@@ -135,13 +183,11 @@ impl SlotSource for LogFile {
 
     #[inline]
     fn slot(&self, end: u64) -> io::Result<SlotRef<'_>> {
-        let (_, slot) = self.mapped_slot(end)?;
-        if self.verify_reads {
-            // A key that has changed since the store was opened must not look like another key, and its entry
-            // like none.
-            self.layout
-                .check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)
-                .inspect_err(events::damage_found)?;
+        let (_, slot) = self.unchecked_slot(end)?;
+        // With `verify_reads`, a key that has changed since the store was opened must not look like another key, and its
+        // entry like none.
+        if self.verify_reads || end <= self.unchecked_until {
+            self.check_seal(&slot)?;
         }
         let fields = &slot.trailer.fields;
         Ok(SlotRef {

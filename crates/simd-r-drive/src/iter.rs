@@ -25,13 +25,28 @@ pub struct EntryIterator {
     position: u64,
     /// Nothing below the tail was dead, so that no slot needs a look-up.
     is_all_live: bool,
+    ahead: Ahead,
     error: Option<io::Error>,
 }
+
+/// How far the look-ups of slots to come have been prepared.
+#[derive(Debug)]
+struct Ahead {
+    /// Where the next slot to prepare ends.
+    position: u64,
+    /// How many slots are prepared.
+    slots: usize,
+}
+
+/// So many slots are prepared: what tells whether they are live is fetched from memory while others are decided on.
+const AHEAD: usize = 32;
 
 impl EntryIterator {
     pub(crate) fn new(generation: Arc<Generation>, totals: Totals) -> Self {
         let Totals { tail, dead_slots, .. } = totals;
-        Self { generation, tail, position: tail, is_all_live: dead_slots == 0, error: None }
+        let is_all_live = dead_slots == 0;
+        let ahead = Ahead { position: tail, slots: 0 };
+        Self { generation, tail, position: tail, is_all_live, ahead, error: None }
     }
 
     /// The next older live entry; `None` at the end of the log.
@@ -44,8 +59,10 @@ impl EntryIterator {
             let end = self.generation.skip_damage(self.position);
             if end != self.position {
                 self.position = end;
+                self.ahead = Ahead { position: end, slots: 0 };
                 continue;
             }
+            self.look_ahead();
             let (map, slot) = self.generation.mapped_slot(end)?;
             if slot.trailer.fields.kind == Kind::Value {
                 let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
@@ -76,6 +93,30 @@ impl EntryIterator {
             damage.confirm(0)?;
         }
         Ok(None)
+    }
+
+    /// Asks the processor for what the look-ups of some older slots will need. What is damaged is told of when it is
+    /// reached.
+    #[inline]
+    fn look_ahead(&mut self) {
+        if self.is_all_live {
+            return;
+        }
+        let Ahead { mut position, mut slots } = self.ahead;
+        let generation = &*self.generation;
+        while slots < AHEAD
+            && position > generation.layout.header_len()
+            && let Ok((_, slot)) = generation.unchecked_slot(position)
+        {
+            let fields = &slot.trailer.fields;
+            if fields.kind == Kind::Value {
+                let (hash, _) = line_of(fields.is_bare(), slot.key());
+                generation.index.prefetch(hash);
+            }
+            (position, slots) = (slot.start, slots + 1);
+        }
+        // The one that is decided on now.
+        self.ahead = Ahead { position, slots: slots.saturating_sub(1) };
     }
 
     /// The error that ended the iteration, if one did.

@@ -44,7 +44,7 @@ impl Generation {
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
         match self.find(hash, key, tail)? {
-            Some(end) => self.handle(end, hash).map(Some),
+            Some(end) => self.handle_of(end, hash, key).map(Some),
             None => Ok(None),
         }
     }
@@ -88,9 +88,13 @@ impl Generation {
         }
         let mut ends = Vec::new();
         self.index.find_batch(hashes, keys, tail, &*self.log, &mut ends)?;
-        let handle =
-            |(hash, end): (&u64, Option<u64>)| end.map(|end| self.handle(end, *hash)).transpose();
-        hashes.iter().zip(ends).map(handle).collect()
+        let found = hashes.iter().zip(ends).enumerate();
+        let handle = |(number, (hash, end)): (usize, (&u64, Option<u64>))| match (end, keys) {
+            (None, _) => Ok(None),
+            (Some(end), None) => self.handle(end, *hash).map(Some),
+            (Some(end), Some(keys)) => self.handle_of(end, *hash, keys[number]).map(Some),
+        };
+        found.map(handle).collect()
     }
 
     #[cold]

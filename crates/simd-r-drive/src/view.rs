@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Result;
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{compute_hash, verify_slot};
+use simd_r_drive_entry_handle::compute_hash;
 
 use crate::generation::Generation;
 
@@ -40,7 +40,7 @@ impl View {
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
         match generation.find(compute_hash(key), key, self.tail)? {
-            Some(end) => self.payload(end).map(Some),
+            Some(end) => Ok(Some(generation.entry_of(end, key)?.1.payload())),
             None => Ok(None),
         }
     }
@@ -53,18 +53,9 @@ impl View {
     pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
         match generation.find_hash(prehashed_key, self.tail)? {
-            Some(end) => self.payload(end).map(Some),
+            Some(end) => Ok(Some(generation.entry(end)?.1.payload())),
             None => Ok(None),
         }
-    }
-
-    #[inline]
-    fn payload(&self, end: u64) -> Result<&[u8]> {
-        let (_, slot) = self.generation.mapped_slot(end)?;
-        if self.generation.verify_reads {
-            verify_slot(&slot, &self.generation.layout)?;
-        }
-        Ok(slot.payload())
     }
 }
 
