@@ -86,6 +86,11 @@ pub(crate) fn checkpoint_failed(error: &io::Error) {
     failure!(WARN, warn, "cannot write the index to the file", error = error);
 }
 
+/// A reader goes on with what it has in memory.
+pub(crate) fn index_not_adopted(error: &io::Error) {
+    failure!(WARN, warn, "cannot read the index that the writer has made", error = error);
+}
+
 pub(crate) fn space_not_given_back(error: &io::Error) {
     failure!(WARN, warn, "cannot give back the space of an old index", error = error);
 }

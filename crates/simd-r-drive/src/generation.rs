@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use simd_r_drive_entry_handle::{
     EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload, verify_slot,
@@ -42,9 +43,8 @@ pub(crate) struct LogFile {
     pub(crate) counts: Counts,
     /// What cannot be read, in a store that was opened read-only.
     pub(crate) damage: Option<DamageMap>,
-    /// Slots that end up to here were not looked at when the file was opened: each is checked against its seal when
-    /// it is read.
-    pub(crate) unchecked_until: u64,
+    /// Slots that end up to here are known from an index in the log: each is checked against its seal when it is read.
+    unchecked_until: AtomicU64,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
 }
@@ -73,6 +73,31 @@ impl Generation {
 }
 
 impl LogFile {
+    /// A file whose totals are not known yet.
+    pub(crate) fn new(
+        file: Arc<dyn StoreFile>,
+        identity: &Identity,
+        publication: Publication<Arc<Map>>,
+        verify_reads: bool,
+    ) -> Self {
+        Self {
+            file,
+            identity: identity.clone(),
+            layout: identity.layout(),
+            publication,
+            counts: Counts::default(),
+            damage: None,
+            unchecked_until: AtomicU64::new(0),
+            verify_reads,
+        }
+    }
+
+    /// Slots that end up to here are known from an index in the log, and are checked when they are read. Called before the
+    /// index is used.
+    pub(crate) fn check_reads_until(&self, end: u64) {
+        self.unchecked_until.store(end, Ordering::Relaxed);
+    }
+
     /// The published tail, with the totals that belong to it.
     pub(crate) fn totals(&self) -> Totals {
         loop {
@@ -88,10 +113,17 @@ impl LogFile {
     #[inline]
     pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
         let (map, slot) = self.unchecked_slot(end)?;
-        if end <= self.unchecked_until {
+        if self.is_unchecked(end) {
             self.check_seal(&slot)?;
         }
         Ok((map, slot))
+    }
+
+    /// Whether nobody has looked at the slot that ends at `end` since the file was opened.
+    #[inline]
+    fn is_unchecked(&self, end: u64) -> bool {
+        // Relaxed: who holds an index that goes up to there has loaded it with Acquire since this was stored.
+        end <= self.unchecked_until.load(Ordering::Relaxed)
     }
 
     /// As [`LogFile::mapped_slot`], before its seal is checked: what it says may be wrong.
@@ -186,7 +218,7 @@ impl SlotSource for LogFile {
         let (_, slot) = self.unchecked_slot(end)?;
         // With `verify_reads`, a key that has changed since the store was opened must not look like another key, and its
         // entry like none.
-        if self.verify_reads || end <= self.unchecked_until {
+        if self.verify_reads || self.is_unchecked(end) {
             self.check_seal(&slot)?;
         }
         let fields = &slot.trailer.fields;

@@ -109,7 +109,8 @@ impl<W: Window> Publication<W> {
 /// commits. So the writer, in this order: sets the limit of the old list to the tail that it has published, stores
 /// the new list where readers load it, and only then publishes further commits. A reader loads the list, then the
 /// tail, then the limit; if the tail is beyond it, it loads the list again, and finds the newer one: the tail was
-/// published, with `Release`, after that was stored.
+/// published, with `Release`, after that was stored. A reader that follows the log of another process publishes what it
+/// finds there in the same way, and takes over that process's index by the same steps.
 #[derive(Debug)]
 pub(crate) struct TailLimit(AtomicU64);
 

@@ -5,11 +5,16 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::open::{self, Point, advance};
+use crate::events;
+use crate::generation::Generation;
+use crate::open::{self, Point, advance, newer_index, read_checkpoints};
 use crate::store::DataStore;
 
 /// Shortest and longest pause between two looks at the file while waiting for a change.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
+
+/// With fewer hashes in memory, those that are in a newer table by now stay there.
+const ADOPT_MIN: u64 = 1 << 16;
 
 impl DataStore {
     /// Shows what has been committed since the store was opened, or refreshed, and follows a compaction to the
@@ -19,7 +24,9 @@ impl DataStore {
     /// Sees whole commits only, never an uncommitted byte; never waits for the writer, nor makes it wait.
     /// Handles, iterators and snapshots stay as they were.
     ///
-    /// Costs two or three system calls when nothing is new; else it reads and checks what is.
+    /// Costs two or three system calls when nothing is new; else it reads and checks what is. When 65,536 keys or more
+    /// are in memory that the writer has written to an index in the file, that takes their place, and what follows
+    /// it is read again.
     ///
     /// # Errors
     /// The operating system's; and those of [`OpenOptions::open`](crate::OpenOptions::open) for a file that a
@@ -35,6 +42,12 @@ impl DataStore {
         let before = *position;
         advance(&generation, &mut position)?;
         let mut is_changed = *position != before;
+        let wants_index = !self.shared.options.salvage;
+        if is_changed && wants_index && generation.index.unfrozen() >= ADOPT_MIN {
+            // Without it, reads are as right, and take more memory.
+            let adopted = self.adopt_index(&generation, *position);
+            adopted.unwrap_or_else(|error| events::index_not_adopted(&error));
+        }
         if self.is_replaced()? {
             let opened = open::open(&self.shared.path, &self.shared.options)?;
             *position = opened.tail;
@@ -64,6 +77,19 @@ impl DataStore {
             thread::sleep(pause.min(left));
             pause = (pause * 2).min(PAUSES.1);
         }
+    }
+
+    /// Puts the newest index in the file, if it is newer than the one in use, in the place of what is in memory.
+    fn adopt_index(&self, generation: &Generation, tail: Point) -> io::Result<()> {
+        let log = &generation.log;
+        let checkpoints = read_checkpoints(&*log.file, &log.identity)?;
+        if let Some(index) = newer_index(log, &checkpoints, &generation.index, tail)? {
+            // In the order that readers rely on; see `TailLimit`.
+            generation.limit.set(tail.end);
+            let adopted = Generation::new(Arc::clone(log), index);
+            self.shared.current.store(Arc::new(adopted));
+        }
+        Ok(())
     }
 
     /// Whether the path names another file by now.

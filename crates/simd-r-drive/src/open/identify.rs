@@ -52,12 +52,30 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
     if len < header_len && file.len()? < header_len {
         return Err(FormatError::Truncated { len, expected: header_len }.into());
     }
-    let mut checkpoints: Vec<_> = [1, 2]
-        .into_iter()
-        .filter_map(|number| Checkpoint::decode(page(number), &identity))
-        .collect();
-    checkpoints.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.sequence));
+    let checkpoints = checkpoints_in(&header, &identity);
     Ok(Found::Store(Box::new(Header { identity, is_identity_sound, checkpoints })))
+}
+
+/// Reads the checkpoints of a file that is known, newest first.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn read_checkpoints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+) -> io::Result<Vec<Checkpoint>> {
+    let mut header = vec![0; MIN_HEADER_LEN as usize];
+    read_exact_at(file, &mut header, 0)?;
+    Ok(checkpoints_in(&header, identity))
+}
+
+/// The readable checkpoints, newest first.
+fn checkpoints_in(header: &[u8], identity: &Identity) -> Vec<Checkpoint> {
+    let page = |number: usize| header.get(number * PAGE_SIZE..).unwrap_or_default();
+    let decode = |number| Checkpoint::decode(page(number), identity);
+    let mut checkpoints: Vec<_> = [1, 2].into_iter().filter_map(decode).collect();
+    checkpoints.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.sequence));
+    checkpoints
 }
 
 fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Found> {

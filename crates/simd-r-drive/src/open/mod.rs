@@ -33,10 +33,11 @@ use crate::publication::Publication;
 pub(crate) use self::advance::advance;
 pub(crate) use self::aside::save_aside;
 pub(crate) use self::create::{new_identity, next_identity, write_header};
-pub(crate) use self::identify::{Found, Header, identify};
+pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
+pub(crate) use self::table::newer_index;
 pub(crate) use self::tail::{Point, Tail, find_tail};
 pub(crate) use self::window_reader::{Direction, WindowReader};
 
@@ -264,7 +265,7 @@ fn load(
     };
     let mut log = map_log(Arc::clone(&file), &header.identity, &found, options)?;
     let through_table = if wants_index {
-        table::open_through_table(&mut log, &header.checkpoints, &found, newer)?
+        table::open_through_table(&log, &header.checkpoints, &found, newer)?
     } else {
         None
     };
@@ -386,16 +387,8 @@ fn map_log(
 ) -> io::Result<LogFile> {
     let layout = identity.layout();
     let map = maps::map(&*file, layout.alignment(), found.tail.end)?;
-    Ok(LogFile {
-        publication: Publication::new(map, found.tail.end),
-        identity: identity.clone(),
-        layout,
-        counts: Counts::default(),
-        verify_reads: options.verify_reads,
-        unchecked_until: 0,
-        damage: None,
-        file,
-    })
+    let publication = Publication::new(map, found.tail.end);
+    Ok(LogFile::new(file, identity, publication, options.verify_reads))
 }
 
 /// A rough guess of how many entries a log holds saves growing the index many times; it is not needed to be right.

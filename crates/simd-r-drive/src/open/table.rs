@@ -1,4 +1,5 @@
-//! Step 6 of opening, the short way: the newest index in the log, and what was committed after it.
+//! The newest index in the log, and what was committed after it: step 6 of opening, the short way; and what a reader that
+//! follows a writer adopts.
 
 use std::io;
 
@@ -6,7 +7,7 @@ use simd_r_drive_entry_handle::{Checkpoint, Kind, read_slot};
 use simd_r_drive_indexer::{FrozenIndex, LayeredIndex};
 
 use super::newer::NewerSlots;
-use super::tail::{Tail, is_format_error};
+use super::tail::{Point, Tail, is_format_error};
 use super::window_reader::{Direction, WindowReader};
 use crate::generation::{LogFile, Totals};
 
@@ -30,27 +31,74 @@ pub(super) struct OpenedTable {
 /// # Errors
 /// The file's.
 pub(super) fn open_through_table(
-    log: &mut LogFile,
+    log: &LogFile,
     checkpoints: &[Checkpoint],
     found: &Tail,
     walked: NewerSlots,
 ) -> io::Result<Option<OpenedTable>> {
     let mut walked = Some(walked);
-    let is_there = |it: &&Checkpoint| (1..=found.tail.end).contains(&it.index_end);
-    // Newest first. A crash may have left only the older one, whose tables are still there.
-    for checkpoint in checkpoints.iter().filter(is_there) {
-        match open_at(log, checkpoint.index_end, found, &mut walked) {
-            Ok(None) => {}
-            Err(error) if is_format_error(&error) => {}
-            result => return result,
+    for checkpoint in with_index(checkpoints, found.tail) {
+        let opened = none_if_damaged(open_at(log, checkpoint.index_end, found, &mut walked))?;
+        if opened.is_some() {
+            return Ok(opened);
         }
-        log.unchecked_until = 0;
     }
+    log.check_reads_until(0);
     Ok(None)
 }
 
+/// The checkpoints that name an index which a log up to `tail` can hold, newest first. A crash may have left only the
+/// older one, whose tables are still there.
+fn with_index(checkpoints: &[Checkpoint], tail: Point) -> impl Iterator<Item = &Checkpoint> {
+    checkpoints.iter().filter(move |it| (1..=tail.end).contains(&it.index_end))
+}
+
+/// The index of a log up to `tail`, through the tables that the newest checkpoint names: for a reader that follows a log
+/// with the index `current`. `None` if there are no newer ones, or if they are not as they were written.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn newer_index(
+    log: &LogFile,
+    checkpoints: &[Checkpoint],
+    current: &LayeredIndex,
+    tail: Point,
+) -> io::Result<Option<LayeredIndex>> {
+    let Some(newest) = with_index(checkpoints, tail).next() else { return Ok(None) };
+    if newest.index_end == current.newest_table_end() {
+        return Ok(None);
+    }
+    let covered = current.frozen().next().map_or(0, |table| table.tail());
+    none_if_damaged(index_at(log, newest.index_end, covered, tail))
+}
+
+fn none_if_damaged<T>(result: io::Result<Option<T>>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if is_format_error(&error) => Ok(None),
+        result => result,
+    }
+}
+
+fn index_at(
+    log: &LogFile,
+    index_end: u64,
+    covered_before: u64,
+    tail: Point,
+) -> io::Result<Option<LayeredIndex>> {
+    let Some(Named { tables, number }) = tables(log, index_end)? else { return Ok(None) };
+    let covered = tables.first().map_or(0, FrozenIndex::tail);
+    if covered < covered_before {
+        return Ok(None);
+    }
+    let newer = NewerSlots::read(log, covered, tail)?;
+    let index = LayeredIndex::over(&log.layout, tables, number);
+    log.check_reads_until(covered);
+    index.fill(newer.insertions(), log)?;
+    Ok(Some(index))
+}
+
 fn open_at(
-    log: &mut LogFile,
+    log: &LogFile,
     index_end: u64,
     found: &Tail,
     walked: &mut Option<NewerSlots>,
@@ -70,10 +118,10 @@ fn open_at(
         Some(walked) => NewerSlots::read(log, covered, found.durable)?.followed_by(walked),
         None => NewerSlots::read(log, covered, found.tail)?,
     };
-    log.unchecked_until = covered;
+    log.check_reads_until(covered);
     let index = LayeredIndex::over(&log.layout, tables, number);
     let delta = newer.delta(log, covered)?;
-    index.fill(newer.insertions(), &*log)?;
+    index.fill(newer.insertions(), log)?;
     Ok(Some(OpenedTable {
         index,
         totals: totals.after(found.tail.end, delta),
