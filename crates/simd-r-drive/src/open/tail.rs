@@ -19,6 +19,9 @@ use super::window_reader::{Direction, WindowReader};
 /// How many bytes are searched for trailers at a time: they are looked at while they are in the processor's cache.
 const SCAN_LEN: usize = 256 << 10;
 
+/// So many bytes at a time are compared to zero.
+const ZEROS_LEN: usize = 512;
+
 /// Slots up to this length are read as a whole.
 const SMALL_LEN: u64 = 16 << 10;
 
@@ -186,11 +189,13 @@ struct Scan {
 impl Scan {
     /// Looks for trailers in `bytes`, which stand at `at`, behind `from`.
     fn search(&mut self, layout: &Layout, from: u64, at: u64, bytes: &[u8]) {
-        let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else { return };
+        let Some(last) = last_set(bytes) else { return };
         self.data_end = at + last as u64 + 1;
         let step = layout.alignment().bytes();
         let ends = (1..).map(|number| at + number * step);
-        for (block, end) in bytes.chunks_exact(step as usize).zip(ends) {
+        // No slot ends in a block of zeros.
+        let blocks = last / step as usize + 1;
+        for (block, end) in bytes.chunks_exact(step as usize).take(blocks).zip(ends) {
             consider(layout, block, from, end, self);
         }
     }
@@ -279,6 +284,14 @@ fn next_extent(
     let hole = file.next_hole(data)?.max(data + 1);
     let end = layout.alignment().round_up(hole).unwrap_or(len);
     Ok(Some(start..end.min(len)))
+}
+
+/// Where the last byte stands that is not zero. Space that is allocated ahead is passed over in wide steps.
+fn last_set(bytes: &[u8]) -> Option<usize> {
+    let is_set = |piece: &[u8]| piece.iter().fold(0, |union, byte| union | byte) != 0;
+    let from_end = bytes.rchunks(ZEROS_LEN).position(is_set)?;
+    let end = bytes.len() - from_end * ZEROS_LEN;
+    bytes.get(..end)?.iter().rposition(|byte| *byte != 0)
 }
 
 /// Notes the block that ends at `end` if it looks like the end of a slot that starts at or after `from`.

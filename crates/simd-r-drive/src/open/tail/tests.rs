@@ -222,3 +222,15 @@ fn sealed_slots_with_wrong_payloads_used_to_be_read_in_quadratic_time() {
     let bytes_read = log.file.bytes_read.into_inner();
     assert!(bytes_read < 32 * region, "{bytes_read} bytes were read to search {region}");
 }
+
+#[test]
+fn the_last_byte_that_is_set_is_found_wherever_it_stands() {
+    for len in [0, 1, ZEROS_LEN - 1, ZEROS_LEN, ZEROS_LEN + 1, 3 * ZEROS_LEN + 7] {
+        let mut bytes = vec![0; len];
+        assert_eq!(last_set(&bytes), None);
+        for at in 0..len {
+            bytes[at] = 128;
+            assert_eq!(last_set(&bytes), Some(at), "{len}");
+        }
+    }
+}
