@@ -427,19 +427,26 @@ impl Walker<'_, '_> {
     /// [`Walker::follows`], for a slot that may be longer than memory.
     #[cold]
     fn long_follows(&mut self, before: Point, end: u64) -> io::Result<Follower> {
-        let trailer = match read_slot(&mut self.source, self.layout, end) {
-            Ok(slot) if is_behind(before, &slot) => slot.trailer,
-            Ok(_) => return Ok(Follower::None),
-            Err(error) if is_format_error(&error) => return Ok(Follower::None),
-            Err(error) => return Err(error),
-        };
+        let Some(slot) = self.slot_behind(before, end)? else { return Ok(Follower::None) };
+        let trailer = slot.trailer;
         let is_whole = trailer.flags.has(Flags::OPAQUE)
             || self.payload_crc(before.end, trailer.payload_len)? == trailer.payload_crc;
-        let slot = read_slot(&mut self.source, self.layout, end)?;
-        if is_whole {
-            (self.visit)(&slot);
+        if !is_whole {
+            return Ok(Follower::Torn(trailer.payload_len));
         }
-        Ok(Follower::of(&slot, is_whole))
+        // Again, since its key may have left the window for its payload.
+        let slot = none_if_damaged(read_slot(&mut self.source, self.layout, end))?;
+        let Some(slot) = slot.filter(|slot| is_behind(before, slot)) else {
+            return Ok(Follower::None);
+        };
+        (self.visit)(&slot);
+        Ok(Follower::of(&slot, true))
+    }
+
+    /// The slot that ends at `end`, if it is genuine and follows.
+    fn slot_behind(&mut self, before: Point, end: u64) -> io::Result<Option<LogSlot<'_>>> {
+        let slot = read_slot(&mut self.source, self.layout, end);
+        Ok(none_if_damaged(slot)?.filter(|slot| is_behind(before, slot)))
     }
 
     fn payload_crc(&mut self, start: u64, len: u64) -> io::Result<u32> {
@@ -458,6 +465,14 @@ impl Walker<'_, '_> {
 
 fn is_behind(before: Point, slot: &LogSlot<'_>) -> bool {
     slot.start == before.end && slot.predecessor == before.seal.self_half()
+}
+
+/// `None` in place of an error that says that bytes are no slot.
+fn none_if_damaged(result: io::Result<LogSlot<'_>>) -> io::Result<Option<LogSlot<'_>>> {
+    match result {
+        Err(error) if is_format_error(&error) => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 /// Whether `error` says that bytes are no slot, rather than that they could not be read.
