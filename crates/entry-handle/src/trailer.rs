@@ -54,8 +54,10 @@ impl Flags {
     pub const OPAQUE: Self = Self(4);
     /// The previous version of the key was live, not a tombstone.
     pub const REPLACES_LIVE: Self = Self(8);
+    /// No slot of an earlier commit has the hash of this one.
+    pub const NEW_HASH: Self = Self(16);
 
-    const KNOWN: u8 = 15;
+    const KNOWN: u8 = 31;
 
     /// Both sets of flags.
     #[must_use]
@@ -131,6 +133,12 @@ impl Trailer {
     #[inline]
     pub const fn replaces_live(&self) -> bool {
         self.flags.has(Flags::REPLACES_LIVE)
+    }
+
+    /// Whether no slot of an earlier commit has the slot's hash.
+    #[inline]
+    pub const fn is_new_hash(&self) -> bool {
+        self.flags.has(Flags::NEW_HASH)
     }
 
     /// The bytes that the seal covers. Lengths, offsets and times are cut to the width of their field;
@@ -250,7 +258,7 @@ mod tests {
         let mut bytes = [0; 32];
         bytes[13] = Kind::Value as u8;
         assert!(SealedTrailer::decode(&bytes).is_some());
-        bytes[14] = 16;
+        bytes[14] = 32;
         assert_eq!(SealedTrailer::decode(&bytes), None);
     }
 

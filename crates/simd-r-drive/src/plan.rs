@@ -18,8 +18,6 @@ pub(crate) struct Plan<'a> {
     generation: &'a Generation,
     entries: Vec<NewEntry<'a>>,
     hashes: Vec<u64>,
-    /// For each entry, whether the index holds nothing under its hash.
-    is_new: Vec<bool>,
     /// Ends of slots that this commit already supersedes by a tombstone of its own.
     buried: HashSet<u64>,
     pub(crate) delta: Delta,
@@ -67,7 +65,6 @@ impl<'a> Plan<'a> {
             generation,
             entries: Vec::with_capacity(capacity),
             hashes: Vec::with_capacity(capacity),
-            is_new: Vec::with_capacity(capacity),
             buried: HashSet::new(),
             delta: Delta::default(),
             written_at: None,
@@ -107,9 +104,9 @@ impl<'a> Plan<'a> {
         start: u64,
     ) -> Result<Vec<Insertion>, FormatError> {
         let mut end = start;
-        let with_hash = self.entries.iter().zip(&self.hashes).zip(&self.is_new);
+        let with_hash = self.entries.iter().zip(&self.hashes);
         with_hash
-            .map(|((entry, hash), is_new)| {
+            .map(|(entry, hash)| {
                 end += layout.slot_len(entry.payload.len(), entry.key.len())?;
                 Ok(Insertion {
                     hash: *hash,
@@ -117,7 +114,7 @@ impl<'a> Plan<'a> {
                     replaces: entry.previous_end,
                     is_tombstone: entry.kind == Kind::Tombstone,
                     is_bare: entry.is_bare,
-                    is_new: *is_new,
+                    is_new: entry.is_new_hash,
                 })
             })
             .collect()
@@ -131,8 +128,7 @@ impl<'a> Plan<'a> {
         if let Some(end) = current.bare.and_then(Version::live_end) {
             self.bury(hash, end)?;
         }
-        self.is_new.push(!current.is_known_hash);
-        self.push_value(hash, key, false, payload, current.keyed)
+        self.push_value(hash, key, false, payload, current.keyed, current.is_known_hash)
     }
 
     /// A value under a hash alone. The one live key that has the hash is deleted, since the new value answers
@@ -151,8 +147,7 @@ impl<'a> Plan<'a> {
             LiveKeyed::One(end) => self.bury(hash, end)?,
             LiveKeyed::Many(keys) => return Err(StoreError::AmbiguousHash { hash, keys }.into()),
         }
-        self.is_new.push(!current.is_known_hash);
-        self.push_value(hash, hash_bytes, true, payload, current.bare)
+        self.push_value(hash, hash_bytes, true, payload, current.bare, current.is_known_hash)
     }
 
     /// The deletion of a key, and of a live bare entry of its hash.
@@ -187,9 +182,8 @@ impl<'a> Plan<'a> {
         self.check_len(key, payload)?;
         let current = self.generation.index.current(hash, identity, &*self.generation.log)?;
         let is_bare = identity == LineIdentity::Bare;
-        self.is_new.push(!current.is_known_hash);
         let previous = if is_bare { current.bare } else { current.keyed };
-        self.push_value(hash, key, is_bare, payload, previous)
+        self.push_value(hash, key, is_bare, payload, previous, current.is_known_hash)
     }
 
     /// The deletion of one line, if it is live, and of no other of its hash.
@@ -215,12 +209,12 @@ impl<'a> Plan<'a> {
             payload: &[],
             previous_end: end,
             replaces_live: true,
+            is_new_hash: false,
             written_at: self.written_at,
         };
         let tombstone_len = self.generation.layout.slot_len(0, tombstone.key.len())?;
         self.entries.push(tombstone);
         self.hashes.push(hash);
-        self.is_new.push(false);
         self.delta.live_keys -= 1;
         self.delta.dead_slots += 2;
         self.delta.dead_bytes += slot.end - slot.start + tombstone_len;
@@ -234,6 +228,7 @@ impl<'a> Plan<'a> {
         is_bare: bool,
         payload: &'a [u8],
         previous: Option<Version>,
+        is_known_hash: bool,
     ) -> io::Result<()> {
         let replaced = previous.and_then(Version::live_end);
         match replaced {
@@ -251,6 +246,7 @@ impl<'a> Plan<'a> {
             payload,
             previous_end: previous.map_or(0, |version| version.end),
             replaces_live: replaced.is_some(),
+            is_new_hash: !is_known_hash,
             written_at: self.written_at,
         });
         self.hashes.push(hash);

@@ -111,7 +111,8 @@ fn slots(path: &Path) -> io::Result<Vec<String>> {
         let is_special = !fields.kind.is_keyed();
         let payload_len = if is_special { 16 } else { fields.payload_len as usize };
         let start = slot.start as usize + if is_special { 16 } else { 0 };
-        let flags = [Flags::COMMIT, Flags::BARE_HASH, Flags::OPAQUE, Flags::REPLACES_LIVE];
+        let flags =
+            [Flags::COMMIT, Flags::BARE_HASH, Flags::OPAQUE, Flags::REPLACES_LIVE, Flags::NEW_HASH];
         slots.push(format!(
             "{}..{} {:?} {:?} previous {} key {:?} payload {:?}",
             slot.start,

@@ -42,6 +42,7 @@ const MAX_ALLOCATION: u64 = 64 << 20;
 ///     payload: b"value",
 ///     previous_end: 0,
 ///     replaces_live: false,
+///     is_new_hash: true,
 ///     written_at: None,
 /// };
 /// assert_eq!(log.append(&[entry])?, layout.header_len() + 64);

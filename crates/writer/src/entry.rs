@@ -17,6 +17,9 @@ pub struct NewEntry<'a> {
     pub previous_end: u64,
     /// Whether that previous version is live.
     pub replaces_live: bool,
+    /// Whether no slot of an earlier commit has the hash of this one. `false` is always right; with `true`, whoever brings an
+    /// index up to date later need not look for the hash.
+    pub is_new_hash: bool,
     /// When the entry was written, in units of 10 ms since 1970; `None` is now.
     pub written_at: Option<u64>,
 }
@@ -32,7 +35,8 @@ impl NewEntry<'_> {
             flags: Flags::NONE
                 .with_if(Flags::COMMIT, is_commit)
                 .with_if(Flags::BARE_HASH, self.is_bare)
-                .with_if(Flags::REPLACES_LIVE, self.replaces_live),
+                .with_if(Flags::REPLACES_LIVE, self.replaces_live)
+                .with_if(Flags::NEW_HASH, self.is_new_hash),
             written_at: self.written_at.unwrap_or(now),
             payload_crc,
         }

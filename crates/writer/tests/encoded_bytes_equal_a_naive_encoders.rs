@@ -26,7 +26,8 @@ fn naive(layout: &Layout, entries: &[NewEntry<'_>], root: Seal) -> Vec<u8> {
             flags: Flags::NONE
                 .with_if(Flags::COMMIT, number + 1 == entries.len())
                 .with_if(Flags::BARE_HASH, entry.is_bare)
-                .with_if(Flags::REPLACES_LIVE, entry.replaces_live),
+                .with_if(Flags::REPLACES_LIVE, entry.replaces_live)
+                .with_if(Flags::NEW_HASH, entry.is_new_hash),
             written_at: 12_345,
             payload_crc: crc32fast::hash(entry.payload),
         };
@@ -81,7 +82,12 @@ fn batches_that_mix_small_and_large() {
     for len in lens() {
         let large = payload(len);
         let entry = value(b"large", &large);
-        let little = NewEntry { previous_end: 1 << 40, replaces_live: true, ..value(b"", &small) };
+        let little = NewEntry {
+            previous_end: 1 << 40,
+            replaces_live: true,
+            is_new_hash: true,
+            ..value(b"", &small)
+        };
         let bare = NewEntry { is_bare: true, ..value(b"8 bytes.", &small) };
         let tombstone = NewEntry { kind: Kind::Tombstone, ..value(b"gone", b"") };
         for entries in [

@@ -69,14 +69,15 @@ fn golden_store() -> Vec<u8> {
     let (seven, plum_hash) = (7_u64.to_le_bytes(), compute_hash(b"plum").to_le_bytes());
     let plum: Vec<u8> = (0..40).collect();
 
-    let red = log.append(&[value(b"apple", b"red")]).unwrap();
+    let new = |entry| NewEntry { is_new_hash: true, ..entry };
+    let red = log.append(&[new(value(b"apple", b"red"))]).unwrap();
     assert_eq!(red, 16_448);
     let pear = red + 64;
-    let first_plum = log.append(&[value(b"pear", b""), value(b"plum", &plum)]).unwrap();
+    let first_plum = log.append(&[new(value(b"pear", b"")), new(value(b"plum", &plum))]).unwrap();
     let green = NewEntry { previous_end: red, replaces_live: true, ..value(b"apple", b"green") };
     log.append(&[green]).unwrap();
     log.append(&[tombstone(b"pear", pear, false)]).unwrap();
-    log.append(&[NewEntry { is_bare: true, ..value(&seven, b"seven") }]).unwrap();
+    log.append(&[new(NewEntry { is_bare: true, ..value(&seven, b"seven") })]).unwrap();
     // The bare entry answers for every key of its hash, so the keyed one goes.
     let by_hash = NewEntry { is_bare: true, ..value(&plum_hash, b"by hash") };
     let bare = log.append(&[tombstone(b"plum", first_plum, false), by_hash]).unwrap();

@@ -37,7 +37,11 @@ const SOON_SHARE: u64 = 12;
 const LATE_SHARE: u64 = 4;
 
 /// So many tables are left room for, that are written while others are merged.
-const ROOM: usize = 3;
+const ROOM: usize = 1;
+
+/// With so many tables the small ones are merged, whatever their sizes, down to so many.
+const MANY: usize = 7;
+const FEW: usize = 4;
 
 /// What the next table will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +152,9 @@ impl LayeredIndex {
                 merged = number + 1;
             }
             newer += table.hashes();
+        }
+        if self.frozen.len() >= MANY {
+            merged = merged.max(self.frozen.len() - FEW + 1);
         }
         let plan = TablePlan {
             size: TableSize::default(),

@@ -77,7 +77,7 @@ impl NewerSlots {
                 replaces: trailer.previous_end,
                 is_tombstone: trailer.is_tombstone(),
                 is_bare: trailer.is_bare(),
-                is_new: false,
+                is_new: trailer.is_new_hash(),
             });
             self.lens.push((slot.end - slot.start) | u64::from(trailer.replaces_live()));
         }

@@ -147,6 +147,7 @@ pub(crate) fn value<'a>(key: &'a [u8], payload: &'a [u8]) -> NewEntry<'a> {
         payload,
         previous_end: 0,
         replaces_live: false,
+        is_new_hash: false,
         written_at: None,
     }
 }
