@@ -110,7 +110,7 @@ impl<'a> Sources<'a> {
         }
         for stream in &mut self.tables {
             while stream.next == bucket {
-                stream.take(context, entries)?;
+                stream.take_run(context, entries)?;
             }
         }
         Ok(true)
@@ -129,8 +129,10 @@ struct TableStream<'a> {
     number: usize,
     reader: TableReader<'a>,
     spans: Spans,
-    /// What is left of the bucket that was read last, the next one last.
+    /// Those of the bucket that was read last.
     entries: Vec<Entry>,
+    /// So many of them have been taken.
+    taken: usize,
     /// The bucket of the next entry.
     next: u64,
 }
@@ -143,19 +145,22 @@ impl<'a> TableStream<'a> {
     ) -> Result<Self, BuildError<S::Error>> {
         let spans = table.geometry.spans();
         let reader = TableReader::new(table);
-        let mut stream = Self { number, reader, spans, entries: Vec::new(), next: END };
+        let mut stream = Self { number, reader, spans, entries: Vec::new(), taken: 0, next: END };
         stream.read(context)?;
         Ok(stream)
     }
 
-    /// Moves the next entry to `entries`.
-    fn take<S: SlotSource + ?Sized>(
+    /// Copies the next entry, and those that were read and go to the same bucket.
+    fn take_run<S: SlotSource + ?Sized>(
         &mut self,
         context: &Context<'_, S>,
         entries: &mut Vec<Entry>,
     ) -> Result<(), BuildError<S::Error>> {
-        entries.extend(self.entries.pop());
-        match self.entries.last() {
+        let rest = self.entries.get(self.taken..).unwrap_or_default();
+        let run = rest.partition_point(|entry| entry.bucket == self.next);
+        entries.extend_from_slice(rest.get(..run).unwrap_or_default());
+        self.taken += run;
+        match self.entries.get(self.taken) {
             Some(entry) => self.next = entry.bucket,
             None => self.read(context)?,
         }
@@ -167,6 +172,8 @@ impl<'a> TableStream<'a> {
         &mut self,
         context: &Context<'_, S>,
     ) -> Result<(), BuildError<S::Error>> {
+        self.entries.clear();
+        self.taken = 0;
         let Some(bucket) = self.reader.next_bucket()? else {
             self.next = END;
             return Ok(());
@@ -179,10 +186,10 @@ impl<'a> TableStream<'a> {
             let place = Place::Table { table: self.number, block, is_group };
             self.entries.push(context.entry(span.prefix(older.word), place)?);
         }
-        if !self.entries.is_sorted_by(|a, b| a.bucket >= b.bucket) {
-            self.entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.bucket));
+        if !self.entries.is_sorted_by_key(|entry| entry.bucket) {
+            self.entries.sort_unstable_by_key(|entry| entry.bucket);
         }
-        self.next = self.entries.last().map_or(END, |entry| entry.bucket);
+        self.next = self.entries.first().map_or(END, |entry| entry.bucket);
         Ok(())
     }
 }
@@ -192,6 +199,10 @@ pub(super) fn drop_superseded<S: SlotSource + ?Sized>(
     entries: &mut Vec<Entry>,
     context: &Context<'_, S>,
 ) -> Result<(), BuildError<S::Error>> {
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+    if is_same_source(first.place, last.place) {
+        return Ok(());
+    }
     let mut at = 1;
     while at < entries.len() {
         if is_superseded(entries, at, context)? {

@@ -45,6 +45,9 @@ impl<'a> TableReader<'a> {
     /// Reads the next bucket that has any entries; `None` at the end.
     pub(super) fn next_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
         self.entries.clear();
+        if let Some(bucket) = self.next_simple_bucket()? {
+            return Ok(Some(bucket));
+        }
         let mut current = None;
         while let Some((bucket, entry)) = self.peek()? {
             if current.is_some_and(|current| current != bucket) {
@@ -55,6 +58,29 @@ impl<'a> TableReader<'a> {
             self.step();
         }
         Ok(current)
+    }
+
+    /// Reads the next line, if the one before has been read and no entries stand elsewhere: most lines are buckets of
+    /// their own. `None` if it is another case, or if the bucket is empty.
+    fn next_simple_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
+        let is_read =
+            self.line.as_ref().is_none_or(|line| self.at == line.count() && line.overflow() == 0);
+        if !is_read
+            || !self.pending.is_empty()
+            || self.next_line == self.table.header.bucket_lines()
+        {
+            return Ok(None);
+        }
+        let bucket = self.next_line;
+        let line = self.line.insert(self.table.bucket(bucket)?);
+        (self.next_line, self.at) = (bucket + 1, 0);
+        if line.count() == 0 || line.displaced() > 0 || line.overflow() > 0 {
+            return Ok(None);
+        }
+        self.at = line.count();
+        let entry = |at| Older { word: line.word(at), is_group: line.is_group(at) };
+        self.entries.extend((0..line.count()).map(entry));
+        Ok(Some(bucket))
     }
 
     /// The next entry and its bucket.
