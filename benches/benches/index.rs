@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::env;
 use std::hint::black_box;
 use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,9 +29,9 @@ fn main() -> io::Result<()> {
         ["load", path, entries] => load_child(Path::new(path), number(entries)),
         ["reads"] => reads(temporary(&env::temp_dir())?.path()),
         ["kills"] => kills(temporary(&env::temp_dir())?.path(), 10_000_000),
-        [] => run(10_000_000, env::temp_dir()),
-        [millions] => run(number(millions) * 1_000_000, env::temp_dir()),
-        [millions, directory] => run(number(millions) * 1_000_000, PathBuf::from(directory)),
+        [] => run(10_000_000, &env::temp_dir()),
+        [millions] => run(number(millions) * 1_000_000, &env::temp_dir()),
+        [millions, directory] => run(number(millions) * 1_000_000, Path::new(directory)),
         _ => Err(io::Error::other("expected: [MILLIONS] [DIRECTORY], reads, or kills")),
     }
 }
@@ -40,8 +40,8 @@ fn number(word: &str) -> u64 {
     word.parse().unwrap_or(10)
 }
 
-fn run(entries: u64, parent: PathBuf) -> io::Result<()> {
-    let directory = temporary(&parent)?;
+fn run(entries: u64, parent: &Path) -> io::Result<()> {
+    let directory = temporary(parent)?;
     println!("{entries} entries, keys of 20 B, values of 8 B");
     loads(directory.path(), entries)?;
     let path = directory.path().join("with.srd");
