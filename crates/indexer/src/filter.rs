@@ -13,7 +13,7 @@ const WORDS_MAX: u64 = 1 << 22;
 pub(crate) const FILTER_BITS: u32 = 40;
 
 /// A Bloom filter (Bloom, 1970) whose bits for one hash stand in one word (Putze, Sanders, Singler, "Cache-,
-/// Hash- and Space-Efficient Bloom Filters", 2007). One thread inserts, any number asks, without a lock.
+/// Hash- and Space-Efficient Bloom Filters", 2007). Any number of threads insert and ask, without a lock.
 ///
 /// Takes no memory before the first insertion.
 ///

@@ -1,7 +1,6 @@
 //! What the holder of the writer's lock does for a checkpoint.
 
 use std::io;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -9,8 +8,8 @@ use simd_r_drive_entry_handle::FormatError;
 use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
 use simd_r_drive_indexer::{BuiltTable, FrozenIndex, Merging, TablePlan};
 
+use super::Reserved;
 use super::reserved::NeededTables;
-use super::{Reserved, unless};
 use crate::generation::Generation;
 use crate::plan::Delta;
 use crate::writer::Writer;
@@ -58,7 +57,7 @@ impl Writer {
         loop {
             let reserved = self.reserve_for_layers(current, Merging::Soon, 0)?;
             attempts += 1;
-            if let Some(built) = reserved.build(&mut || unless(&AtomicBool::new(false)))? {
+            if let Some(built) = reserved.build(&mut || Ok(()))? {
                 let table = reserved.complete(&built, &self.generation_ref().index)?;
                 self.use_table(&reserved, table, built, current);
                 return Ok(reserved);

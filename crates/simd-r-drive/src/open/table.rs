@@ -85,7 +85,7 @@ fn index_at(
     covered_before: u64,
     tail: Point,
 ) -> io::Result<Option<LayeredIndex>> {
-    let Some(Named { tables, number }) = tables(log, index_end)? else { return Ok(None) };
+    let Some(Named { tables, number }) = tables(log, index_end, tail)? else { return Ok(None) };
     let covered = tables.first().map_or(0, FrozenIndex::tail);
     if covered < covered_before {
         return Ok(None);
@@ -103,7 +103,8 @@ fn open_at(
     found: &Tail,
     walked: &mut Option<NewerSlots>,
 ) -> io::Result<Option<OpenedTable>> {
-    let Some(Named { tables, number }) = tables(log, index_end)? else { return Ok(None) };
+    let named = tables(log, index_end, found.tail)?;
+    let Some(Named { tables, number }) = named else { return Ok(None) };
     let Some(newest) = tables.first() else { return Ok(None) };
     let totals = Totals {
         tail: found.tail.end,
@@ -137,21 +138,23 @@ struct Named {
     number: usize,
 }
 
-/// The table in the slot that ends at `end`, and those that it names. `None` if one is missing.
-fn tables(log: &LogFile, end: u64) -> io::Result<Option<Named>> {
+/// The table in the slot that ends at `end`, and those that it names. `None` if one is missing, or stands beyond the
+/// tail, as in a file whose end was cut off: a table may name newer ones that are further on in the log.
+fn tables(log: &LogFile, end: u64, tail: Point) -> io::Result<Option<Named>> {
     let Some(table) = table_at(log, end)? else { return Ok(None) };
     let (newer, older) = (table.newer_ends().to_vec(), table.older_ends().to_vec());
     let number = newer.len();
     let mut tables = Vec::with_capacity(newer.len() + older.len() + 1);
-    for end in newer {
-        let Some(table) = table_at(log, end)? else { return Ok(None) };
-        tables.push(table);
-    }
     tables.push(table);
-    for end in older {
+    for end in newer.into_iter().chain(older) {
+        if end > tail.end {
+            return Ok(None);
+        }
         let Some(table) = table_at(log, end)? else { return Ok(None) };
         tables.push(table);
     }
+    // The one that names them comes behind those that are newer.
+    tables[..=number].rotate_left(1);
     let are_in_order = tables.is_sorted_by(|newer, older| newer.tail() > older.tail());
     Ok(are_in_order.then_some(Named { tables, number }))
 }
