@@ -75,20 +75,17 @@ impl Layout {
         trailer: &SealedTrailer,
         end: u64,
     ) -> Result<Seal, FormatError> {
-        let sealed = usize::from(trailer.fields.key_len).wrapping_add(SEALED_LEN);
-        let seal = match key_and_trailer.get(..sealed) {
-            Some(bytes) => self.sealer.seal(bytes, end),
-            None => return Err(FormatError::NoSuchSlot { offset: end }),
-        };
-        if seal.self_half() == trailer.self_half {
-            return Ok(seal);
+        let seal = self.seal_of(key_and_trailer, trailer, end);
+        match seal {
+            Some(seal) if seal.self_half() == trailer.self_half => Ok(seal),
+            _ => Err(broken_seal(seal, trailer, end)),
         }
-        Err(FormatError::Damaged {
-            offset: end.saturating_sub(METADATA_SIZE as u64),
-            what: Damage::Seal,
-            expected: u64::from(seal.self_half()),
-            got: u64::from(trailer.self_half),
-        })
+    }
+
+    #[inline]
+    fn seal_of(&self, key_and_trailer: &[u8], trailer: &SealedTrailer, end: u64) -> Option<Seal> {
+        let sealed = usize::from(trailer.fields.key_len).wrapping_add(SEALED_LEN);
+        Some(self.sealer.seal(key_and_trailer.get(..sealed)?, end))
     }
 
     /// Writes key and sealed trailer of the slot that ends at `end` into `out`, which must be exactly
@@ -126,6 +123,17 @@ impl Layout {
             link.copy_from_slice(&seal.link(predecessor).to_le_bytes());
         }
         Ok(seal)
+    }
+}
+
+#[cold]
+fn broken_seal(seal: Option<Seal>, trailer: &SealedTrailer, end: u64) -> FormatError {
+    let Some(seal) = seal else { return FormatError::NoSuchSlot { offset: end } };
+    FormatError::Damaged {
+        offset: end.saturating_sub(METADATA_SIZE as u64),
+        what: Damage::Seal,
+        expected: u64::from(seal.self_half()),
+        got: u64::from(trailer.self_half),
     }
 }
 

@@ -200,25 +200,34 @@ impl Map {
     ///
     /// # Errors
     /// [`FormatError::NoSuchSlot`] or [`FormatError::Damaged`].
-    #[inline]
+    #[inline(always)]
     pub fn slot(&self, end: u64) -> Result<MappedSlot<'_>, FormatError> {
-        let no_slot = || FormatError::NoSuchSlot { offset: end };
-        let trailer_at = end.checked_sub(METADATA_SIZE as u64).ok_or_else(no_slot)?;
-        let trailer =
-            self.bytes(trailer_at..end).and_then(<[u8]>::first_chunk).ok_or_else(no_slot)?;
-        let trailer = SealedTrailer::decode_at(trailer, end)?;
-        let bounds = slot_start(self.alignment, end, &trailer.fields).and_then(|start| {
-            // The payload of an index is not lent, since it may change.
-            let first = if trailer.fields.kind == Kind::Index {
-                trailer_at.checked_sub(u64::from(trailer.fields.key_len))?
-            } else {
-                start
-            };
-            Some((start, self.bytes(first..end)?))
-        });
-        match bounds {
-            Some((start, bytes)) => Ok(MappedSlot { start, end, trailer, bytes }),
-            None => Err(FormatError::damaged(trailer_at, Damage::Trailer)),
+        self.well_formed_slot(end).ok_or_else(|| self.why_no_slot(end))
+    }
+
+    // Inlined for the sake of look-ups: a slot is a dozen of words, most of which are not asked for.
+    #[inline(always)]
+    fn well_formed_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
+        let trailer_at = end.checked_sub(METADATA_SIZE as u64)?;
+        let trailer = SealedTrailer::decode(self.bytes(trailer_at..end)?.first_chunk()?)?;
+        let start = slot_start(self.alignment, end, &trailer.fields)?;
+        // The payload of an index is not lent, since it may change.
+        let first = if trailer.fields.kind == Kind::Index {
+            trailer_at.checked_sub(u64::from(trailer.fields.key_len))?
+        } else {
+            start
+        };
+        Some(MappedSlot { start, end, trailer, bytes: self.bytes(first..end)? })
+    }
+
+    /// Look-ups ask for slots that are there: what else there is to say is worked out apart from them.
+    #[cold]
+    fn why_no_slot(&self, end: u64) -> FormatError {
+        match end.checked_sub(METADATA_SIZE as u64) {
+            Some(trailer_at) if self.bytes(trailer_at..end).is_some() => {
+                FormatError::damaged(trailer_at, Damage::Trailer)
+            }
+            _ => FormatError::NoSuchSlot { offset: end },
         }
     }
 
@@ -238,12 +247,13 @@ impl Map {
         }
     }
 
-    /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable; a copy.
+    /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable; a copy, as eight little-endian
+    /// numbers.
     ///
     /// For blocks whose bytes may change while they are read, those of an index in the log: each word of the
     /// copy is one that stood there at some time, and whether they fit together is for a checksum to say.
     #[inline]
-    pub fn block(&self, offset: u64) -> Option<[u8; BLOCK_LEN]> {
+    pub fn block(&self, offset: u64) -> Option<[u64; BLOCK_LEN / size_of::<u64>()]> {
         let end = offset.checked_add(BLOCK_LEN as u64)?;
         let is_block = offset.is_multiple_of(BLOCK_LEN as u64) && offset >= self.first;
         if !is_block || end > self.readable() {
@@ -253,14 +263,11 @@ impl Map {
         if !words.is_aligned() {
             return None;
         }
-        let mut block = [0; BLOCK_LEN];
-        for (number, bytes) in block.chunks_exact_mut(size_of::<u64>()).enumerate() {
+        Some(std::array::from_fn(|number| {
             // SAFETY: offset + 64 <= readable <= reserved, the length of the mapping, and the pointer is aligned.
             // A volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
-            let word = unsafe { words.wrapping_add(number).read_volatile() };
-            bytes.copy_from_slice(&word.to_ne_bytes());
-        }
-        Some(block)
+            u64::from_le(unsafe { words.wrapping_add(number).read_volatile() })
+        }))
     }
 
     /// Asks the processor to fetch the cache line at `offset`.

@@ -163,62 +163,29 @@ impl SealedTrailer {
     /// must have a hash's length. Whether it is genuine, only its seal can tell.
     #[inline]
     pub fn decode(bytes: &[u8; METADATA_SIZE]) -> Option<Self> {
-        let [
-            p0,
-            p1,
-            p2,
-            p3,
-            p4,
-            p5,
-            k0,
-            k1,
-            v0,
-            v1,
-            v2,
-            v3,
-            v4,
-            kind,
-            flags,
-            t0,
-            t1,
-            t2,
-            t3,
-            t4,
-            c0,
-            c1,
-            c2,
-            c3,
-            s0,
-            s1,
-            s2,
-            s3,
-            l0,
-            l1,
-            l2,
-            l3,
-        ] = *bytes;
+        let (words, _) = bytes.as_chunks();
+        let [lens, version, content, seal] = *words else { return None };
+        let [lens, version, content, seal] = [lens, version, content, seal].map(u64::from_le_bytes);
+        // From the lowest byte of each word on: six of payload length, two of key length; five of blocks, kind, flags,
+        // and one of the time; four of the time, CRC-32; both halves of the seal.
+        let [.., kind, flags, _] = version.to_le_bytes();
         let kind = Kind::from_byte(kind)?;
         if flags & !Flags::KNOWN != 0 {
             return None;
         }
         let fields = Trailer {
-            payload_len: u64::from_le_bytes([p0, p1, p2, p3, p4, p5, 0, 0]),
-            key_len: u16::from_le_bytes([k0, k1]),
-            previous_end: u64::from_le_bytes([v0, v1, v2, v3, v4, 0, 0, 0])
-                .wrapping_mul(BLOCK_SIZE),
+            payload_len: lens & (u64::MAX >> 16),
+            key_len: (lens >> 48) as u16,
+            previous_end: (version & (u64::MAX >> 24)).wrapping_mul(BLOCK_SIZE),
             kind,
             flags: Flags(flags),
-            written_at: u64::from_le_bytes([t0, t1, t2, t3, t4, 0, 0, 0]),
-            payload_crc: u32::from_le_bytes([c0, c1, c2, c3]),
+            written_at: (version >> 56) | ((content & (u64::MAX >> 32)) << 8),
+            payload_crc: (content >> 32) as u32,
         };
         if fields.is_bare() && fields.key_len != 8 {
             return None;
         }
-        Some(Self {
-            fields,
-            self_half: u32::from_le_bytes([s0, s1, s2, s3]),
-            link: u32::from_le_bytes([l0, l1, l2, l3]),
-        })
+        Some(Self { fields, self_half: seal as u32, link: (seal >> 32) as u32 })
     }
 
     /// [`SealedTrailer::decode`], with the slot's end for the error.

@@ -127,7 +127,7 @@ impl LogFile {
     }
 
     /// As [`LogFile::mapped_slot`], before its seal is checked: what it says may be wrong.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unchecked_slot(
         &self,
         end: u64,
@@ -155,16 +155,12 @@ impl LogFile {
         Ok((map, slot))
     }
 
-    /// As [`LogFile::entry`], for a slot that a look-up of `key` found. To compare the key, the look-up has asked for
+    /// As [`LogFile::entry`], for a slot that a look-up by key found. To compare the key, the look-up has asked for
     /// the slot, by [`SlotSource::slot`]: its seal has been checked, unless it is a bare one.
     #[inline]
-    pub(crate) fn entry_of(
-        &self,
-        end: u64,
-        key: &[u8],
-    ) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
+    pub(crate) fn entry_of(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
         let (map, slot) = self.unchecked_slot(end)?;
-        if slot.trailer.fields.is_bare() || slot.key() != key {
+        if slot.trailer.fields.is_bare() {
             return self.entry(end);
         }
         if self.verify_reads {
@@ -180,10 +176,10 @@ impl LogFile {
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
     }
 
-    /// A handle to the entry that ends at `end`, which a look-up of `key` found.
+    /// A handle to the entry that ends at `end`, which a look-up by key found.
     #[inline]
-    pub(crate) fn handle_of(&self, end: u64, key_hash: u64, key: &[u8]) -> io::Result<EntryHandle> {
-        let (map, slot) = self.entry_of(end, key)?;
+    pub(crate) fn handle_of(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
+        let (map, slot) = self.entry_of(end)?;
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
     }
 

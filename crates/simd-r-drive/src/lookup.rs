@@ -44,7 +44,7 @@ impl Generation {
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
         match self.find(hash, key, tail)? {
-            Some(end) => self.handle_of(end, hash, key).map(Some),
+            Some(end) => self.handle_of(end, hash).map(Some),
             None => Ok(None),
         }
     }
@@ -86,15 +86,17 @@ impl Generation {
         if self.damage.is_some() {
             return self.batch_of_damaged(hashes, keys, tail);
         }
-        let mut ends = Vec::new();
-        self.index.find_batch(hashes, keys, tail, &*self.log, &mut ends)?;
-        let found = hashes.iter().zip(ends).enumerate();
-        let handle = |(number, (hash, end)): (usize, (&u64, Option<u64>))| match (end, keys) {
-            (None, _) => Ok(None),
-            (Some(end), None) => self.handle(end, *hash).map(Some),
-            (Some(end), Some(keys)) => self.handle_of(end, *hash, keys[number]).map(Some),
-        };
-        found.map(handle).collect()
+        let mut entries = Vec::with_capacity(hashes.len());
+        self.index.find_batch(hashes, keys, tail, &*self.log, |number, end| {
+            let hash = hashes.get(number).copied().unwrap_or_default();
+            entries.push(match end {
+                None => None,
+                Some(end) if keys.is_none() => Some(self.handle(end, hash)?),
+                Some(end) => Some(self.handle_of(end, hash)?),
+            });
+            Ok(())
+        })?;
+        Ok(entries)
     }
 
     #[cold]

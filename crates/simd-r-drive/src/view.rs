@@ -40,7 +40,7 @@ impl View {
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
         match generation.find(compute_hash(key), key, self.tail)? {
-            Some(end) => Ok(Some(generation.entry_of(end, key)?.1.payload())),
+            Some(end) => Ok(Some(generation.entry_of(end)?.1.payload())),
             None => Ok(None),
         }
     }

@@ -95,7 +95,7 @@ pub(crate) struct Record<'a> {
 impl<'a> Record<'a> {
     pub(crate) fn load(table: &'a FrozenIndex, number: u64) -> Result<Self, LineDamaged> {
         let line = table.line(number)?;
-        let content = line.content();
+        let content = &line.content();
         let u32_at = |at: usize| {
             let bytes = content.get(at..).and_then(<[u8]>::first_chunk);
             bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)) as usize
@@ -144,7 +144,7 @@ impl<'a> Record<'a> {
     fn member(&self, number: usize) -> Result<Member, LineDamaged> {
         let line = self.line(1 + (number / PER_LINE) as u64)?;
         let at = number % PER_LINE * MEMBER_LEN;
-        let content = line.content();
+        let content = &line.content();
         Ok(Member {
             fingerprint: u64_at(content, at),
             end: end_at(content, at + 8),

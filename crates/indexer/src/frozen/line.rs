@@ -19,37 +19,63 @@ const AT_CHECK: usize = 60;
 /// Most entries of a bucket that can stand elsewhere.
 pub(crate) const MAX_OVERFLOW: usize = 254;
 
-/// The bytes of a line whose check is right.
+type Bytes = [u8; LINE_LEN as usize];
+
+/// A line whose check is right, as eight little-endian numbers: a look-up then takes its words from registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Line([u8; LINE_LEN as usize]);
+pub(crate) struct Line([u64; 8]);
 
 impl Line {
-    /// Believes the bytes of line `number` if their check says so. A line of zeros never is believed.
+    /// Believes line `number` if its check says so. A line of zeros never is believed.
     #[inline]
-    pub(crate) fn decode(bytes: [u8; LINE_LEN as usize], number: u64, seed: u64) -> Option<Self> {
-        let line = Self(bytes);
+    pub(crate) fn decode(line: [u64; 8], number: u64, seed: u64) -> Option<Self> {
+        let line = Self(line);
         // The byte is never zero in a line that was written, whatever the check of zeros may be.
-        (line.0[AT_OVERFLOW] != 0 && line.stored_check() == line.check(number, seed))
-            .then_some(line)
+        let is_right =
+            line.byte(AT_OVERFLOW) != 0 && line.stored_check() == line.check(number, seed);
+        is_right.then_some(line)
     }
 
     /// The bytes, with their check.
-    pub(crate) fn seal(mut self, number: u64, seed: u64) -> [u8; LINE_LEN as usize] {
-        let check = self.check(number, seed);
-        self.0[AT_CHECK..].copy_from_slice(&check.to_le_bytes());
-        self.0
+    pub(crate) fn seal(self, number: u64, seed: u64) -> Bytes {
+        let mut bytes = self.bytes();
+        bytes[AT_CHECK..].copy_from_slice(&self.check(number, seed).to_le_bytes());
+        bytes
+    }
+
+    #[inline]
+    fn bytes(&self) -> Bytes {
+        let mut bytes = [0; LINE_LEN as usize];
+        for (bytes, number) in bytes.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *bytes = number.to_le_bytes();
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &Bytes) -> Self {
+        let mut line = [0; 8];
+        for (number, bytes) in line.iter_mut().zip(bytes.as_chunks().0) {
+            *number = u64::from_le_bytes(*bytes);
+        }
+        Self(line)
+    }
+
+    /// One of the last eight bytes.
+    #[inline]
+    fn byte(&self, at: usize) -> u8 {
+        (self.0[7] >> (8 * (at - AT_GROUPS))) as u8
     }
 
     #[inline]
     fn check(&self, number: u64, seed: u64) -> u32 {
         // An odd multiplier spreads neighbouring numbers.
         let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        xxh3_64_with_seed(&self.0[..AT_CHECK], seed) as u32
+        xxh3_64_with_seed(&self.bytes()[..AT_CHECK], seed) as u32
     }
 
     #[inline]
     fn stored_check(&self) -> u32 {
-        self.0[AT_CHECK..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+        (self.0[7] >> 32) as u32
     }
 
     /// A bucket. `displaced` of the words, the first ones, belong to earlier buckets; `overflow` entries of this
@@ -63,7 +89,7 @@ impl Line {
         }
         bytes[AT_COUNTS] = (words.len() | (displaced << 4)) as u8;
         bytes[AT_OVERFLOW] = (overflow + 1) as u8;
-        Self(bytes)
+        Self::from_bytes(&bytes)
     }
 
     /// A line of another kind: up to 57 bytes.
@@ -71,20 +97,21 @@ impl Line {
         let mut bytes = [0; LINE_LEN as usize];
         bytes[..content.len()].copy_from_slice(content);
         bytes[AT_OVERFLOW] = 1;
-        Self(bytes)
+        Self::from_bytes(&bytes)
     }
 
     /// The content of a line made by [`Line::record`].
-    #[inline]
-    pub(crate) fn content(&self) -> &[u8] {
-        &self.0[..AT_OVERFLOW]
+    pub(crate) fn content(&self) -> [u8; AT_OVERFLOW] {
+        let bytes = self.bytes();
+        std::array::from_fn(|at| bytes[at])
     }
 
     #[inline]
     pub(crate) fn word(&self, number: usize) -> u64 {
-        let at = number * WORD_LEN;
-        self.0.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
-            & WORD_MASK
+        // Each word is a byte shorter than a number, so it begins in the number before, but for the first.
+        let end = self.0[number] << (8 * number);
+        let start = if number == 0 { 0 } else { self.0[number - 1] >> (64 - 8 * number) };
+        (start | end) & WORD_MASK
     }
 
     /// A bit for each word, set for those that are `wanted` in the bits of `mask`. Takes as long wherever they stand.
@@ -96,25 +123,25 @@ impl Line {
 
     #[inline]
     pub(crate) fn is_group(&self, number: usize) -> bool {
-        (self.0[AT_GROUPS] >> number) & 1 != 0
+        (self.byte(AT_GROUPS) >> number) & 1 != 0
     }
 
     /// How many words the bucket holds.
     #[inline]
     pub(crate) fn count(&self) -> usize {
-        usize::from(self.0[AT_COUNTS] & 0xF).min(WORDS)
+        usize::from(self.byte(AT_COUNTS) & 0xF).min(WORDS)
     }
 
     /// How many of them, the first ones, belong to earlier buckets.
     #[inline]
     pub(crate) fn displaced(&self) -> usize {
-        usize::from(self.0[AT_COUNTS] >> 4).min(self.count())
+        usize::from(self.byte(AT_COUNTS) >> 4).min(self.count())
     }
 
     /// How many entries of this bucket stand in later ones.
     #[inline]
     pub(crate) fn overflow(&self) -> usize {
-        usize::from(self.0[AT_OVERFLOW]) - 1
+        usize::from(self.byte(AT_OVERFLOW)) - 1
     }
 }
 
@@ -122,16 +149,20 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn sample() -> [u8; 64] {
+    fn sample() -> Bytes {
         let words: Vec<_> = (1..=7).map(|i| (i * 0x0101_0101_0101, i == 3)).collect();
         Line::bucket(&words, 2, 1).seal(7, 9)
     }
 
+    fn decode(bytes: Bytes, number: u64, seed: u64) -> Option<Line> {
+        Line::decode(Line::from_bytes(&bytes).0, number, seed)
+    }
+
     #[test]
     fn a_bucket_says_what_was_put_in() {
-        let line = Line::decode(sample(), 7, 9).unwrap();
+        let line = decode(sample(), 7, 9).unwrap();
         assert_eq!((line.count(), line.displaced(), line.overflow()), (7, 2, 1));
-        assert_eq!(line.word(6), 7 * 0x0101_0101_0101);
+        assert!((0..7).all(|at| line.word(at) == (at as u64 + 1) * 0x0101_0101_0101));
         assert!(line.is_group(2) && !line.is_group(3));
         assert_eq!(line.words_like(0x02_0000, 0xFE_0000), 1 << 1 | 1 << 2);
     }
@@ -141,10 +172,10 @@ mod tests {
         for bit in 0..512 {
             let mut bytes = sample();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Line::decode(bytes, 7, 9).is_none(), "bit {bit}");
+            assert!(decode(bytes, 7, 9).is_none(), "bit {bit}");
         }
-        assert!(Line::decode(sample(), 8, 9).is_none());
-        assert!(Line::decode(sample(), 7, 10).is_none());
-        assert!((0..1000).all(|number| Line::decode([0; 64], number, 9).is_none()));
+        assert!(decode(sample(), 8, 9).is_none());
+        assert!(decode(sample(), 7, 10).is_none());
+        assert!((0..1000).all(|number| decode([0; 64], number, 9).is_none()));
     }
 }

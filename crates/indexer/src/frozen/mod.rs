@@ -93,10 +93,11 @@ impl FrozenIndex {
     /// Reads the first two lines.
     pub fn open(map: Arc<Map>, layout: &Layout, start: u64, len: u64, end: u64) -> Option<Self> {
         let check_seed = check_seed(layout, start);
+        let numbers = [map.block(start)?, map.block(start.checked_add(LINE_LEN)?)?];
         let mut lines = [0; HEADER_LEN];
-        let (first, second) = lines.split_at_mut(LINE_LEN as usize);
-        first.copy_from_slice(&map.block(start)?);
-        second.copy_from_slice(&map.block(start.checked_add(LINE_LEN)?)?);
+        for (bytes, number) in lines.as_chunks_mut().0.iter_mut().zip(numbers.as_flattened()) {
+            *bytes = number.to_le_bytes();
+        }
         let header = Header::decode(&lines, check_seed)?;
         let lines = len / LINE_LEN;
         let header = header.fits(lines).then_some(header)?;
@@ -174,8 +175,8 @@ impl FrozenIndex {
     #[inline]
     fn line(&self, number: u64) -> Result<Line, LineDamaged> {
         let offset = number.checked_mul(LINE_LEN).and_then(|offset| self.start.checked_add(offset));
-        let bytes = offset.and_then(|offset| self.map.block(offset)).ok_or(LineDamaged)?;
-        Line::decode(bytes, number, self.check_seed).ok_or(LineDamaged)
+        let line = offset.and_then(|offset| self.map.block(offset)).ok_or(LineDamaged)?;
+        Line::decode(line, number, self.check_seed).ok_or(LineDamaged)
     }
 
     #[inline]

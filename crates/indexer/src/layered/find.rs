@@ -105,12 +105,12 @@ impl LayeredIndex {
         )
     }
 
-    /// [`LayeredIndex::find`] for many hashes, or [`LayeredIndex::find_by_hash`] if there are no keys. Afterwards
-    /// `ends[i]` is where the slot of `hashes[i]` ends. What the vector held before is gone.
+    /// [`LayeredIndex::find`] for many hashes, or [`LayeredIndex::find_by_hash`] if there are no keys. Calls `found`
+    /// for each, in their order, with its number and where its slot ends, soon after that slot was fetched.
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// What the source returns, or `found`: it is not called again.
     ///
     /// # Costs
     ///
@@ -126,17 +126,17 @@ impl LayeredIndex {
         keys: Option<&[&[u8]]>,
         tail: u64,
         source: &S,
-        ends: &mut Vec<Option<u64>>,
+        mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
-        ends.clear();
-        ends.reserve(hashes.len());
+        assert!(keys.is_none_or(|keys| keys.len() == hashes.len()), "a key for each hash");
         let is_live_only = self.freezing.is_empty() && self.frozen.is_empty();
         if is_live_only {
-            return self.find_batch_live(hashes, keys, tail, source, ends);
+            return self.find_batch_live(hashes, keys, tail, source, found);
         }
         for (number, chunk) in hashes.chunks(BATCH).enumerate() {
-            let keys = keys.map(|keys| &keys[number * BATCH..][..chunk.len()]);
-            self.find_chunk(chunk, keys, tail, source, ends)?;
+            let first = number * BATCH;
+            let keys = keys.map(|keys| &keys[first..][..chunk.len()]);
+            self.find_chunk(chunk, keys, tail, source, |at, end| found(first + at, end))?;
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl LayeredIndex {
         keys: Option<&[&[u8]]>,
         tail: u64,
         source: &S,
-        ends: &mut Vec<Option<u64>>,
+        mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         let index = &self.live.index;
         let mut locations = Vec::with_capacity(hashes.len());
@@ -156,24 +156,26 @@ impl LayeredIndex {
             source.prefetch(end);
         }
         for (number, (hash, location)) in hashes.iter().zip(&locations).enumerate() {
-            ends.push(match (location, keys) {
+            let end = match (location, keys) {
                 (None, _) => None,
                 (Some(location), None) => index.resolve_by_hash(*location, *hash, tail, source)?,
                 (Some(location), Some(keys)) => {
                     index.resolve(*location, *hash, keys[number], tail, source)?
                 }
-            });
+            };
+            found(number, end)?;
         }
         Ok(())
     }
 
+    #[inline]
     fn find_chunk<S: RebuildSource + ?Sized>(
         &self,
         hashes: &[u64],
         keys: Option<&[&[u8]]>,
         tail: u64,
         source: &S,
-        ends: &mut Vec<Option<u64>>,
+        mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         let mut mixed = [0; BATCH];
         for (mixed, hash) in mixed.iter_mut().zip(hashes) {
@@ -181,19 +183,19 @@ impl LayeredIndex {
             self.prefetch_mixed(*mixed);
         }
         let mut first = [First::Unknown; BATCH];
-        for (number, (hash, mixed)) in hashes.iter().zip(&mixed).enumerate() {
+        for ((hash, mixed), first) in hashes.iter().zip(&mixed).zip(&mut first) {
             if let Some((_, location)) = self.locate(*hash, *mixed) {
                 location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
                 continue;
             }
-            first[number] = self.first_candidate(*mixed);
-            if let First::Frozen(Candidate::Slot(end)) = first[number] {
+            *first = self.first_candidate(*mixed);
+            if let First::Frozen(Candidate::Slot(end)) = *first {
                 source.prefetch(end);
             }
         }
-        for (number, hash) in hashes.iter().enumerate() {
+        for (number, (hash, first)) in hashes.iter().zip(&first).enumerate() {
             let key = keys.map(|keys| keys[number]);
-            let end = match (first[number], key) {
+            let end = match (*first, key) {
                 (First::Absent, _) => None,
                 (First::Frozen(Candidate::Slot(end)), Some(key)) => {
                     let slot = source.slot(end)?;
@@ -206,7 +208,7 @@ impl LayeredIndex {
                 (_, Some(key)) => self.find(*hash, key, tail, source)?,
                 (_, None) => self.find_by_hash(*hash, tail, source)?,
             };
-            ends.push(end);
+            found(number, end)?;
         }
         Ok(())
     }
