@@ -9,6 +9,7 @@ use crate::events;
 use crate::generation::{Generation, Totals, line_identity};
 use crate::open::line_of;
 use crate::store::DataStore;
+use crate::superseded::Superseded;
 
 /// Live entries of a store, newest first, as of the moment when it was made.
 ///
@@ -26,6 +27,9 @@ pub struct EntryIterator {
     /// Nothing below the tail was dead, so that no slot needs a look-up.
     is_all_live: bool,
     ahead: Ahead,
+    superseded: Superseded,
+    #[cfg(test)]
+    lookups: usize,
     error: Option<io::Error>,
 }
 
@@ -46,7 +50,17 @@ impl EntryIterator {
         let Totals { tail, dead_slots, .. } = totals;
         let is_all_live = dead_slots == 0;
         let ahead = Ahead { position: tail, slots: 0 };
-        Self { generation, tail, position: tail, is_all_live, ahead, error: None }
+        Self {
+            generation,
+            tail,
+            position: tail,
+            is_all_live,
+            ahead,
+            superseded: Superseded::default(),
+            #[cfg(test)]
+            lookups: 0,
+            error: None,
+        }
     }
 
     /// The next older live entry; `None` at the end of the log.
@@ -64,8 +78,16 @@ impl EntryIterator {
             }
             self.look_ahead();
             let (map, slot) = self.generation.mapped_slot(end)?;
-            if slot.trailer.fields.kind == Kind::Value {
-                let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
+            let fields = &slot.trailer.fields;
+            if fields.kind.is_keyed() && fields.previous_end != 0 {
+                self.superseded.insert(fields.previous_end);
+            }
+            if fields.kind == Kind::Value && !self.superseded.contains(end) {
+                let (hash, _) = line_of(fields.is_bare(), slot.key());
+                #[cfg(test)]
+                {
+                    self.lookups += usize::from(!self.is_all_live);
+                }
                 let is_live = self.is_all_live
                     || self.generation.index.is_current(
                         hash,
@@ -168,5 +190,36 @@ impl IntoIterator for &DataStore {
 
     fn into_iter(self) -> EntryIterator {
         self.iter_entries()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use simd_r_drive_traits::DataStoreWriter;
+
+    use super::*;
+
+    /// Each look-up follows the versions that were written since the iteration began. With one for each slot, an iteration
+    /// beside a writer of a few keys took minutes.
+    #[test]
+    fn versions_of_one_key_are_looked_up_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DataStore::open(&directory.path().join("store.srd")).unwrap();
+        let overwrite = || {
+            for version in 0..500_u32 {
+                for key in [b"a", b"b", b"c"] {
+                    store.write(key, &version.to_le_bytes()).unwrap();
+                }
+            }
+        };
+        overwrite();
+        store.delete(b"c").unwrap();
+        let mut iterator = store.iter_entries();
+        overwrite();
+        let values: Vec<_> = iterator.by_ref().map(|entry| entry.to_vec()).collect();
+        assert_eq!(values, [499_u32.to_le_bytes(); 2]);
+        // And some that were forgotten.
+        assert!(iterator.lookups < 100, "{} look-ups for three keys", iterator.lookups);
+        iterator.finish().unwrap();
     }
 }

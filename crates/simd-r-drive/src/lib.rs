@@ -61,6 +61,7 @@ mod snapshot;
 mod spool;
 mod stats;
 mod store;
+mod superseded;
 mod sync;
 pub mod utils;
 mod view;
