@@ -2,7 +2,7 @@
 //! matters is a ratio of things measured in one run; opens are measured in processes of their own.
 //!
 //! `cargo bench --bench index -- [MILLIONS] [DIRECTORY]`: 10 million keys of 20 bytes, values of 8, unless said otherwise.
-//! With `reads` or `kills` instead, only that part.
+//! With `reads`, `kills` or `loads MILLIONS` instead, only that part.
 
 use std::collections::HashMap;
 use std::env;
@@ -27,12 +27,17 @@ fn main() -> io::Result<()> {
     match words[..] {
         ["open", path, entries] => open_child(Path::new(path), number(entries)),
         ["load", path, entries] => load_child(Path::new(path), number(entries)),
+        ["loads", millions] => {
+            loads(temporary(&env::temp_dir())?.path(), number(millions) * 1_000_000)
+        }
         ["reads"] => reads(temporary(&env::temp_dir())?.path()),
         ["kills"] => kills(temporary(&env::temp_dir())?.path(), 10_000_000),
         [] => run(10_000_000, &env::temp_dir()),
         [millions] => run(number(millions) * 1_000_000, &env::temp_dir()),
         [millions, directory] => run(number(millions) * 1_000_000, Path::new(directory)),
-        _ => Err(io::Error::other("expected: [MILLIONS] [DIRECTORY], reads, or kills")),
+        _ => Err(io::Error::other(
+            "expected: [MILLIONS] [DIRECTORY], reads, kills, or loads MILLIONS",
+        )),
     }
 }
 

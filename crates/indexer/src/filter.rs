@@ -3,9 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Hashes for each word of 64 bits, at most: words are a power of two. At most one hash in a hundred that was not
-/// inserted passes.
-const HASHES_PER_WORD: u64 = 5;
+/// Hashes for each word of 64 bits. Of what was not inserted, one hash in fifty passes.
+const HASHES_PER_WORD: u64 = 6;
 const WORDS_MIN: u64 = 1 << 9;
 const WORDS_MAX: u64 = 1 << 22;
 
@@ -23,21 +22,21 @@ pub(crate) const FILTER_BITS: u32 = 40;
 /// loading the tail sees to that. If it does not see later ones, the hash is not there yet, for it.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    /// The words are a power of two; a hash's word is named by so many of its highest bits.
-    bits: u32,
+    len: u64,
     words: OnceLock<Box<[AtomicU64]>>,
 }
 
 impl Filter {
     /// For about so many hashes.
     pub(crate) fn new(hashes: u64) -> Self {
-        let words = hashes.div_ceil(HASHES_PER_WORD).clamp(WORDS_MIN, WORDS_MAX);
-        Self { bits: words.next_power_of_two().ilog2(), words: OnceLock::new() }
+        let len = hashes.div_ceil(HASHES_PER_WORD).clamp(WORDS_MIN, WORDS_MAX);
+        Self { len, words: OnceLock::new() }
     }
 
     #[inline]
     fn word(&self, mixed: u64) -> usize {
-        (mixed >> (u64::BITS - self.bits)) as usize
+        // Multiply-shift; the product has at most 40 + 22 bits.
+        (((mixed >> (u64::BITS - FILTER_BITS)) * self.len) >> FILTER_BITS) as usize
     }
 
     /// Whether a hash, given its mixed form, may have been inserted.
@@ -49,10 +48,24 @@ impl Filter {
     }
 
     pub(crate) fn insert(&self, mixed: u64) {
-        let words = self.words.get_or_init(|| {
-            std::iter::repeat_with(AtomicU64::default).take(1 << self.bits).collect()
-        });
+        let words = self.words.get_or_init(|| self.no_bits());
         words[self.word(mixed)].fetch_or(mask(mixed), Ordering::Relaxed);
+    }
+
+    /// As [`insert`](Self::insert), while nobody else knows the filter.
+    #[inline]
+    pub(crate) fn insert_alone(&mut self, mixed: u64) {
+        let word = self.word(mixed);
+        if self.words.get().is_none() {
+            self.words = self.no_bits().into();
+        }
+        if let Some(words) = self.words.get_mut() {
+            *words[word].get_mut() |= mask(mixed);
+        }
+    }
+
+    fn no_bits(&self) -> Box<[AtomicU64]> {
+        std::iter::repeat_with(AtomicU64::default).take(self.len as usize).collect()
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
@@ -86,6 +99,6 @@ mod tests {
         }
         assert!((0..10_000).all(|i| filter.may_hold(scramble(i))));
         let wrong = (10_000..20_000).filter(|i| filter.may_hold(scramble(*i))).count();
-        assert!(wrong < 200, "{wrong} of 10,000");
+        assert!(wrong < 300, "{wrong} of 10,000");
     }
 }

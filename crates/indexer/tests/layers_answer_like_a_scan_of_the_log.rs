@@ -93,7 +93,8 @@ struct World {
     index: LayeredIndex,
     /// What is in `freezing` ends here.
     sealed: u64,
-    has_freezing: bool,
+    /// What the list was started for, while nothing is committed.
+    planned: Option<TablePlan>,
     /// The tables in use, newest first: where each starts, and a file that holds it.
     tables: Vec<(u64, Vec<u8>)>,
     /// The start of the one that was completed last.
@@ -111,7 +112,7 @@ impl World {
             sealed: log.tail(),
             log,
             layout,
-            has_freezing: false,
+            planned: None,
             tables: Vec::new(),
             newest: 0,
             remembered: Vec::new(),
@@ -180,24 +181,27 @@ impl World {
         self.index.insert_batch(&staged, &self.log).unwrap();
     }
 
-    fn freeze(&mut self) {
+    /// Plans a table of what is in memory, and gives writes a new layer.
+    fn freeze(&mut self, merging: Merging, busy: usize) -> TablePlan {
         // Each table has a place of its own in the log.
         self.commit(&[Op::Put(98, 0)]);
-        self.freeze_as_it_is();
+        self.freeze_as_it_is(merging, busy)
     }
 
-    fn freeze_as_it_is(&mut self) {
+    fn freeze_as_it_is(&mut self, merging: Merging, busy: usize) -> TablePlan {
         self.remember();
-        self.index = self.index.freeze();
-        self.has_freezing = true;
+        let plan = self.index.plan_table(merging, busy);
+        self.index = self.index.started(plan);
         self.sealed = self.log.tail();
+        self.planned = Some(plan);
+        plan
     }
 
     fn build(&mut self, merging: Merging, fail: bool) {
-        if !self.has_freezing || self.sealed != self.log.tail() {
-            self.freeze();
-        }
-        let plan = self.index.plan_table(merging, 0);
+        let plan = match self.planned {
+            Some(plan) if self.sealed == self.log.tail() => plan,
+            _ => self.freeze(merging, 0),
+        };
         self.build_planned(plan, self.sealed, fail);
     }
 
@@ -206,17 +210,20 @@ impl World {
         let Some(plan) = self.index.plan_merge() else { return };
         self.commit(&[Op::Put(99, 0)]);
         let start = self.log.tail();
+        self.index = self.index.started(plan);
         let before = self.index.clone();
         for ops in meanwhile {
             self.commit(ops);
-            self.freeze();
-            let plan = self.index.plan_table(Merging::Late, plan.busy_tables());
+            let plan = self.freeze(Merging::Late, plan.busy_tables());
             self.build_planned(plan, self.sealed, false);
         }
+        // Written before the table is complete, and in no other.
+        self.commit(&[Op::Put(97, 2)]);
         self.complete(&before, plan, start, false);
     }
 
     fn build_planned(&mut self, plan: TablePlan, start: u64, fail: bool) {
+        self.planned = None;
         let index = self.index.clone();
         self.complete(&index, plan, start, fail);
     }
@@ -259,7 +266,6 @@ impl World {
         self.index = self.index.with_table(table, plan, built);
         let after: Vec<u64> = ends(&self.index);
         assert_eq!(before.len() - plan.merged_tables() + 1, after.len());
-        self.has_freezing &= self.index.has_unfrozen();
         self.tables.push((start, file));
         self.newest = start;
         self.tables.retain(|(start, _)| after.contains(&end_of(*start)));
@@ -288,7 +294,7 @@ impl World {
             self.tables.clear();
             LayeredIndex::new(&self.layout, KeyIndexer::new())
         };
-        self.has_freezing = false;
+        self.planned = None;
         self.sealed = from;
         let later: Vec<_> = self.log.iter().filter(|(end, _)| *end > from).collect();
         for chunk in later.chunks(5) {
@@ -411,7 +417,7 @@ proptest! {
                     let ops: Vec<_> = (first..first + count).map(|hash| Op::Put(hash, 1)).collect();
                     world.commit(&ops);
                 }
-                Step::Freeze => world.freeze(),
+                Step::Freeze => drop(world.freeze(Merging::Late, 0)),
                 Step::Build(merging) => world.build(*merging, false),
                 Step::Merge(meanwhile) => world.merge(meanwhile),
                 Step::FailToBuild => world.build(Merging::Late, true),
@@ -482,9 +488,8 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
             .collect();
         hashes += additional;
         world.index.insert_batch(&items, &world.log).unwrap();
-        world.freeze_as_it_is();
+        let size = world.freeze_as_it_is(Merging::Always, 0);
         world.remembered.clear();
-        let size = world.index.plan_table(Merging::Always, 0);
         assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
         let start = world.sealed;
         let mut file = vec![0; (start + size.table_bytes()) as usize];
@@ -533,9 +538,8 @@ fn sizes(world: &World) -> Vec<u64> {
 /// A checkpoint of a store that is written.
 fn write_layers(world: &mut World, hashes: std::ops::Range<u64>) {
     put_all(world, hashes);
-    world.freeze();
+    let plan = world.freeze(Merging::Late, 0);
     world.remembered.clear();
-    let plan = world.index.plan_table(Merging::Late, 0);
     world.build_planned(plan, world.sealed, false);
 }
 
@@ -546,9 +550,9 @@ fn small_tables_are_merged_before_there_are_too_many() {
     put_all(&mut world, 0..400);
     world.build(Merging::Always, false);
     let mut most = 0;
-    for step in 0..16 {
-        // Ever fewer, so that nothing is merged for its size.
-        write_layers(&mut world, step * 20..(step + 1) * 20 - step);
+    // Ever fewer, so that nothing is merged for its size.
+    for hashes in [300, 220, 160, 115, 82, 58, 41, 29, 20, 14, 9, 5] {
+        write_layers(&mut world, 0..hashes);
         most = most.max(sizes(&world).len());
     }
     assert_eq!(most, 9, "and room for one");

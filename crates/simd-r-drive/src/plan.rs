@@ -71,10 +71,15 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Asks the processor for what the look-ups of these hashes will need, as far as it keeps so much at a time.
-    pub(crate) fn prefetch(&self, hashes: &[u64]) {
-        const MAX: usize = 1024;
-        hashes.iter().take(MAX).for_each(|hash| self.generation.index.prefetch(*hash));
+    /// Called before entry `number` of a batch with these hashes: from time to time asks the processor for what the next
+    /// look-ups will need, as much as its nearest cache keeps.
+    #[inline]
+    pub(crate) fn look_ahead(&self, hashes: &[u64], number: usize) {
+        const AHEAD: usize = 128;
+        if number.is_multiple_of(AHEAD) && hashes.len() > 1 {
+            let end = hashes.len().min(number + AHEAD);
+            self.generation.index.prefetch_batch(&hashes[number..end]);
+        }
     }
 
     /// Gives the entries that follow another time than now.
@@ -269,12 +274,9 @@ pub(crate) fn superseded_in_batch<'k>(
     if hashes.len() < 2 {
         return None;
     }
-    let mut last_of_hash = HashMap::with_capacity(hashes.len());
-    let mut has_repeats = false;
-    for (number, hash) in hashes.iter().enumerate() {
-        has_repeats |= last_of_hash.insert(*hash, number).is_some();
-    }
-    if !has_repeats {
+    let mut sorted = hashes.to_vec();
+    sorted.sort_unstable();
+    if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
         return None;
     }
     let mut last_of_key = HashMap::with_capacity(hashes.len());

@@ -44,8 +44,8 @@ impl DataStoreWriter for DataStore {
         let mut writer = self.shared.writer()?;
         let generation = writer.generation();
         let mut plan = Plan::new(&generation, entries.len());
-        plan.prefetch(&hashes);
         for (number, (key, payload)) in entries.iter().enumerate() {
+            plan.look_ahead(&hashes, number);
             if !superseded.as_ref().is_some_and(|superseded| superseded[number]) {
                 plan.put(hashes[number], key, payload)?;
             }
@@ -66,8 +66,8 @@ impl DataStoreWriter for DataStore {
         let mut writer = self.shared.writer()?;
         let generation = writer.generation();
         let mut plan = Plan::new(&generation, hashes.len());
-        plan.prefetch(&hashes);
         for (number, (hash, payload)) in prehashed_keys.iter().enumerate() {
+            plan.look_ahead(&hashes, number);
             if !superseded.as_ref().is_some_and(|superseded| superseded[number]) {
                 plan.put_bare(*hash, &bytes[number], payload)?;
             }

@@ -9,8 +9,8 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use super::find::fingerprint;
 use super::group::{Member, NewRecord, Record, record_lines};
 use super::header::{self, Company, FrozenTotals, HEADER_LEN, Header};
-use super::line::LINE_LEN;
-use super::merge::{Context, Entry, Place, Sources, drop_superseded};
+use super::line::{LINE_LEN, Line};
+use super::merge::{Context, Entry, Sources, What};
 use super::place::{PlaceError, Placer, Write};
 use super::position::{Geometry, Mixer};
 use super::{FrozenIndex, LineDamaged, block_bits, check_seed};
@@ -96,7 +96,7 @@ pub(crate) struct Build<'a> {
     pub(crate) layers: &'a [&'a KeyIndexer],
     /// Newest first.
     pub(crate) tables: &'a [&'a FrozenIndex],
-    /// Whether the table will stand on others, and should have a filter in front.
+    /// Whether the table should have a filter in front.
     pub(crate) has_filter: bool,
 }
 
@@ -145,22 +145,20 @@ impl Build<'_> {
             totals: self.totals,
             company: Company::default(),
         };
-        let Sorted { newer, groups } = self.sorted(&mixer);
-        let filter = self.has_filter.then(|| Filter::new(self.size.hashes()));
+        let Sorted { entries, groups } = self.sorted(&mixer);
+        let mut filter = self.has_filter.then(|| Filter::new(self.size.hashes()));
         let needed_by_filter = filter.as_ref().map_or(0, |_| FILTER_BITS);
         let known_bits = geometry.known_bits().max(needed_by_filter);
-        let tables = self.tables;
-        let context = Context { source, mixer: &mixer, geometry, known_bits, tables };
-        let mut sources = Sources::new(&newer, &context)?;
+        let (layers, tables) = (self.layers.len(), self.tables);
+        let context = Context { source, mixer: &mixer, geometry, known_bits, layers, tables };
+        let mut sources = Sources::new(entries, &context)?;
         let mut placer = Placer::new(geometry, header.clone(), check_seed, write);
-        let mut entries = Vec::new();
-        while sources.next_bucket(&context, &mut entries)? {
-            drop_superseded(&mut entries, &context)?;
-            for entry in &entries {
-                if let Some(filter) = &filter {
-                    filter.insert(entry.prefix.bits);
-                }
-                self.place(entry, &groups, &context, &mut placer)?;
+        while let Some(run) = sources.next_run(&context)? {
+            if let Some(filter) = &mut filter {
+                run.iter().for_each(|entry| filter.insert_alone(entry.bits));
+            }
+            for entry in run {
+                self.place(*entry, &groups, &context, &mut placer)?;
             }
         }
         header.hashes = placer.finish().map_err(PlaceError::into_build)?;
@@ -177,9 +175,9 @@ impl Build<'_> {
 
     /// What is in the layers.
     fn sorted(&self, mixer: &Mixer) -> Sorted {
-        let (mut newer, mut groups) = (Vec::new(), Vec::new());
+        let (mut entries, mut groups) = (Vec::new(), Vec::new());
         for (layer, index) in self.layers.iter().enumerate() {
-            newer.reserve(index.stats().hashes);
+            entries.reserve(index.stats().hashes);
             index.for_each_hash(|hash, slot| {
                 let what = if slot.is_group() {
                     groups.push(hash);
@@ -187,98 +185,70 @@ impl Build<'_> {
                 } else {
                     What::Block(slot.end() / BLOCK_SIZE)
                 };
-                newer.push(Newer::new(mixer.mix(hash), layer, what));
+                entries.push(Entry::whole(mixer.mix(hash), layer, what));
             });
         }
-        // The layer stands in the highest bits of a place: of several the newest comes first, and stays.
-        newer.sort_unstable_by_key(|entry| (entry.mixed, entry.place));
-        newer.dedup_by_key(|entry| entry.mixed);
-        Sorted { newer, groups }
+        entries.sort_unstable_by_key(Entry::order);
+        // Of several the newest came first, and stays.
+        entries.dedup_by_key(|entry| entry.bits);
+        Sorted { entries, groups }
     }
 
+    #[inline]
     fn place<S: SlotSource + ?Sized>(
         &self,
-        entry: &Entry,
+        entry: Entry,
         groups: &[u64],
         context: &Context<'_, S>,
         placer: &mut Placer<'_>,
     ) -> Result<(), BuildError<S::Error>> {
-        let Entry { bucket, prefix, place } = *entry;
-        let placed = match place {
-            Place::Memory(newer) => match (newer.what(), self.layers.get(newer.layer())) {
-                (What::Block(block), _) => placer.slot(bucket, prefix.bits, block),
-                (What::Group(number), Some(index)) => {
-                    let record = record_of(index, groups[number as usize], context);
-                    placer.record(bucket, prefix.bits, record?.encode())
-                }
-                _ => return Err(BuildError::Damaged),
-            },
-            Place::Table { block, is_group: false, .. } => placer.slot(bucket, prefix.bits, block),
-            Place::Table { table, block, .. } => {
-                let table = self.tables.get(table).ok_or(BuildError::Damaged)?;
-                let lines = Record::load(table, block)?.all_lines()?;
-                placer.record(bucket, prefix.bits, lines)
+        let bucket = context.geometry.bucket(entry.bits);
+        let placed = match entry.what() {
+            What::Block(block) => placer.slot(bucket, entry.bits, block),
+            What::Group(number) => {
+                let lines = self.record_lines(entry, number, groups, context)?;
+                placer.record(bucket, entry.bits, lines)
             }
         };
         placed.map_err(PlaceError::into_build)
+    }
+
+    /// The lines of the record of a group, with its number.
+    #[cold]
+    fn record_lines<S: SlotSource + ?Sized>(
+        &self,
+        entry: Entry,
+        number: u64,
+        groups: &[u64],
+        context: &Context<'_, S>,
+    ) -> Result<Vec<Line>, BuildError<S::Error>> {
+        if let Some(table) = context.table_of(entry) {
+            return Ok(Record::load(table, number)?.all_lines()?);
+        }
+        let index = self.layers.get(entry.source()).ok_or(BuildError::Damaged)?;
+        let hash = groups.get(number as usize).ok_or(BuildError::Damaged)?;
+        Ok(record_of(index, *hash, context)?.encode())
     }
 }
 
 /// The hash of an entry of a table, from the log, or from its record.
 pub(super) fn hash_of_entry<S: SlotSource + ?Sized>(
     table: &FrozenIndex,
-    block: u64,
-    is_group: bool,
+    what: What,
     source: &S,
 ) -> Result<u64, BuildError<S::Error>> {
-    if is_group {
-        return Ok(Record::load(table, block)?.hash);
-    }
-    let slot = source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
-    Ok(source.hash_of(&slot))
-}
-
-/// A hash of a layer in memory. Sixteen bytes, since many are sorted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Newer {
-    pub(super) mixed: u64,
-    /// The number of the layer, what it holds, and where.
-    place: u64,
-}
-
-/// What a layer holds of a hash.
-#[derive(Clone, Copy)]
-enum What {
-    /// A slot that ends with this block.
-    Block(u64),
-    /// A group, by its number in [`Sorted::groups`].
-    Group(u64),
-}
-
-const PLACE_BITS: u32 = 46;
-
-impl Newer {
-    fn new(mixed: u64, layer: usize, what: What) -> Self {
-        let (kind, at) = match what {
-            What::Block(at) => (0, at),
-            What::Group(at) => (1, at),
-        };
-        Self { mixed, place: (layer as u64) << (PLACE_BITS + 1) | kind << PLACE_BITS | at }
-    }
-
-    fn layer(self) -> usize {
-        (self.place >> (PLACE_BITS + 1)) as usize
-    }
-
-    fn what(self) -> What {
-        let at = self.place & !(u64::MAX << PLACE_BITS);
-        if (self.place >> PLACE_BITS) & 1 == 0 { What::Block(at) } else { What::Group(at) }
+    match what {
+        What::Group(line) => Ok(Record::load(table, line)?.hash),
+        What::Block(block) => {
+            let slot = source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
+            Ok(source.hash_of(&slot))
+        }
     }
 }
 
 /// What is in the layers, by mixed hash, each hash once.
 struct Sorted {
-    newer: Vec<Newer>,
+    entries: Vec<Entry>,
     /// Hashes that have a group.
     groups: Vec<u64>,
 }

@@ -78,18 +78,25 @@ impl Line {
         (self.0[7] >> 32) as u32
     }
 
-    /// A bucket. `displaced` of the words, the first ones, belong to earlier buckets; `overflow` entries of this
-    /// one stand in later ones.
-    pub(crate) fn bucket(words: &[(u64, bool)], displaced: usize, overflow: usize) -> Self {
-        let mut bytes = [0; LINE_LEN as usize];
-        for (number, (word, is_group)) in words.iter().enumerate() {
-            let at = number * WORD_LEN;
-            bytes[at..at + WORD_LEN].copy_from_slice(&word.to_le_bytes()[..WORD_LEN]);
-            bytes[AT_GROUPS] |= u8::from(*is_group) << number;
-        }
-        bytes[AT_COUNTS] = (words.len() | (displaced << 4)) as u8;
-        bytes[AT_OVERFLOW] = (overflow + 1) as u8;
-        Self::from_bytes(&bytes)
+    /// A bucket: so many words, of which those in `groups` are groups. `displaced` of them, the first ones, belong to
+    /// earlier buckets; `overflow` entries of this one stand in later ones.
+    #[inline]
+    pub(crate) fn bucket(
+        words: &[u64; WORDS],
+        groups: u8,
+        count: usize,
+        displaced: usize,
+        overflow: usize,
+    ) -> Self {
+        // See `word`.
+        let mut line: [u64; 8] = std::array::from_fn(|number| {
+            let next =
+                words.get(number + 1).map_or(0, |next| next.wrapping_shl(56 - 8 * number as u32));
+            (words[number] >> (8 * number)) | next
+        });
+        let counts = (count | (displaced << 4)) as u64;
+        line[7] = u64::from(groups) | counts << 8 | (overflow as u64 + 1) << 16;
+        Self(line)
     }
 
     /// A line of another kind: up to 57 bytes.
@@ -150,8 +157,9 @@ mod tests {
     use super::*;
 
     fn sample() -> Bytes {
-        let words: Vec<_> = (1..=7).map(|i| (i * 0x0101_0101_0101, i == 3)).collect();
-        Line::bucket(&words, 2, 1).seal(7, 9)
+        let words =
+            std::array::from_fn(|i| if i < 7 { (i as u64 + 1) * 0x0101_0101_0101 } else { 0 });
+        Line::bucket(&words, 1 << 2, 7, 2, 1).seal(7, 9)
     }
 
     fn decode(bytes: Bytes, number: u64, seed: u64) -> Option<Line> {

@@ -1,28 +1,68 @@
 //! Many sources of a table, as one sequence in the order of its buckets.
 
 use super::FrozenIndex;
-use super::build::{BuildError, Newer, hash_of_entry};
+use super::build::{BuildError, hash_of_entry};
 use super::position::{Geometry, Mixer, Prefix, Spans};
 use super::reader::TableReader;
 use crate::slot_source::SlotSource;
 
-/// An entry on its way to a new table.
+/// An entry on its way to a new table. Sixteen bytes, since many are sorted and copied.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    /// Its bucket in the new table.
-    pub(super) bucket: u64,
-    /// What is known of its mixed hash: at least what the new table must tell.
-    pub(super) prefix: Prefix,
-    pub(super) place: Place,
+    /// The mixed hash, as far as it is known, and zeros.
+    pub(super) bits: u64,
+    /// The number of the source, whether the hash is known as a whole, what stands there, and where.
+    place: u64,
 }
 
-/// Where an entry comes from.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    /// A layer in memory.
-    Memory(Newer),
-    /// Number of a table among the sources, a block or the number of a record's line, and which of the two.
-    Table { table: usize, block: u64, is_group: bool },
+/// What an entry stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A slot that ends with this block.
+    Block(u64),
+    /// A group: its number among those of the layers in memory, or the number of the first line of its record.
+    Group(u64),
+}
+
+const AT_BITS: u32 = 46;
+const GROUP: u64 = 1 << AT_BITS;
+const WHOLE: u64 = GROUP << 1;
+const SOURCE_SHIFT: u32 = AT_BITS + 2;
+
+impl Entry {
+    /// An entry of a source whose hash is known as a whole.
+    #[inline]
+    pub(super) fn whole(mixed: u64, source: usize, what: What) -> Self {
+        let Self { bits, place } = Self::known(mixed, source, what);
+        Self { bits, place: place | WHOLE }
+    }
+
+    #[inline]
+    fn known(bits: u64, source: usize, what: What) -> Self {
+        let (kind, at) = match what {
+            What::Block(at) => (0, at),
+            What::Group(at) => (GROUP, at),
+        };
+        Self { bits, place: (source as u64) << SOURCE_SHIFT | kind | at }
+    }
+
+    /// The number of its source: the layers in memory and the tables, newest first.
+    #[inline]
+    pub(super) fn source(self) -> usize {
+        (self.place >> SOURCE_SHIFT) as usize
+    }
+
+    #[inline]
+    pub(super) fn what(self) -> What {
+        let at = self.place & (GROUP - 1);
+        if self.place & GROUP == 0 { What::Block(at) } else { What::Group(at) }
+    }
+
+    /// By mixed hash, and the newest first.
+    pub(super) fn order(&self) -> (u64, u64) {
+        // Only entries of one kind of source are compared so, and the source stands in the highest bits.
+        (self.bits, self.place)
+    }
 }
 
 /// What the sources have in common.
@@ -32,177 +72,222 @@ pub(super) struct Context<'a, S: ?Sized> {
     pub(super) geometry: Geometry,
     /// So many bits of each mixed hash must be known.
     pub(super) known_bits: u32,
+    /// How many layers in memory there are: the tables are numbered after them.
+    pub(super) layers: usize,
     /// Newest first.
     pub(super) tables: &'a [&'a FrozenIndex],
 }
 
 impl<S: SlotSource + ?Sized> Context<'_, S> {
-    /// The whole mixed hash of an entry, from the log if need be.
-    pub(super) fn whole(&self, entry: &Entry) -> Result<u64, BuildError<S::Error>> {
-        if entry.prefix.len == u64::BITS {
-            return Ok(entry.prefix.bits);
-        }
-        let Place::Table { table, block, is_group } = entry.place else {
-            return Err(BuildError::Damaged);
-        };
-        let table = self.tables.get(table).ok_or(BuildError::Damaged)?;
-        Ok(self.mixer.mix(hash_of_entry(table, block, is_group, self.source)?))
+    /// The table that an entry comes from.
+    pub(super) fn table_of(&self, entry: Entry) -> Option<&FrozenIndex> {
+        self.tables.get(entry.source().checked_sub(self.layers)?).copied()
     }
 
-    /// An entry of which too little may be known yet.
-    fn entry(&self, prefix: Option<Prefix>, place: Place) -> Result<Entry, BuildError<S::Error>> {
-        let known = prefix.filter(|prefix| prefix.len >= self.known_bits);
-        if let Some(prefix) = known
-            && let Some(bucket) = self.geometry.place(prefix)
-        {
-            return Ok(Entry { bucket, prefix, place });
+    /// What is known of the mixed hash of an entry.
+    fn prefix_of(&self, entry: Entry) -> Prefix {
+        match self.table_of(entry) {
+            Some(table) if entry.place & WHOLE == 0 => {
+                Prefix { bits: entry.bits, len: table.geometry.known_bits() }
+            }
+            _ => Prefix::whole(entry.bits),
         }
-        let unknown = Entry { bucket: 0, prefix: Prefix { bits: 0, len: 0 }, place };
-        let mixed = self.whole(&unknown)?;
-        Ok(Entry { bucket: self.geometry.bucket(mixed), prefix: Prefix::whole(mixed), place })
+    }
+
+    /// The same entry with its whole mixed hash, from the log if need be.
+    fn completed(&self, entry: Entry) -> Result<Entry, BuildError<S::Error>> {
+        if entry.place & WHOLE != 0 {
+            return Ok(entry);
+        }
+        let table = self.table_of(entry).ok_or(BuildError::Damaged)?;
+        let mixed = self.mixer.mix(hash_of_entry(table, entry.what(), self.source)?);
+        Ok(Entry::whole(mixed, entry.source(), entry.what()))
     }
 }
 
 /// The sources of a table, newest first, each in the order of the new table's buckets.
 pub(super) struct Sources<'a> {
-    /// The layers in memory, by mixed hash, each hash once.
-    memory: &'a [Newer],
-    /// Where the next bucket of the memory is.
-    memory_bucket: u64,
-    tables: Vec<TableStream<'a>>,
+    streams: Vec<Stream<'a>>,
+    /// The key of each stream's next entry, but for the one that the last run came from.
+    keys: Vec<u64>,
+    last: Option<usize>,
+    /// The keys of entries are their bits without so many of the lowest: what is known of each.
+    shift: u32,
+    /// Entries of several sources with one key.
+    contested: Vec<Entry>,
 }
 
-/// No bucket: behind the last one.
+/// The key of a stream that is at its end. No entry has it: with tables among the sources, keys have a bit less.
 const END: u64 = u64::MAX;
 
 impl<'a> Sources<'a> {
+    /// `memory` is what the layers in memory hold, by mixed hash, each hash once.
     pub(super) fn new<S: SlotSource + ?Sized>(
-        memory: &'a [Newer],
+        memory: Vec<Entry>,
         context: &Context<'a, S>,
     ) -> Result<Self, BuildError<S::Error>> {
         let tables = context.tables.iter().enumerate();
-        let tables = tables.map(|(number, table)| TableStream::new(number, table, context));
+        let tables = tables.map(|(number, table)| Stream::of_table(context.layers + number, table));
+        let known = context.tables.iter().map(|table| table.geometry.known_bits()).min();
+        let shift = u64::BITS - known.unwrap_or(u64::BITS).min(u64::BITS - 1);
+        let streams = std::iter::once(Stream::of_memory(memory)).chain(tables).collect();
         let mut sources =
-            Self { memory, memory_bucket: END, tables: tables.collect::<Result<_, _>>()? };
-        sources.look_at_memory(context.geometry);
+            Self { streams, keys: Vec::new(), last: None, shift, contested: Vec::new() };
+        for stream in &mut sources.streams {
+            sources.keys.push(stream.key(shift, context)?);
+        }
         Ok(sources)
     }
 
-    /// Puts the entries of the next bucket that has any into `entries`, newest first; false at the end.
-    pub(super) fn next_bucket<S: SlotSource + ?Sized>(
+    /// The next entries, in the order of their buckets, without those that something newer takes the place of. `None` at
+    /// the end.
+    pub(super) fn next_run<S: SlotSource + ?Sized>(
         &mut self,
         context: &Context<'a, S>,
-        entries: &mut Vec<Entry>,
-    ) -> Result<bool, BuildError<S::Error>> {
-        entries.clear();
-        let tables = self.tables.iter().map(|stream| stream.next);
-        let bucket = tables.fold(self.memory_bucket, u64::min);
-        if bucket == END {
-            return Ok(false);
-        }
-        while self.memory_bucket == bucket
-            && let Some((newer, rest)) = self.memory.split_first()
+    ) -> Result<Option<&[Entry]>, BuildError<S::Error>> {
+        if let Some(last) = self.last.take()
+            && let (Some(stream), Some(key)) = (self.streams.get_mut(last), self.keys.get_mut(last))
         {
-            let prefix = Prefix::whole(newer.mixed);
-            entries.push(Entry { bucket, prefix, place: Place::Memory(*newer) });
-            self.memory = rest;
-            self.look_at_memory(context.geometry);
+            *key = stream.key(self.shift, context)?;
         }
-        for stream in &mut self.tables {
-            while stream.next == bucket {
-                stream.take_run(context, entries)?;
+        // The lowest key, its stream, and the lowest key of all other streams.
+        let (mut lowest, mut number, mut limit) = (END, 0, END);
+        for (at, key) in self.keys.iter().enumerate() {
+            if *key < lowest {
+                (limit, lowest, number) = (lowest, *key, at);
+            } else {
+                limit = limit.min(*key);
             }
         }
-        Ok(true)
+        if lowest == END {
+            return Ok(None);
+        }
+        if limit == lowest {
+            self.contest(lowest, context)?;
+            return Ok(Some(&self.contested));
+        }
+        self.last = Some(number);
+        Ok(self.streams.get_mut(number).map(|stream| stream.take_until(limit, self.shift)))
     }
 
-    fn look_at_memory(&mut self, geometry: Geometry) {
-        let bucket = self.memory.first().map(|newer| geometry.bucket(newer.mixed));
-        self.memory_bucket = bucket.unwrap_or(END);
+    /// Takes the entries with a key from all streams, and drops what is superseded.
+    #[cold]
+    fn contest<S: SlotSource + ?Sized>(
+        &mut self,
+        contested: u64,
+        context: &Context<'a, S>,
+    ) -> Result<(), BuildError<S::Error>> {
+        self.contested.clear();
+        for (stream, key) in self.streams.iter_mut().zip(&mut self.keys) {
+            while *key == contested {
+                self.contested.extend(stream.take());
+                *key = stream.key(self.shift, context)?;
+            }
+        }
+        drop_superseded(&mut self.contested, context)?;
+        self.contested.sort_unstable_by_key(|entry| entry.bits);
+        Ok(())
     }
 }
 
-/// The entries of an older table.
+/// Table entries are read ahead until there are so many.
+const READ_AHEAD: usize = 64;
+
+/// The entries of a source.
 ///
-/// In the order of its own buckets, so in that of the new one's: the mixed hashes of a bucket are an interval.
-struct TableStream<'a> {
+/// Those of a table come in the order of its own buckets, so in that of the new one's: the mixed hashes of a bucket are
+/// an interval.
+struct Stream<'a> {
     number: usize,
-    reader: TableReader<'a>,
-    spans: Spans,
-    /// Those of the bucket that was read last.
+    /// The rest of a table.
+    rest: Option<(TableReader<'a>, Spans)>,
+    /// What was read last, of it or of the memory.
     entries: Vec<Entry>,
     /// So many of them have been taken.
     taken: usize,
-    /// The bucket of the next entry.
-    next: u64,
 }
 
-impl<'a> TableStream<'a> {
-    fn new<S: SlotSource + ?Sized>(
-        number: usize,
-        table: &'a FrozenIndex,
-        context: &Context<'_, S>,
-    ) -> Result<Self, BuildError<S::Error>> {
-        let spans = table.geometry.spans();
-        let reader = TableReader::new(table);
-        let mut stream = Self { number, reader, spans, entries: Vec::new(), taken: 0, next: END };
-        stream.read(context)?;
-        Ok(stream)
+impl<'a> Stream<'a> {
+    fn of_memory(entries: Vec<Entry>) -> Self {
+        Self { number: 0, rest: None, entries, taken: 0 }
     }
 
-    /// Copies the next entry, and those that were read and go to the same bucket.
-    fn take_run<S: SlotSource + ?Sized>(
+    fn of_table(number: usize, table: &'a FrozenIndex) -> Self {
+        let rest = Some((TableReader::new(table), table.geometry.spans()));
+        Self { number, rest, entries: Vec::with_capacity(2 * READ_AHEAD), taken: 0 }
+    }
+
+    /// The key of the next entry, or [`END`].
+    #[inline]
+    fn key<S: SlotSource + ?Sized>(
         &mut self,
+        shift: u32,
         context: &Context<'_, S>,
-        entries: &mut Vec<Entry>,
-    ) -> Result<(), BuildError<S::Error>> {
-        let rest = self.entries.get(self.taken..).unwrap_or_default();
-        let run = rest.partition_point(|entry| entry.bucket == self.next);
-        entries.extend_from_slice(rest.get(..run).unwrap_or_default());
-        self.taken += run;
-        match self.entries.get(self.taken) {
-            Some(entry) => self.next = entry.bucket,
-            None => self.read(context)?,
+    ) -> Result<u64, BuildError<S::Error>> {
+        if self.taken == self.entries.len() {
+            self.read(context)?;
         }
-        Ok(())
+        Ok(self.entries.get(self.taken).map_or(END, |entry| entry.bits >> shift))
     }
 
-    /// Reads the next bucket.
+    fn take(&mut self) -> Option<Entry> {
+        let entry = self.entries.get(self.taken).copied();
+        self.taken += 1;
+        entry
+    }
+
+    /// Takes what has been read and comes before a key.
+    #[inline]
+    fn take_until(&mut self, limit: u64, shift: u32) -> &[Entry] {
+        let rest = self.entries.get(self.taken..).unwrap_or_default();
+        let run = rest.iter().take_while(|entry| entry.bits >> shift < limit).count();
+        self.taken += run;
+        rest.get(..run).unwrap_or_default()
+    }
+
+    /// Reads some buckets.
+    #[inline(never)]
     fn read<S: SlotSource + ?Sized>(
         &mut self,
         context: &Context<'_, S>,
     ) -> Result<(), BuildError<S::Error>> {
+        let Some((reader, spans)) = &mut self.rest else { return Ok(()) };
         self.entries.clear();
         self.taken = 0;
-        let Some(bucket) = self.reader.next_bucket()? else {
-            self.next = END;
-            return Ok(());
-        };
-        let span = self.spans.of(bucket);
-        let geometry = self.reader.table().geometry;
-        for older in &self.reader.entries {
-            let block = geometry.block(older.word);
-            let is_group = older.is_group;
-            let place = Place::Table { table: self.number, block, is_group };
-            self.entries.push(context.entry(span.prefix(older.word), place)?);
+        let geometry = reader.table().geometry;
+        let is_enough = geometry.known_bits() >= context.known_bits;
+        while self.entries.len() < READ_AHEAD {
+            let Some(bucket) = reader.next_bucket()? else {
+                self.rest = None;
+                break;
+            };
+            let span = spans.of(bucket);
+            let first = self.entries.len();
+            for older in &reader.entries {
+                let block = geometry.block(older.word);
+                let what = if older.is_group { What::Group(block) } else { What::Block(block) };
+                let known = span
+                    .prefix(older.word)
+                    .filter(|prefix| is_enough && context.geometry.place(*prefix).is_some());
+                self.entries.push(match known {
+                    Some(prefix) => Entry::known(prefix.bits, self.number, what),
+                    None => context.completed(Entry::known(0, self.number, what))?,
+                });
+            }
+            let read = self.entries.get_mut(first..).unwrap_or_default();
+            if !read.is_sorted_by_key(|entry| entry.bits) {
+                read.sort_unstable_by_key(|entry| entry.bits);
+            }
         }
-        if !self.entries.is_sorted_by_key(|entry| entry.bucket) {
-            self.entries.sort_unstable_by_key(|entry| entry.bucket);
-        }
-        self.next = self.entries.first().map_or(END, |entry| entry.bucket);
         Ok(())
     }
 }
 
-/// Drops what something newer takes the place of, of the entries of one bucket, newest first.
-pub(super) fn drop_superseded<S: SlotSource + ?Sized>(
+/// Drops what something newer takes the place of, of entries that come newest first.
+fn drop_superseded<S: SlotSource + ?Sized>(
     entries: &mut Vec<Entry>,
     context: &Context<'_, S>,
 ) -> Result<(), BuildError<S::Error>> {
-    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
-    if is_same_source(first.place, last.place) {
-        return Ok(());
-    }
     let mut at = 1;
     while at < entries.len() {
         if is_superseded(entries, at, context)? {
@@ -222,23 +307,16 @@ fn is_superseded<S: SlotSource + ?Sized>(
     let (newer, rest) = entries.split_at_mut(at);
     let Some(entry) = rest.first_mut() else { return Ok(false) };
     for other in newer {
-        if !is_same_source(other.place, entry.place) && other.prefix.may_equal(entry.prefix) {
-            for one in [&mut *other, &mut *entry] {
-                one.prefix = Prefix::whole(context.whole(one)?);
-            }
-            if other.prefix == entry.prefix {
+        // In one source each hash stands once.
+        if other.source() != entry.source()
+            && context.prefix_of(*other).may_equal(context.prefix_of(*entry))
+        {
+            *other = context.completed(*other)?;
+            *entry = context.completed(*entry)?;
+            if other.bits == entry.bits {
                 return Ok(true);
             }
         }
     }
     Ok(false)
-}
-
-/// Whether two entries come from the same source, in which each hash stands once.
-fn is_same_source(a: Place, b: Place) -> bool {
-    match (a, b) {
-        (Place::Memory(_), Place::Memory(_)) => true,
-        (Place::Table { table: a, .. }, Place::Table { table: b, .. }) => a == b,
-        _ => false,
-    }
 }

@@ -33,6 +33,14 @@ impl PlaceError {
     }
 }
 
+/// An entry that waits for a place.
+#[derive(Clone, Copy)]
+struct Waiting {
+    bucket: u64,
+    word: u64,
+    is_group: bool,
+}
+
 /// Puts entries, which come in the order of their buckets, into lines.
 pub(super) struct Placer<'a> {
     pub(super) geometry: Geometry,
@@ -40,7 +48,7 @@ pub(super) struct Placer<'a> {
     check_seed: u64,
     /// The next line of buckets, and what waits for a place, in order.
     line: u64,
-    waiting: VecDeque<(u64, u64, bool)>,
+    waiting: VecDeque<Waiting>,
     hashes: u64,
     buckets: Lines,
     records: Lines,
@@ -67,6 +75,7 @@ impl<'a> Placer<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn slot(&mut self, bucket: u64, mixed: u64, block: u64) -> Result<(), PlaceError> {
         self.entry(bucket, self.geometry.word(mixed, block), false)
     }
@@ -87,6 +96,7 @@ impl<'a> Placer<'a> {
         self.entry(bucket, self.geometry.word(mixed, number), true)
     }
 
+    #[inline]
     fn entry(&mut self, bucket: u64, word: u64, is_group: bool) -> Result<(), PlaceError> {
         if bucket < self.line {
             return Err(PlaceError::Disorder);
@@ -95,7 +105,7 @@ impl<'a> Placer<'a> {
             self.fill_line()?;
         }
         self.hashes += 1;
-        self.waiting.push_back((bucket, word, is_group));
+        self.waiting.push_back(Waiting { bucket, word, is_group });
         Ok(())
     }
 
@@ -103,25 +113,27 @@ impl<'a> Placer<'a> {
         if self.line == self.header.bucket_lines() {
             return Err(PlaceError::Overfull);
         }
-        if self.waiting.front().is_some_and(|(bucket, ..)| self.line - bucket > MAX_DISPLACEMENT) {
+        let first = self.waiting.front();
+        if first.is_some_and(|entry| self.line - entry.bucket > MAX_DISPLACEMENT) {
             return Err(PlaceError::Overfull);
         }
-        let mut words = [(0, false); WORDS];
-        let (mut count, mut displaced) = (0, 0);
+        let mut words = [0; WORDS];
+        let (mut groups, mut count, mut displaced) = (0, 0, 0);
         while count < WORDS
-            && let Some((bucket, word, is_group)) = self.waiting.pop_front()
+            && let Some(Waiting { bucket, word, is_group }) = self.waiting.pop_front()
         {
-            words[count] = (word, is_group);
+            words[count] = word;
+            groups |= u8::from(is_group) << count;
             count += 1;
             displaced += usize::from(bucket < self.line);
         }
         // Entries of later buckets have not come yet.
         let overflow =
-            self.waiting.iter().rev().take_while(|(bucket, ..)| *bucket == self.line).count();
+            self.waiting.iter().rev().take_while(|entry| entry.bucket == self.line).count();
         if overflow > MAX_OVERFLOW {
             return Err(PlaceError::Overfull);
         }
-        let line = Line::bucket(&words[..count], displaced, overflow);
+        let line = Line::bucket(&words, groups, count, displaced, overflow);
         self.buckets.push(line, self.check_seed, self.write).map_err(PlaceError::Write)?;
         self.line += 1;
         Ok(())

@@ -81,6 +81,7 @@ impl Prefix {
     }
 
     /// The largest mixed hash with this prefix.
+    #[inline]
     pub(crate) fn last(self) -> u64 {
         self.bits | u64::MAX.checked_shr(self.len).unwrap_or(0)
     }
@@ -128,6 +129,7 @@ impl Geometry {
     }
 
     /// A tag and a block, or the number of a line.
+    #[inline]
     pub(crate) fn word(&self, mixed: u64, block: u64) -> u64 {
         self.tag_in_word(mixed) | block
     }
@@ -158,11 +160,13 @@ impl Geometry {
     }
 
     /// How many bits of a mixed hash must be known for a word.
+    #[inline]
     pub(crate) fn known_bits(&self) -> u32 {
         self.quotient_bits + self.tag_bits
     }
 
     /// Bucket and tag of a prefix, if they follow from what is known.
+    #[inline]
     pub(crate) fn place(&self, prefix: Prefix) -> Option<u64> {
         let bucket = self.bucket(prefix.bits);
         let is_known = prefix.len >= self.known_bits() && bucket == self.bucket(prefix.last());
@@ -184,6 +188,7 @@ impl Span {
     /// The mixed hashes of a bucket are an interval that is at most as long as the cell of all numbers with the same
     /// `q` first bits, so it lies in one cell, or in two neighbours; the tag says in which, except where it is the
     /// tag at which the interval begins in the one and ends in the other.
+    #[inline]
     pub(crate) fn prefix(&self, word: u64) -> Option<Prefix> {
         let Geometry { block_bits, tag_bits, .. } = self.geometry;
         let len = self.geometry.known_bits();

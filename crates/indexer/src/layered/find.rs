@@ -1,6 +1,6 @@
 //! Look-ups through the layers.
 
-use super::{BATCH, LayeredIndex};
+use super::{BATCH, LayeredIndex, Tier};
 use crate::current::Current;
 use crate::frozen::{Candidate, Failure, FrozenIndex, Held};
 use crate::indexer::KeyIndexer;
@@ -10,33 +10,53 @@ use crate::slot_source::{Identity, RebuildSource};
 impl LayeredIndex {
     /// The newest layer in memory that holds a hash.
     #[inline]
-    pub(super) fn locate(&self, hash: u64, mixed: u64) -> Option<(&KeyIndexer, Location)> {
-        if let Some(location) = self.live.locate(hash, mixed) {
+    pub(super) fn locate(&self, hash: u64, one: Sought) -> Option<(&KeyIndexer, Location)> {
+        if let Some(location) = self.live.locate(hash, one) {
             return Some((&self.live.index, location));
         }
-        self.locate_freezing(hash, mixed)
+        self.locate_freezing(hash, one)
     }
 
     /// The newest layer on its way into a table that holds a hash.
     #[inline]
-    pub(super) fn locate_freezing(&self, hash: u64, mixed: u64) -> Option<(&KeyIndexer, Location)> {
-        self.freezing.iter().find_map(|layer| Some((&layer.index, layer.locate(hash, mixed)?)))
+    pub(super) fn locate_freezing(
+        &self,
+        hash: u64,
+        one: Sought,
+    ) -> Option<(&KeyIndexer, Location)> {
+        let mut layers = self.freezing.iter();
+        layers.find_map(|layer| Some((&layer.index, layer.locate(hash, one)?)))
+    }
+
+    /// The tables that may hold a hash, newest first, for a reader. What it looks for is there, as a rule, and most likely
+    /// in the oldest, whose filter is not worth a look then.
+    #[inline]
+    fn tables(&self, one: Sought) -> impl Iterator<Item = &Tier> {
+        let is_asked = move |table: &&Tier| table.is_oldest() || table.may_hold(one.mixed);
+        self.uncovered(one).iter().filter(is_asked)
+    }
+
+    /// As [`tables`](Self::tables), for the writer. What it looks for is new, as a rule.
+    #[inline]
+    pub(super) fn tables_for_writer(&self, one: Sought) -> impl Iterator<Item = &Tier> {
+        self.uncovered(one).iter().filter(move |table| table.may_hold(one.mixed))
+    }
+
+    #[inline]
+    fn uncovered(&self, one: Sought) -> &[Tier] {
+        if one.is_recent { &self.frozen } else { &self.frozen[self.covered..] }
     }
 
     /// Asks the tables, newest first, for the first one that knows; where one is damaged, the index that is rebuilt in
     /// its place, which answers for all below.
     #[inline]
-    pub(super) fn ask_frozen<R: Default, S: RebuildSource + ?Sized>(
-        &self,
-        mixed: u64,
+    pub(super) fn ask_frozen<'t, R: Default, S: RebuildSource + ?Sized>(
+        tables: impl Iterator<Item = &'t Tier>,
         source: &S,
         ask: impl Fn(&FrozenIndex) -> Result<Option<R>, Failure<S::Error>>,
         ask_rebuilt: impl FnOnce(&KeyIndexer) -> Result<R, S::Error>,
     ) -> Result<R, S::Error> {
-        for table in &self.frozen {
-            if !table.may_hold(mixed) {
-                continue;
-            }
+        for table in tables {
             if let Some(index) = table.rebuilt() {
                 return ask_rebuilt(index);
             }
@@ -63,14 +83,14 @@ impl LayeredIndex {
         tail: u64,
         source: &S,
     ) -> Result<Option<u64>, S::Error> {
-        let mixed = self.mixer.mix(hash);
-        if let Some((index, location)) = self.locate(hash, mixed) {
+        let one = self.sought_one(hash);
+        if let Some((index, location)) = self.locate(hash, one) {
             return index.resolve(location, hash, key, tail, source);
         }
-        self.ask_frozen(
-            mixed,
+        Self::ask_frozen(
+            self.tables(one),
             source,
-            |table| table.find(hash, mixed, key, source),
+            |table| table.find(hash, one.mixed, key, source),
             |index| index.find(hash, key, tail, source),
         )
     }
@@ -87,15 +107,15 @@ impl LayeredIndex {
         tail: u64,
         source: &S,
     ) -> Result<Option<u64>, S::Error> {
-        let mixed = self.mixer.mix(hash);
-        if let Some((index, location)) = self.locate(hash, mixed) {
+        let one = self.sought_one(hash);
+        if let Some((index, location)) = self.locate(hash, one) {
             return index.resolve_by_hash(location, hash, tail, source);
         }
-        self.ask_frozen(
-            mixed,
+        Self::ask_frozen(
+            self.tables(one),
             source,
             |table| {
-                Ok(match table.held(hash, mixed, source)? {
+                Ok(match table.held(hash, one.mixed, source)? {
                     None => None,
                     Some(Held::Single { version, .. }) => Some(version.live_end()),
                     Some(Held::Group(record)) => Some(record.newest_live()),
@@ -177,18 +197,17 @@ impl LayeredIndex {
         source: &S,
         mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
-        let mut mixed = [0; BATCH];
-        for (mixed, hash) in mixed.iter_mut().zip(hashes) {
-            *mixed = self.mixer.mix(*hash);
-            self.prefetch_mixed(*mixed);
+        let sought = self.sought(hashes);
+        for one in &sought[..hashes.len()] {
+            self.prefetch_sought(*one);
         }
         let mut first = [First::Unknown; BATCH];
-        for ((hash, mixed), first) in hashes.iter().zip(&mixed).zip(&mut first) {
-            if let Some((_, location)) = self.locate(*hash, *mixed) {
+        for ((hash, one), first) in hashes.iter().zip(&sought).zip(&mut first) {
+            if let Some((_, location)) = self.locate(*hash, *one) {
                 location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
                 continue;
             }
-            *first = self.first_candidate(*mixed);
+            *first = self.first_candidate(*one);
             if let First::Frozen(Candidate::Slot(end)) = *first {
                 source.prefetch(end);
             }
@@ -215,9 +234,9 @@ impl LayeredIndex {
 
     /// The newest word of the tables with the tag of a mixed hash.
     #[inline]
-    fn first_candidate(&self, mixed: u64) -> First {
-        for table in self.frozen.iter().filter(|table| table.may_hold(mixed)) {
-            match table.first(mixed) {
+    fn first_candidate(&self, one: Sought) -> First {
+        for table in self.tables(one) {
+            match table.first(one.mixed) {
                 _ if table.is_rebuilt() => return First::Unknown,
                 Ok(None) => {}
                 Ok(Some(candidate)) => return First::Frozen(candidate),
@@ -227,10 +246,44 @@ impl LayeredIndex {
         First::Absent
     }
 
+    /// Asks the processor for what the writer's look-ups of these hashes will look at first, in the tables.
+    pub fn prefetch_batch(&self, hashes: &[u64]) {
+        for chunk in hashes.chunks(BATCH) {
+            let sought = self.sought(chunk);
+            for one in &sought[..chunk.len()] {
+                self.tables_for_writer(*one).for_each(|table| table.prefetch(one.mixed));
+            }
+        }
+    }
+
+    /// Asks the processor for what a look-up of `hash` will look at first, in the tables.
     #[inline]
-    pub(super) fn prefetch_mixed(&self, mixed: u64) {
-        let tables = self.frozen.iter().filter(|table| table.may_hold(mixed));
-        tables.for_each(|table| table.prefetch(mixed));
+    pub fn prefetch(&self, hash: u64) {
+        self.prefetch_sought(self.sought_one(hash));
+    }
+
+    #[inline]
+    fn prefetch_sought(&self, one: Sought) {
+        self.tables(one).for_each(|table| table.prefetch(one.mixed));
+    }
+
+    /// Where to look for a hash.
+    #[inline]
+    pub(super) fn sought_one(&self, hash: u64) -> Sought {
+        let mixed = self.mixer.mix(hash);
+        let is_recent = self.recent.as_ref().is_none_or(|recent| recent.may_hold(mixed));
+        Sought { mixed, is_recent }
+    }
+
+    /// Where to look for up to [`BATCH`] hashes. Without a branch for each, so that the words of the filter are fetched
+    /// at the same time.
+    #[inline]
+    fn sought(&self, hashes: &[u64]) -> [Sought; BATCH] {
+        let mut sought = [Sought::default(); BATCH];
+        for (one, hash) in sought.iter_mut().zip(hashes) {
+            *one = self.sought_one(*hash);
+        }
+        sought
     }
 
     /// See [`KeyIndexer::is_current`].
@@ -247,22 +300,16 @@ impl LayeredIndex {
         tail: u64,
         source: &S,
     ) -> Result<bool, S::Error> {
-        let mixed = self.mixer.mix(hash);
-        if let Some((index, _)) = self.locate(hash, mixed) {
+        let one = self.sought_one(hash);
+        if let Some((index, _)) = self.locate(hash, one) {
             return index.is_current(hash, end, identity, tail, source);
         }
-        self.ask_frozen(
-            mixed,
+        Self::ask_frozen(
+            self.tables(one),
             source,
-            |table| table.holds(hash, mixed, end, identity, source),
+            |table| table.holds(hash, one.mixed, end, identity, source),
             |index| index.is_current(hash, end, identity, tail, source),
         )
-    }
-
-    /// Asks the processor for what a look-up of `hash` will look at first, in the tables.
-    #[inline]
-    pub fn prefetch(&self, hash: u64) {
-        self.prefetch_mixed(self.mixer.mix(hash));
     }
 
     /// See [`KeyIndexer::current`].
@@ -276,14 +323,14 @@ impl LayeredIndex {
         identity: Identity<'_>,
         source: &S,
     ) -> Result<Current, S::Error> {
-        let mixed = self.mixer.mix(hash);
-        if let Some((index, _)) = self.locate(hash, mixed) {
+        let one = self.sought_one(hash);
+        if let Some((index, _)) = self.locate(hash, one) {
             return index.current(hash, identity, source);
         }
-        self.ask_frozen(
-            mixed,
+        Self::ask_frozen(
+            self.tables_for_writer(one),
             source,
-            |table| table.current(hash, mixed, identity, source),
+            |table| table.current(hash, one.mixed, identity, source),
             |index| index.current(hash, identity, source),
         )
     }
@@ -298,15 +345,15 @@ impl LayeredIndex {
         hash: u64,
         source: &S,
     ) -> Result<Vec<u64>, S::Error> {
-        let mixed = self.mixer.mix(hash);
-        if let Some((index, _)) = self.locate(hash, mixed) {
+        let one = self.sought_one(hash);
+        if let Some((index, _)) = self.locate(hash, one) {
             return Ok(index.live_lines(hash));
         }
-        self.ask_frozen(
-            mixed,
+        Self::ask_frozen(
+            self.tables_for_writer(one),
             source,
             |table| {
-                Ok(match table.held(hash, mixed, source)? {
+                Ok(match table.held(hash, one.mixed, source)? {
                     None => None,
                     Some(Held::Single { version, .. }) => {
                         Some(version.live_end().into_iter().collect())
@@ -317,6 +364,14 @@ impl LayeredIndex {
             |index| Ok(index.live_lines(hash)),
         )
     }
+}
+
+/// A hash that is looked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sought {
+    pub(super) mixed: u64,
+    /// Whether it may be in one of the layers and tables that `recent` knows.
+    pub(super) is_recent: bool,
 }
 
 /// What the first look of a batch found.

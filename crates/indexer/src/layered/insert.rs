@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::panic;
 use std::thread;
 
+use super::find::Sought;
 use super::{BATCH, Layer, LayeredIndex};
 use crate::filter::Filter;
 use crate::frozen::{Failure, Held};
@@ -119,24 +120,31 @@ impl LayeredIndex {
         source: &S,
     ) -> Result<u64, S::Error> {
         let Some(filter) = &self.live.filter else { return Ok(0) };
-        let mut mixed = [0; BATCH];
         let mut new_hashes = 0;
         for chunk in items.chunks(BATCH) {
-            for (mixed, item) in mixed.iter_mut().zip(chunk) {
-                *mixed = self.mixer.mix(item.hash);
-                if chunk.len() > 1 && !item.is_new {
-                    self.prefetch_mixed(*mixed);
-                }
+            for item in chunk.iter().filter(|item| chunk.len() > 1 && !item.is_new) {
+                self.prefetch(item.hash);
             }
-            for (mixed, item) in mixed.iter().zip(chunk) {
-                if item.is_new {
-                    filter.insert(*mixed);
-                }
-                let is_new = item.is_new || self.make_whole(item, *mixed, filter, source)?;
+            for item in chunk {
+                let is_new = if item.is_new {
+                    self.note(filter, self.mixer.mix(item.hash));
+                    true
+                } else {
+                    self.make_whole(item, filter, source)?
+                };
                 new_hashes += u64::from(is_new);
             }
         }
         Ok(new_hashes)
+    }
+
+    /// Lets look-ups of a hash pass to the live layer.
+    #[inline]
+    fn note(&self, filter: &Filter, mixed: u64) {
+        filter.insert(mixed);
+        for filter in self.recent.iter().chain(&self.coming) {
+            filter.insert(mixed);
+        }
     }
 
     /// Inserts the slots of a commit that was [prepared](Self::prepare), with nothing inserted in between.
@@ -158,28 +166,28 @@ impl LayeredIndex {
     fn make_whole<S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
-        mixed: u64,
         filter: &Filter,
         source: &S,
     ) -> Result<bool, S::Error> {
-        if self.live.locate(item.hash, mixed).is_some() {
+        let one = self.sought_one(item.hash);
+        if self.live.locate(item.hash, one).is_some() {
             return Ok(false);
         }
         let mut is_new = false;
-        let lines = match self.locate_freezing(item.hash, mixed) {
+        let lines = match self.locate_freezing(item.hash, one) {
             Some((_, location)) if item.replaces != 0 && location.end() == item.replaces => {
                 // The only line of the hash, and the one that goes on.
                 Vec::new()
             }
             Some((index, _)) => lines_of(index, item.hash, source)?,
             None => {
-                let lines = self.frozen_lines(item, mixed, source)?;
+                let lines = self.frozen_lines(item, one, source)?;
                 is_new = lines.is_none();
                 lines.unwrap_or_default()
             }
         };
         // Before the lines: who finds them must not be kept away from what comes after them.
-        filter.insert(mixed);
+        self.note(filter, one.mixed);
         self.live.index.adopt(item.hash, &lines);
         Ok(is_new)
     }
@@ -189,21 +197,21 @@ impl LayeredIndex {
     fn frozen_lines<'s, S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
-        mixed: u64,
+        one: Sought,
         source: &'s S,
     ) -> Result<Option<Vec<(Identity<'s>, PackedSlot)>>, S::Error> {
         let hash = item.hash;
-        self.ask_frozen(
-            mixed,
+        Self::ask_frozen(
+            self.tables_for_writer(one),
             source,
             |table| {
-                if item.replaces != 0 && table.is_single(mixed, item.replaces)? {
+                if item.replaces != 0 && table.is_single(one.mixed, item.replaces)? {
                     return Ok(Some(Some(Vec::new())));
                 }
                 let slot = |version: Version, is_bare| {
                     PackedSlot::new(hash, version.end, version.is_tombstone, is_bare)
                 };
-                Ok(match table.held(hash, mixed, source)? {
+                Ok(match table.held(hash, one.mixed, source)? {
                     None => None,
                     Some(Held::Single { version, identity }) => {
                         Some(Some(vec![(identity, slot(version, identity == Identity::Bare))]))

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use simd_r_drive_entry_handle::Layout;
 
+use self::find::Sought;
 use crate::filter::Filter;
 use crate::frozen::{FrozenIndex, Mixer};
 use crate::indexer::KeyIndexer;
@@ -39,6 +40,14 @@ pub struct LayeredIndex {
     freezing: Vec<Arc<Layer>>,
     /// Newest first, each standing on the next.
     frozen: Vec<Tier>,
+    /// Knows what the layers in memory hold, but for the lowest layer of all, and the first `covered` tables: what was
+    /// written since the oldest table was begun, if this process did that. Nothing else needs to be asked for a hash
+    /// that is older or new, as most are. `None` knows nothing and lets all pass.
+    recent: Option<Arc<Filter>>,
+    covered: usize,
+    /// Takes the place of `recent` when the table is complete that is being made of all that are older than what it
+    /// knows.
+    coming: Option<Arc<Filter>>,
     /// At most so many hashes are in the tables.
     all_hashes: u64,
     /// End of the slot of the table that was completed last, which names all; 0 if there is none.
@@ -46,7 +55,7 @@ pub struct LayeredIndex {
     mixer: Mixer,
 }
 
-/// A table, and the filter of the layer that it was made from, if it was made by this process.
+/// A table, and a filter in front of it, if it was made by this process.
 #[derive(Clone, Debug)]
 struct Tier {
     table: Arc<FrozenIndex>,
@@ -68,6 +77,7 @@ impl Tier {
         self.filter.as_ref().is_none_or(|filter| filter.may_hold(mixed))
     }
 }
+
 /// A layer in memory.
 struct Layer {
     index: KeyIndexer,
@@ -104,9 +114,9 @@ impl Layer {
     }
 
     #[inline]
-    fn locate(&self, hash: u64, mixed: u64) -> Option<Location> {
+    fn locate(&self, hash: u64, one: Sought) -> Option<Location> {
         match &self.filter {
-            Some(filter) if !filter.may_hold(mixed) => None,
+            Some(filter) if !one.is_recent || !filter.may_hold(one.mixed) => None,
             _ => self.index.locate(hash),
         }
     }
@@ -131,6 +141,9 @@ impl LayeredIndex {
             live: Arc::new(Layer::new(None, index)),
             freezing: Vec::new(),
             frozen: Vec::new(),
+            recent: None,
+            covered: 0,
+            coming: None,
             all_hashes: 0,
             newest_end: 0,
             mixer: Mixer::new(layout),
@@ -143,11 +156,17 @@ impl LayeredIndex {
         let newest = tables.get(newest);
         let (all_hashes, newest_end) =
             newest.map_or((0, 0), |newest| (newest.all_hashes(), newest.end()));
-        let filter = (!tables.is_empty()).then(|| filter_over(all_hashes));
+        let has_tables = !tables.is_empty();
+        let filter = has_tables.then(|| filter_of_layer(all_hashes));
+        // Not for as much as one day there may be: whoever opens a store may write little.
+        let recent = has_tables.then(|| filter_of_recent(all_hashes / 4));
         Self {
             all_hashes,
             newest_end,
             live: Arc::new(Layer::new(filter, KeyIndexer::new())),
+            recent,
+            covered: 0,
+            coming: None,
             freezing: Vec::new(),
             frozen: tables
                 .into_iter()
@@ -157,21 +176,27 @@ impl LayeredIndex {
         }
     }
 
-    /// A list with a new layer for writes: what this one holds takes none from now on.
+    /// The list for the time in which the planned table is made. If that takes what is in memory, this has a new layer
+    /// for writes, and what the other one holds takes none from now on.
     ///
     /// # Locking
     ///
     /// None; only the thread that writes may call it, and it must publish the new list before it writes again.
     #[must_use]
-    pub fn freeze(&self) -> Self {
-        let filter = filter_over(self.frozen_hashes() + self.unfrozen());
-        let mut freezing = vec![Arc::clone(&self.live)];
-        freezing.extend(self.freezing.iter().cloned());
-        Self {
-            live: Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
-            freezing,
-            ..self.clone()
+    pub fn started(&self, plan: TablePlan) -> Self {
+        let mut next = self.clone();
+        if plan.takes_layers() {
+            let filter = filter_of_layer(self.frozen_hashes() + self.unfrozen());
+            let taken = std::mem::replace(
+                &mut next.live,
+                Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
+            );
+            next.freezing.insert(0, taken);
         }
+        if plan.is_whole() {
+            next.coming = Some(filter_of_recent(plan.all_hashes()));
+        }
+        next
     }
 
     /// Makes room for so many more hashes in memory.
@@ -233,14 +258,21 @@ impl LayeredIndex {
             stats.heap_bytes += part.table_bytes as u64;
         }
         let filters = layers.filter_map(|layer| layer.filter.as_ref());
+        let filters = filters.chain(frozen.iter().filter_map(|tier| tier.filter.as_ref()));
+        let filters = filters.chain(&self.recent).chain(&self.coming);
         stats.heap_bytes += filters.map(|filter| filter.heap_bytes() as u64).sum::<u64>();
         stats
     }
 }
 
 /// A filter for what will be written before the next table, at the rate at which tables are made.
-fn filter_over(hashes: u64) -> Arc<Filter> {
+fn filter_of_layer(hashes: u64) -> Arc<Filter> {
     Arc::new(Filter::new((hashes / 64).max(1 << 17)))
+}
+
+/// A filter for what will be written before a table is as large as that of so many hashes is then, and merged with it.
+fn filter_of_recent(hashes: u64) -> Arc<Filter> {
+    Arc::new(Filter::new(hashes.max(1 << 18)))
 }
 
 impl fmt::Debug for LayeredIndex {

@@ -36,6 +36,10 @@ const SOON_SHARE: u64 = 12;
 /// With [`Merging::Late`], no more hashes are merged than so many times those in memory.
 const LATE_SHARE: u64 = 4;
 
+/// With room for no more tables than so many, tables grow by doubling before there is none left, when one of them would
+/// grow with each checkpoint.
+const LITTLE_ROOM: usize = 3;
+
 /// So many tables are left room for, that are written while others are merged.
 const ROOM: usize = 1;
 
@@ -67,6 +71,16 @@ impl TablePlan {
         self.kept == 0
     }
 
+    /// Whether what is in memory goes into it.
+    pub(super) fn takes_layers(&self) -> bool {
+        self.takes_layers
+    }
+
+    /// At most so many hashes are there in all.
+    pub(super) fn all_hashes(&self) -> u64 {
+        self.all_hashes
+    }
+
     /// How many tables become part of it.
     pub fn merged_tables(&self) -> usize {
         self.merged
@@ -85,7 +99,7 @@ impl TablePlan {
 }
 
 impl LayeredIndex {
-    /// What a table of all layers in memory will be, should they take no more writes, and of the tables that `merging`
+    /// What a table of all layers in memory will be, and of the tables that `merging`
     /// says, but for the oldest `busy` ones, which somebody merges.
     ///
     /// # Costs
@@ -121,14 +135,20 @@ impl LayeredIndex {
         if newer >= oldest.hashes() / SOON_SHARE { self.frozen.len() } else { others.len() }
     }
 
-    /// Tables of about the same size or smaller, as long as they are small; and more if there are too many.
+    /// Tables of about the same size or smaller, as long as they are small, or there is little room for more tables; and
+    /// more if there is none.
     fn merged_late(&self, in_memory: u64, free: usize) -> usize {
         let room = if free == self.frozen.len() { ROOM } else { 0 };
         let (mut sum, mut merged) = (in_memory, 0);
         for table in &self.frozen[..free] {
+            let left = TABLES_MAX.saturating_sub(self.frozen.len() - merged + room);
             let is_small = sum + table.hashes() <= in_memory.saturating_mul(LATE_SHARE);
-            let are_too_many = self.frozen.len() - merged + room >= TABLES_MAX;
-            if !are_too_many && (!is_small || table.hashes() > sum) {
+            let is_due = if left <= LITTLE_ROOM {
+                table.hashes() <= sum + sum / 4
+            } else {
+                is_small && table.hashes() <= sum
+            };
+            if left > 0 && !is_due {
                 break;
             }
             sum += table.hashes();
@@ -173,7 +193,7 @@ impl LayeredIndex {
         TablePlan { size: TableSize::new(hashes.min(plan.all_hashes), records), ..plan }
     }
 
-    /// Builds the planned table, of tables and, if it takes them, the layers that take no more writes, for a slot that
+    /// Builds the planned table, which this list was [started](Self::started) for, of tables and, if it takes them, the layers that take no more writes, for a slot that
     /// starts at `start`; `totals` are those of the log up to there. Hands all of it but its header to `write`.
     ///
     /// # Errors
@@ -202,8 +222,14 @@ impl LayeredIndex {
         } else if let Some(newest) = tables.first() {
             (tail, totals) = (newest.tail(), newest.totals());
         }
+        if let (true, Some(coming)) = (plan.is_whole() && !plan.takes_layers, &self.coming) {
+            // What is written meanwhile is noted by those who do.
+            for layer in std::iter::once(&self.live).chain(&self.freezing) {
+                layer.index.for_each_hash(|hash, _| coming.insert(self.mixer.mix(hash)));
+            }
+        }
         let mut build = |layers: &[&KeyIndexer], tables: &[&FrozenIndex]| {
-            let has_filter = !plan.is_whole() && self.filter_of_layer(plan).is_none();
+            let has_filter = self.filter_of_layer(plan).is_none();
             Build { layout, start, tail, totals, size: plan.size, layers, tables, has_filter }
                 .run(source, write)
         };
@@ -235,14 +261,24 @@ impl LayeredIndex {
         built.header(Company { newer, older }, all_hashes)
     }
 
-    /// The list in which `table`, built as planned, stands in the place of what it was made from.
+    /// The list in which `table`, built as planned, stands in the place of what it was made from. This list knows of what
+    /// is written until the new one is published, and may not know of what is written later.
     #[must_use]
     pub fn with_table(&self, table: FrozenIndex, plan: TablePlan, built: BuiltTable) -> Self {
         let filter = self.filter_of_layer(plan).or_else(|| built.filter.map(Arc::new));
         let mut next = self.clone();
         (next.all_hashes, next.newest_end) = (table.all_hashes(), table.end());
         let tier = Tier { table: Arc::new(table), filter };
-        next.frozen.splice(plan.range(self.frozen.len()), [tier]);
+        let range = plan.range(self.frozen.len());
+        if plan.is_whole() {
+            (next.recent, next.covered) = (next.coming.take(), range.start);
+        } else if range.end <= self.covered {
+            // Made of nothing but what `recent` knows.
+            next.covered = self.covered - range.len() + 1;
+        } else {
+            next.covered = self.covered.min(range.start);
+        }
+        next.frozen.splice(range, [tier]);
         if plan.takes_layers {
             next.freezing.clear();
         }

@@ -126,7 +126,7 @@ impl Shared {
         let reserved = {
             let mut writer = self.writer()?;
             let Some(plan) = writer.generation_ref().index.plan_merge() else { return Ok(false) };
-            writer.reserve(plan)?
+            writer.reserve_for_merge(&self.current, plan)?
         };
         let mut next = || {
             unless(is_cancelled)?;

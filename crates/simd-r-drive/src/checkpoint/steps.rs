@@ -78,7 +78,7 @@ impl Writer {
     ) -> io::Result<Reserved> {
         let plan = self.generation_ref().index.plan_table(merging, busy);
         let reserved = self.reserve(plan)?;
-        let index = reserved.generation.index.freeze();
+        let index = reserved.generation.index.started(plan);
         // In the order that readers rely on; see `TailLimit`.
         reserved.generation.limit.set(reserved.end);
         let log = Arc::clone(&reserved.generation.log);
@@ -87,8 +87,25 @@ impl Writer {
         Ok(Reserved { generation: self.generation(), ..reserved })
     }
 
+    /// The first step of a merge of tables: sets space aside in the log.
+    pub(super) fn reserve_for_merge(
+        &mut self,
+        current: &ArcSwap<Generation>,
+        plan: TablePlan,
+    ) -> io::Result<Reserved> {
+        let reserved = self.reserve(plan)?;
+        let generation = &reserved.generation;
+        self.set_generation(Arc::new(Generation {
+            log: Arc::clone(&generation.log),
+            index: generation.index.started(plan),
+            limit: Arc::clone(&generation.limit),
+        }));
+        current.store(self.generation());
+        Ok(Reserved { generation: self.generation(), ..reserved })
+    }
+
     /// Sets space aside in the log.
-    pub(super) fn reserve(&mut self, plan: TablePlan) -> io::Result<Reserved> {
+    fn reserve(&mut self, plan: TablePlan) -> io::Result<Reserved> {
         self.check()?;
         let payload_len = usize::try_from(plan.table_bytes())
             .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })?;
@@ -127,11 +144,9 @@ impl Writer {
         tables.users.extend(dropped.map(|table| (table.end(), Arc::downgrade(table))));
         tables.index_end = reserved.end;
         tables.checkpoints += 1;
-        self.set_generation(Arc::new(Generation {
-            log: Arc::clone(&generation.log),
-            index,
-            limit: Arc::clone(&generation.limit),
-        }));
+        // In the order that readers rely on; see `TailLimit`. The list before may know less of what will be written.
+        generation.limit.set(self.tail());
+        self.set_generation(Arc::new(Generation::new(Arc::clone(&generation.log), index)));
         current.swap(self.generation())
     }
 
