@@ -2,7 +2,7 @@
 //! matters is a ratio of things measured in one run; opens are measured in processes of their own.
 //!
 //! `cargo bench --bench index -- [MILLIONS] [DIRECTORY]`: 10 million keys of 20 bytes, values of 8, unless said otherwise.
-//! With `reads`, `kills` or `loads MILLIONS` instead, only that part.
+//! With `reads`, `kills`, `loads MILLIONS` or `puts MILLIONS` instead, only that part.
 
 use std::collections::HashMap;
 use std::env;
@@ -30,13 +30,20 @@ fn main() -> io::Result<()> {
         ["loads", millions] => {
             loads(temporary(&env::temp_dir())?.path(), number(millions) * 1_000_000)
         }
+        ["puts", millions] => {
+            let (directory, entries) = (temporary(&env::temp_dir())?, number(millions) * 1_000_000);
+            let path = directory.path().join("without.srd");
+            let options = OpenOptions::new().create(true).automatic_checkpoints(false);
+            load(&options.open(&path)?, 0, entries)?;
+            longest_put(directory.path(), entries)
+        }
         ["reads"] => reads(temporary(&env::temp_dir())?.path()),
         ["kills"] => kills(temporary(&env::temp_dir())?.path(), 10_000_000),
         [] => run(10_000_000, &env::temp_dir()),
         [millions] => run(number(millions) * 1_000_000, &env::temp_dir()),
         [millions, directory] => run(number(millions) * 1_000_000, Path::new(directory)),
         _ => Err(io::Error::other(
-            "expected: [MILLIONS] [DIRECTORY], reads, kills, or loads MILLIONS",
+            "expected: [MILLIONS] [DIRECTORY], reads, kills, loads MILLIONS, or puts MILLIONS",
         )),
     }
 }

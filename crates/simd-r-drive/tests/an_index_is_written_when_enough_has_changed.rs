@@ -14,7 +14,7 @@ use support::{keys_of_one_hash, new_path, within};
 const CLOSE_MIN: u64 = 4096;
 
 /// Writes since the last checkpoint from which one is made while the store is open.
-const AUTOMATIC_MIN: u64 = 65_536;
+const AUTOMATIC_MIN: u64 = 32_768;
 
 /// The value that belongs to a hash: in its first life, or a later one.
 fn value(hash: u64, life: u64) -> [u8; 16] {

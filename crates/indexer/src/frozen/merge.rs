@@ -153,11 +153,10 @@ impl<'a> Sources<'a> {
         // The lowest key, its stream, and the lowest key of all other streams.
         let (mut lowest, mut number, mut limit) = (END, 0, END);
         for (at, key) in self.keys.iter().enumerate() {
-            if *key < lowest {
-                (limit, lowest, number) = (lowest, *key, at);
-            } else {
-                limit = limit.min(*key);
-            }
+            // Without branches, which no processor could predict.
+            limit = limit.min(lowest.max(*key));
+            number = if *key < lowest { at } else { number };
+            lowest = lowest.min(*key);
         }
         if lowest == END {
             return Ok(None);

@@ -28,18 +28,28 @@ impl LayeredIndex {
         layers.find_map(|layer| Some((&layer.index, layer.locate(hash, one)?)))
     }
 
-    /// The tables that may hold a hash, newest first, for a reader. What it looks for is there, as a rule, and most likely
-    /// in the oldest, whose filter is not worth a look then.
+    /// The tables that may hold a hash, newest first.
     #[inline]
-    fn tables(&self, one: Sought) -> impl Iterator<Item = &Tier> {
-        let is_asked = move |table: &&Tier| table.is_oldest() || table.may_hold(one.mixed);
-        self.uncovered(one).iter().filter(is_asked)
+    pub(super) fn tables(&self, one: Sought) -> impl Iterator<Item = &Tier> {
+        self.uncovered(one).iter().filter(move |table| table.may_hold(one.mixed))
     }
 
-    /// As [`tables`](Self::tables), for the writer. What it looks for is new, as a rule.
+    /// As [`tables`](Self::tables), for a reader, who looks for what is there, most likely in the oldest: while its filter is
+    /// on the way from memory, its line is too.
     #[inline]
-    pub(super) fn tables_for_writer(&self, one: Sought) -> impl Iterator<Item = &Tier> {
-        self.uncovered(one).iter().filter(move |table| table.may_hold(one.mixed))
+    fn tables_for_reader(&self, one: Sought) -> impl Iterator<Item = &Tier> {
+        if let Some(oldest) = self.frozen.last() {
+            oldest.prefetch(one.mixed);
+        }
+        self.tables(one)
+    }
+
+    /// As [`tables`](Self::tables), for one of a reader's many look-ups at a time, whose lines are on the way anyway: then
+    /// the filter of the oldest is not worth a look.
+    #[inline]
+    fn tables_of_many(&self, one: Sought) -> impl Iterator<Item = &Tier> {
+        let is_asked = move |table: &&Tier| table.is_oldest() || table.may_hold(one.mixed);
+        self.uncovered(one).iter().filter(is_asked)
     }
 
     #[inline]
@@ -88,7 +98,7 @@ impl LayeredIndex {
             return index.resolve(location, hash, key, tail, source);
         }
         Self::ask_frozen(
-            self.tables(one),
+            self.tables_for_reader(one),
             source,
             |table| table.find(hash, one.mixed, key, source),
             |index| index.find(hash, key, tail, source),
@@ -112,7 +122,7 @@ impl LayeredIndex {
             return index.resolve_by_hash(location, hash, tail, source);
         }
         Self::ask_frozen(
-            self.tables(one),
+            self.tables_for_reader(one),
             source,
             |table| {
                 Ok(match table.held(hash, one.mixed, source)? {
@@ -235,7 +245,7 @@ impl LayeredIndex {
     /// The newest word of the tables with the tag of a mixed hash.
     #[inline]
     fn first_candidate(&self, one: Sought) -> First {
-        for table in self.tables(one) {
+        for table in self.tables_of_many(one) {
             match table.first(one.mixed) {
                 _ if table.is_rebuilt() => return First::Unknown,
                 Ok(None) => {}
@@ -251,7 +261,7 @@ impl LayeredIndex {
         for chunk in hashes.chunks(BATCH) {
             let sought = self.sought(chunk);
             for one in &sought[..chunk.len()] {
-                self.tables_for_writer(*one).for_each(|table| table.prefetch(one.mixed));
+                self.tables(*one).for_each(|table| table.prefetch(one.mixed));
             }
         }
     }
@@ -264,7 +274,7 @@ impl LayeredIndex {
 
     #[inline]
     fn prefetch_sought(&self, one: Sought) {
-        self.tables(one).for_each(|table| table.prefetch(one.mixed));
+        self.tables_of_many(one).for_each(|table| table.prefetch(one.mixed));
     }
 
     /// Where to look for a hash.
@@ -305,7 +315,7 @@ impl LayeredIndex {
             return index.is_current(hash, end, identity, tail, source);
         }
         Self::ask_frozen(
-            self.tables(one),
+            self.tables_of_many(one),
             source,
             |table| table.holds(hash, one.mixed, end, identity, source),
             |index| index.is_current(hash, end, identity, tail, source),
@@ -328,7 +338,7 @@ impl LayeredIndex {
             return index.current(hash, identity, source);
         }
         Self::ask_frozen(
-            self.tables_for_writer(one),
+            self.tables(one),
             source,
             |table| table.current(hash, one.mixed, identity, source),
             |index| index.current(hash, identity, source),
@@ -350,7 +360,7 @@ impl LayeredIndex {
             return Ok(index.live_lines(hash));
         }
         Self::ask_frozen(
-            self.tables_for_writer(one),
+            self.tables(one),
             source,
             |table| {
                 Ok(match table.held(hash, one.mixed, source)? {

@@ -202,7 +202,7 @@ impl LayeredIndex {
     ) -> Result<Option<Vec<(Identity<'s>, PackedSlot)>>, S::Error> {
         let hash = item.hash;
         Self::ask_frozen(
-            self.tables_for_writer(one),
+            self.tables(one),
             source,
             |table| {
                 if item.replaces != 0 && table.is_single(one.mixed, item.replaces)? {

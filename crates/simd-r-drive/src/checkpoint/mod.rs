@@ -30,7 +30,7 @@ use crate::shared::Shared;
 use crate::store::DataStore;
 
 /// With fewer writes since the last checkpoint, none is made while the store is open.
-const AUTOMATIC_MIN: u64 = 1 << 16;
+const AUTOMATIC_MIN: u64 = 1 << 15;
 
 /// Nor with fewer than this share of the hashes that are in the file, one in so many.
 const AUTOMATIC_SHARE: u64 = 128;
