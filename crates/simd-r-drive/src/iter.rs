@@ -9,7 +9,7 @@ use crate::events;
 use crate::generation::{Generation, Totals, line_identity};
 use crate::open::line_of;
 use crate::store::DataStore;
-use crate::superseded::Superseded;
+use crate::superseded::{Line, Superseded};
 
 /// Live entries of a store, newest first, as of the moment when it was made.
 ///
@@ -79,11 +79,13 @@ impl EntryIterator {
             self.look_ahead();
             let (map, slot) = self.generation.mapped_slot(end)?;
             let fields = &slot.trailer.fields;
-            if fields.kind.is_keyed() && fields.previous_end != 0 {
-                self.superseded.insert(fields.previous_end);
+            let is_bare = fields.is_bare();
+            let (hash, _) = line_of(is_bare, slot.key());
+            if fields.kind.is_keyed() && (1..=slot.start).contains(&fields.previous_end) {
+                self.superseded.insert(Line { end: fields.previous_end, hash, is_bare });
             }
-            if fields.kind == Kind::Value && !self.superseded.contains(end) {
-                let (hash, _) = line_of(fields.is_bare(), slot.key());
+            let is_value = fields.kind == Kind::Value;
+            if is_value && !self.superseded.contains(Line { end, hash, is_bare }) {
                 #[cfg(test)]
                 {
                     self.lookups += usize::from(!self.is_all_live);

@@ -26,7 +26,7 @@ pub struct StoreStats {
     pub store_id: [u8; 16],
     /// Hashes in the index in memory: what was written since the last checkpoint, or everything if there was none.
     pub index_hashes: u64,
-    /// Memory of that index in bytes, but for groups of colliding keys.
+    /// Memory of that index, but for groups of colliding keys, and of the filters in front of the one in the file, in bytes.
     pub index_heap_bytes: u64,
     /// Hashes in the index in the file, at most.
     pub frozen_hashes: u64,

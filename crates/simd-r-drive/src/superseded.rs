@@ -3,33 +3,41 @@
 /// Slots that are remembered, at most.
 const SLOTS: usize = 1 << 10;
 
-/// Ends of slots that a newer version of the same entry was seen to follow. They are dead, as of any tail at or above
-/// that one, without a look into the index: which might have to follow the versions that were written since, for each of
-/// them anew.
+/// Slots that a newer one of the same entry was seen to follow. They are dead, as of any tail at or above that one,
+/// without a look into the index: which might have to follow the versions that were written since, for each of them anew.
 ///
 /// Forgets what other slots take the place of, and so is no more than a short cut.
 #[derive(Debug, Default)]
 pub(crate) struct Superseded {
-    /// The end of a slot at the place that its offset gives it; empty before the first.
-    ends: Vec<u64>,
+    /// A slot at the place that its offset gives it; empty before the first.
+    slots: Vec<Line>,
+}
+
+/// A slot, by its end, with the hash of its entry, and whether that was written by hash alone. A slot that was made up may
+/// name one of another entry as the version before: that is not dead for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) end: u64,
+    pub(crate) hash: u64,
+    pub(crate) is_bare: bool,
 }
 
 impl Superseded {
-    /// Remembers the slot that ends at `end`.
+    /// Remembers a slot.
     #[inline]
-    pub(crate) fn insert(&mut self, end: u64) {
-        if self.ends.is_empty() {
-            self.ends = vec![0; SLOTS];
+    pub(crate) fn insert(&mut self, line: Line) {
+        if self.slots.is_empty() {
+            self.slots = vec![Line::default(); SLOTS];
         }
-        if let Some(place) = self.ends.get_mut(place(end)) {
-            *place = end;
+        if let Some(place) = self.slots.get_mut(place(line.end)) {
+            *place = line;
         }
     }
 
-    /// Whether the slot that ends at `end` is remembered.
+    /// Whether a slot is remembered.
     #[inline]
-    pub(crate) fn contains(&self, end: u64) -> bool {
-        self.ends.get(place(end)) == Some(&end)
+    pub(crate) fn contains(&self, line: Line) -> bool {
+        self.slots.get(place(line.end)) == Some(&line)
     }
 }
 
@@ -37,4 +45,21 @@ impl Superseded {
 #[inline]
 fn place(end: u64) -> usize {
     (end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SLOTS.ilog2())) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_remembered_for_its_own_entry_alone() {
+        let mut superseded = Superseded::default();
+        let line = Line { end: 20_480, hash: 7, is_bare: false };
+        assert!(!superseded.contains(line));
+        superseded.insert(line);
+        assert!(superseded.contains(line));
+        assert!(!superseded.contains(Line { hash: 8, ..line }));
+        assert!(!superseded.contains(Line { is_bare: true, ..line }));
+        assert!(!superseded.contains(Line { end: 20_544, ..line }));
+    }
 }

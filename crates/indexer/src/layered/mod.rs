@@ -99,7 +99,7 @@ pub struct LayeredStats {
     pub frozen_hashes: u64,
     /// Tables in the log.
     pub tables: u64,
-    /// Memory of the layers in memory, in bytes, but for groups of colliding keys.
+    /// Memory of the layers in memory, but for groups of colliding keys, and of all filters, in bytes.
     pub heap_bytes: u64,
     /// Length of the tables in the log, in bytes.
     pub table_bytes: u64,
