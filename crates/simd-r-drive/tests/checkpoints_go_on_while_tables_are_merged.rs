@@ -14,7 +14,7 @@ use support::hooks::{Call, Hooked};
 use support::new_path;
 
 /// Writes since the last checkpoint from which one is made.
-const AUTOMATIC_MIN: u64 = 65_536;
+const AUTOMATIC_MIN: u64 = 32_768;
 
 /// A piece of a table is longer than this; a barrier, a hint, a table's header is not, and they are written by the holder
 /// of the writer's lock, who must not be held up.
@@ -124,7 +124,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn checkpoints_go_on_while_tables_are_merged() {
-    const FIRST: u64 = 140_000;
+    const FIRST: u64 = 70_000;
     let (_directory, path) = new_path();
     let quiet = OpenOptions::new().create(true).automatic_checkpoints(false);
     let store = quiet.open(&path).unwrap();
