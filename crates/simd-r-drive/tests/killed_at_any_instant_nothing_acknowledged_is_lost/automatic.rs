@@ -20,7 +20,7 @@ const COMMIT: u64 = 2000;
 const COMMITS: u64 = 150;
 
 /// With so many writes since the last checkpoint, an open store makes one.
-const AUTOMATIC_MIN: u64 = 65_536;
+const AUTOMATIC_MIN: u64 = 32_768;
 
 /// How many kills a series has: fewer than others, since each writes and reads some hundred thousand entries.
 fn kills() -> u64 {
