@@ -270,6 +270,7 @@ fn load(
         None
     };
     let (index_end, newest_index_end);
+    let mut damaged_root_link = None;
     let index = match through_table {
         Some(opened) => {
             (index_end, newest_index_end) = (opened.index_end, opened.newest_index_end);
@@ -284,6 +285,7 @@ fn load(
             (index_end, newest_index_end) = (0, replayed.newest_index_end);
             report.slots_replayed = replayed.slots;
             report.damaged = replayed.damaged;
+            damaged_root_link = replayed.damaged_root_link;
             log.counts = Counts::new(Totals {
                 tail: found.tail.end,
                 live_keys: replayed.live_keys,
@@ -294,11 +296,14 @@ fn load(
         }
     };
     // Of a file that was cut off, the end is missing.
-    let durable_end = header.checkpoints.iter().map(|checkpoint| checkpoint.durable_tail).max();
-    if let Some(missing) = durable_end.filter(|end| *end > found.tail.end) {
-        report.damaged.insert(0, found.tail.end..missing);
+    if found.expected_end > found.tail.end {
+        report.damaged.insert(0, found.tail.end..found.expected_end);
     }
     log.damage = DamageMap::new(report.damaged.clone(), options.salvage);
+    if let Some(link) = damaged_root_link {
+        report.damaged.retain(|extent| !extent.is_empty());
+        report.damaged.push(link);
+    }
     let generation = Generation::new(Arc::new(log), index);
     let root_end = header.identity.layout().header_len();
     // Only now, when all else has been read without an error, is anything changed.
@@ -363,7 +368,8 @@ pub(crate) fn new_file(
         return Err(WriteError::Locked.into());
     }
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
-    let found = Tail { durable: root, tail: root, data_end: root.end };
+    let (durable, tail) = (root, root);
+    let found = Tail { durable, tail, data_end: root.end, expected_end: root.end };
     let mut log = map_log(file, identity, &found, options)?;
     log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
     let index = LayeredIndex::new(&log.layout, KeyIndexer::new());
