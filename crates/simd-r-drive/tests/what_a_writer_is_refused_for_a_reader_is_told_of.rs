@@ -1,4 +1,5 @@
-//! A store that is refused to a writer as damaged, and opens for reading, has its damage in the report.
+//! A store that is refused to a writer as damaged, and opens for reading, has its damage in the
+//! report.
 
 mod support;
 
@@ -43,7 +44,8 @@ fn refused_as(path: &Path) -> Damage {
     }
 }
 
-/// The durable point was ignored, and the log, as far as it was found, was served as if it were all there had been.
+/// The durable point was ignored, and the log, as far as it was found, was served as if it were all
+/// there had been.
 #[test]
 fn a_durable_point_that_no_slot_can_have_is_damage() {
     for (durable_tail, durable_seal) in

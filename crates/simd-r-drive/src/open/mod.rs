@@ -37,8 +37,9 @@ pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
-pub(crate) use self::table::newer_index;
-pub(crate) use self::tail::{Point, Tail, find_tail};
+pub(crate) use self::resync::resync;
+pub(crate) use self::table::{named_tables, newer_index};
+pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
 pub(crate) use self::window_reader::{Direction, WindowReader};
 
 /// How often a path is tried at which something is, and yet nothing.

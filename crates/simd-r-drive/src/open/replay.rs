@@ -25,8 +25,8 @@ pub(crate) struct Replayed {
     pub(crate) newest_index_end: u64,
     /// What could not be read, newest first.
     pub(crate) damaged: Vec<Range<u64>>,
-    /// The link of the oldest slot, if it does not lead to the header: what could not be read then ends with an empty
-    /// range there.
+    /// The link of the oldest slot, if it does not lead to the header: what could not be read then
+    /// ends with an empty range there.
     pub(crate) damaged_root_link: Option<Range<u64>>,
 }
 
@@ -60,8 +60,8 @@ pub(crate) fn replay(
             Ok(None) => return Ok(replayed),
             Err(error) if tolerate_damage && is_format_error(&error) => {
                 if end == layout.header_len() {
-                    // The oldest slot does not link to this header: nothing more can be below it, but that is
-                    // not what was written.
+                    // The oldest slot does not link to this header: nothing more can be below it,
+                    // but that is not what was written.
                     replayed.damaged.push(end..end);
                     replayed.damaged_root_link = Some(oldest_end - LINK_LEN..oldest_end);
                     return Ok(replayed);

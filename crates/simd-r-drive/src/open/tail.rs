@@ -138,7 +138,8 @@ fn is_possible_end(layout: &Layout, end: u64) -> bool {
     end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
-/// Whether a durable point can be right, wherever the log ends. At the header's end there is one seal alone.
+/// Whether a durable point can be right, wherever the log ends. At the header's end there is one
+/// seal alone.
 fn is_possible(layout: &Layout, root: Point, point: Point) -> bool {
     is_possible_end(layout, point.end) && (point.end != root.end || point == root)
 }
