@@ -16,14 +16,17 @@ use crate::superseded::{Line, Superseded};
 /// It holds no lock and constant memory, keeps the store's file alive, and goes on undisturbed by writes and
 /// by the drop of the store.
 ///
-/// An entry that is damaged ends the iteration: [`EntryIterator::next_entry`] returns the error, which the
-/// `Iterator` can only keep for [`EntryIterator::error`].
+/// An entry that is damaged ends the iteration: [`EntryIterator::next_entry`] returns the error,
+/// which the `Iterator` can only keep for [`EntryIterator::error`]. Whoever does not ask takes the
+/// entries before it for all: [`DataStore::entries`] is an iterator that gives the error itself.
 #[derive(Debug)]
 pub struct EntryIterator {
     generation: Arc<Generation>,
     tail: u64,
     /// Where the next slot to look at ends.
     position: u64,
+    /// Whether each value is checked.
+    is_verifying: bool,
     /// Nothing below the tail was dead, so that no slot needs a look-up.
     is_all_live: bool,
     ahead: Ahead,
@@ -51,6 +54,7 @@ impl EntryIterator {
         let is_all_live = dead_slots == 0;
         let ahead = Ahead { position: tail, slots: 0 };
         Self {
+            is_verifying: generation.verify_reads,
             generation,
             tail,
             position: tail,
@@ -61,6 +65,12 @@ impl EntryIterator {
             lookups: 0,
             error: None,
         }
+    }
+
+    /// For whoever checks the values itself, if they are to be.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn without_verification(generation: Arc<Generation>, totals: Totals) -> Self {
+        Self { is_verifying: false, ..Self::new(generation, totals) }
     }
 
     /// The next older live entry; `None` at the end of the log.
@@ -102,7 +112,7 @@ impl EntryIterator {
                     if let Some(damage) = &self.generation.damage {
                         damage.confirm(end)?;
                     }
-                    if self.generation.verify_reads {
+                    if self.is_verifying {
                         verify_slot(&slot, &self.generation.layout)?;
                     }
                     let handle = EntryHandle::from_slot(map, &slot, hash)?;

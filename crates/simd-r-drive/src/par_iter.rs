@@ -1,5 +1,6 @@
 //! Parallel iteration, for work on entries that is heavier than finding them.
 
+use std::io;
 use std::sync::Arc;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -9,12 +10,15 @@ use crate::generation::{Generation, Totals};
 use crate::iter::EntryIterator;
 
 /// Walks the log once for the ends of its live entries, then hands them out in parallel.
-pub(crate) fn par_iter_entries(
+pub(crate) fn par_entries(
     generation: Arc<Generation>,
     totals: Totals,
-) -> impl ParallelIterator<Item = EntryHandle> {
-    let ends: Vec<(u64, u64)> = EntryIterator::new(Arc::clone(&generation), totals)
-        .map(|entry| (entry.slot_end(), entry.key_hash()))
-        .collect();
-    ends.into_par_iter().filter_map(move |(end, hash)| generation.handle(end, hash).ok())
+) -> impl ParallelIterator<Item = io::Result<EntryHandle>> {
+    // Values are verified in parallel, if they are to be.
+    let mut entries = EntryIterator::without_verification(Arc::clone(&generation), totals);
+    let ends: Vec<(u64, u64)> =
+        entries.by_ref().map(|entry| (entry.slot_end(), entry.key_hash())).collect();
+    let error = entries.finish().err();
+    let entries = ends.into_par_iter().map(move |(end, hash)| generation.handle(end, hash));
+    entries.chain(error.into_par_iter().map(Err))
 }

@@ -14,6 +14,9 @@ use crate::view::View;
 impl DataStore {
     /// All live entries, newest first, as of now. Later writes do not show, and do not disturb it.
     ///
+    /// An iteration that damage has ended looks like one that is complete, unless
+    /// [`EntryIterator::finish`] is called: prefer [`DataStore::entries`], whose items are results.
+    ///
     /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the store is
     /// dead.
     pub fn iter_entries(&self) -> EntryIterator {
@@ -21,12 +24,14 @@ impl DataStore {
         EntryIterator::new(generation, totals)
     }
 
-    /// All live entries, in no particular order, for parallel work on them. Takes 16 bytes of memory an
-    /// entry.
+    /// All live entries that are not damaged, in no particular order, for parallel work on them.
+    /// Takes 16 bytes of memory an entry.
+    ///
+    /// Nobody learns what is missing: prefer [`DataStore::par_entries`], whose items are results.
     #[cfg(feature = "parallel")]
     pub fn par_iter_entries(&self) -> impl rayon::iter::ParallelIterator<Item = EntryHandle> {
-        let (generation, totals) = self.shared.now_full();
-        crate::par_iter::par_iter_entries(generation, totals)
+        use rayon::iter::ParallelIterator as _;
+        self.par_entries().filter_map(Result::ok)
     }
 
     /// The store as of now, to be read for as long as it is held, whatever is written meanwhile.

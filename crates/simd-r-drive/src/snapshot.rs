@@ -37,7 +37,13 @@ impl Snapshot {
         Self { generation, totals }
     }
 
-    /// All live entries of the snapshot, newest first.
+    /// What the snapshot is of.
+    pub(crate) fn state(&self) -> (Arc<Generation>, Totals) {
+        (Arc::clone(&self.generation), self.totals)
+    }
+
+    /// All live entries of the snapshot, newest first. Prefer [`Snapshot::entries`], whose items
+    /// are results: see [`DataStore::iter_entries`](crate::DataStore::iter_entries).
     pub fn iter_entries(&self) -> EntryIterator {
         EntryIterator::new(Arc::clone(&self.generation), self.totals)
     }

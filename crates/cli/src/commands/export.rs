@@ -38,8 +38,8 @@ pub(crate) fn run(
     let mut destination = Destination::new(dir, store_path, choices.force).with_context(cannot)?;
     let mut progress = Progress::new(console, Some(store.stats().live_keys), "exporting");
     let (mut files, mut bytes) = (0_u64, 0_u64);
-    let mut entries = store.iter_entries();
-    while let Some(entry) = entries.next_entry().context("cannot read all entries")? {
+    for entry in store.entries() {
+        let entry = entry.context("cannot read all entries")?;
         progress.advance(1);
         if !entry.key().unwrap_or_default().starts_with(prefix) {
             continue;

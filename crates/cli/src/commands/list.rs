@@ -1,14 +1,14 @@
 //! `list`: prints the keys.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use simd_r_drive::EntryHandle;
+use simd_r_drive::KeyInfo;
 
 use crate::console::Console;
-use crate::key::{entry_json, entry_name};
+use crate::key::{entry_json_of, entry_name_of};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::timestamp::rfc3339;
@@ -40,15 +40,10 @@ pub(crate) fn run(
     format: Format,
 ) -> Result<Outcome> {
     let (store, outcome) = open::for_salvage(console, store_path, is_salvage, false)?;
-    let mut entries = Vec::new();
-    let mut iterator = store.iter_entries();
-    while let Some(entry) = iterator.next_entry().context("cannot list all keys")? {
-        if entry.key().unwrap_or_default().starts_with(prefix) {
-            entries.push(entry);
-        }
-    }
+    let entries: io::Result<Vec<KeyInfo>> = store.keys_with_prefix(prefix).collect();
+    let mut entries = entries.context("cannot list all keys")?;
     // Those without a key come first, by hash.
-    entries.sort_unstable_by(|a, b| (a.key(), a.key_hash()).cmp(&(b.key(), b.key_hash())));
+    entries.sort_unstable_by(|a, b| (&a.key, a.key_hash).cmp(&(&b.key, b.key_hash)));
     let mut output = console.output();
     for entry in &entries {
         if console.is_json {
@@ -56,14 +51,13 @@ pub(crate) fn run(
             continue;
         }
         match format {
-            Format::Key => writeln!(output, "{}", entry_name(entry))?,
+            Format::Key => writeln!(output, "{}", name(entry))?,
             Format::Long => {
-                let (size, time) = (entry.size(), entry.written_at().map(rfc3339));
-                let time = time.unwrap_or_default();
-                writeln!(output, "{size:>12}  {time:20}  {}", entry_name(entry))?;
+                let (len, time) = (entry.value_len, rfc3339(entry.written_at));
+                writeln!(output, "{len:>12}  {time:20}  {}", name(entry))?;
             }
             Format::Null => {
-                if let Some(key) = entry.key() {
+                if let Some(key) = &entry.key {
                     output.write_all(key)?;
                     output.write_all(b"\0")?;
                 }
@@ -74,9 +68,13 @@ pub(crate) fn run(
     Ok(outcome)
 }
 
-fn json_of(entry: &EntryHandle) -> Value {
-    let mut object = entry_json(entry);
-    object.insert("size".to_owned(), entry.size().into());
-    object.insert("written_at".to_owned(), entry.written_at().map(rfc3339).into());
+fn name(entry: &KeyInfo) -> String {
+    entry_name_of(entry.key.as_deref(), entry.key_hash)
+}
+
+fn json_of(entry: &KeyInfo) -> Value {
+    let mut object = entry_json_of(entry.key.as_deref(), entry.key_hash);
+    object.insert("size".to_owned(), entry.value_len.into());
+    object.insert("written_at".to_owned(), rfc3339(entry.written_at).into());
     object.into()
 }

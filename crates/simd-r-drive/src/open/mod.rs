@@ -40,7 +40,7 @@ pub use self::report::RecoveryReport;
 pub(crate) use self::resync::resync;
 pub(crate) use self::table::{named_tables, newer_index};
 pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
-pub(crate) use self::window_reader::{Direction, WindowReader};
+pub(crate) use self::window_reader::{Direction, Through, Window, WindowReader};
 
 /// How often a path is tried at which something is, and yet nothing.
 const MAX_DANGLING_ATTEMPTS: usize = 3;

@@ -13,6 +13,13 @@ use simd_r_drive_writer::{StoreFile, read_full_at};
 const WINDOW_LEN_MIN: usize = 16 << 10;
 const WINDOW_LEN_MAX: usize = 1 << 20;
 
+/// Whoever reads backward and passes over at least so many bytes unread looks at the keys of large
+/// slots: what lies between is then not read with them.
+const SPARSE_GAP: u64 = 32 << 10;
+
+/// The system reads whole pages.
+const PAGE_LEN: u64 = 4096;
+
 /// In which direction a log is read, so that one read serves many slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -20,10 +27,9 @@ pub(crate) enum Direction {
     Forward,
 }
 
-/// A window onto a file.
+/// A piece of a file, and what will be read of it next.
 #[derive(Debug)]
-pub(crate) struct WindowReader<'a> {
-    file: &'a dyn StoreFile,
+pub(crate) struct Window {
     direction: Direction,
     /// The end of what may be read.
     end: u64,
@@ -32,31 +38,45 @@ pub(crate) struct WindowReader<'a> {
     window_len: usize,
 }
 
-impl<'a> WindowReader<'a> {
-    /// Reads `file` up to `end`.
-    pub(crate) fn new(file: &'a dyn StoreFile, end: u64, direction: Direction) -> Self {
-        Self { file, direction, end, start: 0, buffer: Vec::new(), window_len: WINDOW_LEN_MIN }
+impl Window {
+    /// For a file that is read up to `end`.
+    pub(crate) fn new(end: u64, direction: Direction) -> Self {
+        Self { direction, end, start: 0, buffer: Vec::new(), window_len: WINDOW_LEN_MIN }
+    }
+
+    /// The `len` bytes of `file` at `offset`.
+    #[inline]
+    fn read(&mut self, file: &dyn StoreFile, offset: u64, len: usize) -> io::Result<&[u8]> {
+        if self.bytes(offset, len).is_none() {
+            self.refill(file, offset, len)?;
+        }
+        self.bytes(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// The bytes asked for, if they are in the window.
     #[inline]
-    fn window(&self, offset: u64, len: usize) -> Option<&[u8]> {
+    fn bytes(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
         self.buffer.get(at..at.checked_add(len)?)
     }
 
     #[cold]
-    fn refill(&mut self, offset: u64, len: usize) -> io::Result<()> {
+    fn refill(&mut self, file: &dyn StoreFile, offset: u64, len: usize) -> io::Result<()> {
         if offset.checked_add(len as u64).is_none_or(|end| end > self.end) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let window = self.window_len.max(len) as u64;
-        self.window_len = (self.window_len * 4).min(WINDOW_LEN_MAX);
+        let end = offset + len as u64;
         // A forward walk goes back too: from a trailer to its payload, and through the places where a slot may
         // end, the furthest first. What lies on both sides is then read next.
         let is_going_back = !self.buffer.is_empty() && offset < self.start;
-        let end = offset + len as u64;
+        let is_sparse = is_going_back && self.start.saturating_sub(end) >= SPARSE_GAP;
+        self.window_len = (self.window_len * 4).min(WINDOW_LEN_MAX);
         let (start, end) = match self.direction {
+            Direction::Backward if is_sparse => {
+                self.window_len = WINDOW_LEN_MIN;
+                (offset / PAGE_LEN * PAGE_LEN, end)
+            }
             Direction::Backward => (end.saturating_sub(window), end),
             Direction::Forward if is_going_back => {
                 let start = end.saturating_sub(window / 2).min(offset);
@@ -66,18 +86,43 @@ impl<'a> WindowReader<'a> {
         };
         self.buffer.resize((end - start) as usize, 0);
         self.start = start;
-        let read = read_full_at(self.file, &mut self.buffer, start);
+        let read = read_full_at(file, &mut self.buffer, start);
         self.buffer.truncate(*read.as_ref().unwrap_or(&0));
         read.map(drop)
+    }
+}
+
+/// A window onto a file.
+#[derive(Debug)]
+pub(crate) struct WindowReader<'a> {
+    file: &'a dyn StoreFile,
+    window: Window,
+}
+
+impl<'a> WindowReader<'a> {
+    /// Reads `file` up to `end`.
+    pub(crate) fn new(file: &'a dyn StoreFile, end: u64, direction: Direction) -> Self {
+        Self { file, window: Window::new(end, direction) }
     }
 }
 
 impl LogSource for WindowReader<'_> {
     #[inline]
     fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
-        if self.window(offset, len).is_none() {
-            self.refill(offset, len)?;
-        }
-        self.window(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        self.window.read(self.file, offset, len)
+    }
+}
+
+/// A file through a window that somebody else keeps.
+#[derive(Debug)]
+pub(crate) struct Through<'a> {
+    pub(crate) file: &'a dyn StoreFile,
+    pub(crate) window: &'a mut Window,
+}
+
+impl LogSource for Through<'_> {
+    #[inline]
+    fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        self.window.read(self.file, offset, len)
     }
 }
