@@ -132,6 +132,15 @@ fn read_all(store: &DataStore) -> Option<Contents> {
     if is_whole {
         assert_eq!(store.len().expect("counted"), contents.len(), "len and iteration differ");
     }
+    let listed: io::Result<Vec<_>> = store.keys().collect();
+    match listed.map_err(|error| assert_typed(&error)) {
+        Ok(listed) if is_whole => {
+            assert_eq!(listed.len(), contents.len(), "listing and iteration differ");
+        }
+        _ => {}
+    }
+    let report = store.verify().expect("a sound disk is read");
+    assert!(is_whole || !report.is_sound(), "what ends an iteration is no damage");
     for (key, hash, payload) in &contents {
         match key {
             Some(key) => match store.read(key) {

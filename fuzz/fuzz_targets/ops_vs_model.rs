@@ -10,7 +10,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{
-    DataStore, Durability, EntryHandle, EntryIterator, OpenOptions, Snapshot, compute_hash,
+    DataStore, Durability, EntryHandle, EntryIterator, Keys, OpenOptions, Snapshot, compute_hash,
 };
 use simd_r_drive_fuzz::model::{Line, Model, Outcome};
 use simd_r_drive_fuzz::{keys, scratch};
@@ -434,6 +434,10 @@ impl Subject {
         for entry in self.store.iter_entries() {
             assert_eq!(entry.as_ptr().addr() as u64 % alignment, 0, "payload not aligned");
         }
+        check_keys(self.store.keys(), &self.model);
+        let report = self.store.verify().expect("readable");
+        assert!(report.is_sound(), "{:?}", report.damaged);
+        assert_eq!(report.live_keys, self.model.lines.len() as u64);
     }
 
     fn check_held(&mut self) {
@@ -443,6 +447,7 @@ impl Subject {
         for (snapshot, model) in self.snapshots.drain(..) {
             check_contents(&snapshot, &model);
             check_iterator(&mut snapshot.iter_entries(), &model);
+            check_keys(snapshot.keys(), &model);
         }
         for (mut iterator, model) in self.iterators.drain(..) {
             check_iterator(&mut iterator, &model);
@@ -505,4 +510,21 @@ fn check_iterator(iterator: &mut EntryIterator, model: &Model) {
         .map(|(line, value)| (line.clone(), value.payload.clone()))
         .collect();
     assert!(got == expected, "iteration differs from the model");
+}
+
+/// A listing shows every live entry once, newest first, with the length of its value.
+fn check_keys(keys: Keys, model: &Model) {
+    let got: Vec<(Line, u64)> = keys
+        .map(|info| {
+            let info = info.expect("nothing is damaged");
+            let line = info.key.map_or(Line::Bare(info.key_hash), Line::Keyed);
+            (line, info.value_len)
+        })
+        .collect();
+    let expected: Vec<_> = model
+        .newest_first()
+        .into_iter()
+        .map(|(line, value)| (line.clone(), value.payload.len() as u64))
+        .collect();
+    assert!(got == expected, "a listing differs from the model");
 }

@@ -203,7 +203,7 @@ impl DataStore {
     ///
     /// # Costs
     /// A step for each slot of the log, and a look-up in the index unless nothing is dead. No
-    /// values are read: of slots larger than some 32 KiB, only the pages that hold their keys. Takes
+    /// values are read: of slots larger than some 32 KiB, only the pages that hold keys. Takes
     /// constant memory, 1 MiB or so.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub(super) struct LogCheck<'c, 'a> {
     superseded: Superseded,
     /// What the index says of the slots; `None` if it cannot be asked.
     counted: Option<Counted>,
+    /// A slot that could not be looked up, because of damage to it or to a version of its key.
+    failed: Option<DamagedPlace>,
 }
 
 /// What of the log is live and what is dead.
@@ -72,6 +74,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
             checksum: crc32fast::Hasher::new(),
             superseded: Superseded::default(),
             counted: is_whole.then(Counted::default),
+            failed: None,
         }
     }
 
@@ -154,7 +157,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
             self.note(slot, slot.payload_end()..slot.key_at(), Damage::Padding);
         }
         if slot.trailer.kind.is_keyed() {
-            self.count(slot);
+            self.count(slot)?;
         }
         Ok(())
     }
@@ -180,13 +183,18 @@ impl<'c, 'a> LogCheck<'c, 'a> {
 
     /// Notes damage of a slot whose key is known.
     fn note(&mut self, slot: &Slot, range: Range<u64>, what: Damage) {
+        let place = self.place(slot, range, what);
+        self.check.report.damaged.push(place);
+    }
+
+    fn place(&self, slot: &Slot, range: Range<u64>, what: Damage) -> DamagedPlace {
         let mut place = DamagedPlace::new(range, what);
         if slot.trailer.kind.is_keyed() {
             let is_bare = slot.trailer.is_bare();
             place.key_hash = Some(line_of(is_bare, &self.key).0);
             place.key = (!is_bare).then(|| self.key.clone());
         }
-        self.check.report.damaged.push(place);
+        place
     }
 
     /// Notes that the slot that was checked last has a wrong link.
@@ -197,8 +205,8 @@ impl<'c, 'a> LogCheck<'c, 'a> {
     }
 
     /// Asks the index whether a slot is live.
-    fn count(&mut self, slot: &Slot) {
-        let Some(mut counted) = self.counted.take() else { return };
+    fn count(&mut self, slot: &Slot) -> io::Result<()> {
+        let Some(mut counted) = self.counted.take() else { return Ok(()) };
         let Check { generation, totals, .. } = &*self.check;
         let is_bare = slot.trailer.is_bare();
         let (hash, identity) = line_of(is_bare, &self.key);
@@ -212,9 +220,12 @@ impl<'c, 'a> LogCheck<'c, 'a> {
             let log = &*generation.log;
             match generation.index.is_current(hash, slot.end, identity, totals.tail, log) {
                 Ok(is_live) => is_live,
-                // A slot that is damaged is found by the walk; what is live is not to be counted
-                // then.
-                Err(_) => return,
+                Err(error) if is_format_error(&error) => {
+                    let trailer = slot.end - METADATA_SIZE as u64..slot.end;
+                    self.failed = Some(self.place(slot, trailer, Damage::Version));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         } else {
             false
@@ -226,10 +237,16 @@ impl<'c, 'a> LogCheck<'c, 'a> {
             counted.dead_bytes += slot.end - slot.start;
         }
         self.counted = Some(counted);
+        Ok(())
     }
 
     /// What was counted when the store was opened, and written, counts; and must be what is there.
     fn report_counts(&mut self) {
+        // The walk finds a damaged slot by itself. If there is none, the versions do not fit
+        // together.
+        if self.check.report.is_sound() {
+            self.check.report.damaged.extend(self.failed.take());
+        }
         let totals = self.check.totals;
         let expected = Counted {
             live_keys: totals.live_keys,

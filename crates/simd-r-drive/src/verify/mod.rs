@@ -49,8 +49,8 @@ impl DataStore {
     /// The operating system's. Damage is not an error.
     ///
     /// # Locking
-    /// Takes the writer's lock of a writable store while it reads the header, 16 KiB. Reads and
-    /// writes go on beside it; what is written meanwhile is not checked.
+    /// Takes the writer's lock of a writable store while it reads the header, at most 64 KiB. Reads
+    /// and writes go on beside it; what is written meanwhile is not checked.
     pub fn verify(&self) -> io::Result<VerifyReport> {
         self.verify_with(|_| ControlFlow::Continue(()))
     }

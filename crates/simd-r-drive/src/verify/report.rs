@@ -122,6 +122,9 @@ impl fmt::Display for DamagedPlace {
             Damage::Link => {
                 write!(f, "the link at byte {start} does not lead to the slot before it")
             }
+            Damage::Version => {
+                write!(f, "the slot that ends at byte {end} names another version than its key has")
+            }
             _ if self.is_missing => {
                 write!(f, "bytes {start} to {end} of the log cannot be read: the file was longer")
             }
