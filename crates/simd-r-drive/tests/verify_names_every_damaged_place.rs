@@ -13,8 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use simd_r_drive::traits::DataStoreWriter;
+use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{Damage, DataStore, OpenOptions, VerifyReport, compute_hash};
+use simd_r_drive_entry_handle::constants::METADATA_SIZE;
+use simd_r_drive_entry_handle::{Alignment, Flags, Identity, IdentitySeeds, Kind, Trailer};
 use support::hooks::{Call, Hooked};
 use support::{keys_of_one_hash, new_path, new_store};
 
@@ -244,6 +246,36 @@ fn an_index_that_cannot_be_used_is_named() {
         assert_eq!(place.what, Damage::Index);
         assert_eq!((report.live_keys, report.dead_slots), (7, 3));
     }
+}
+
+/// A made-up slot says that its payload carries its own checks, and has a CRC-32 all the same: reads
+/// that verify refuse it, and `verify` had nothing to say.
+#[test]
+fn what_a_verified_read_refuses_is_named() {
+    let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };
+    let identity = Identity::new(seeds, Alignment::DEFAULT, 0, 0);
+    let layout = identity.layout();
+    let mut bytes = identity.encode().to_vec();
+    bytes.resize(HEADER_LEN as usize + 64, 0);
+    let fields = Trailer {
+        payload_len: 5,
+        key_len: 3,
+        previous_end: 0,
+        kind: Kind::Value,
+        flags: Flags::COMMIT.with(Flags::OPAQUE),
+        written_at: 0,
+        payload_crc: 1,
+    };
+    let (at, end) = (bytes.len() - METADATA_SIZE - 3, bytes.len() as u64);
+    layout.seal_into(&mut bytes[at..], b"key", fields, end, layout.root()).unwrap();
+    let (_directory, path) = new_path();
+    fs::write(&path, bytes).unwrap();
+
+    let options = OpenOptions::new().read_only(true).verify_reads(true);
+    assert!(options.open(&path).unwrap().read(b"key").is_err());
+    let report = verify(&path);
+    let place = report.damaged.iter().find(|place| place.what == Damage::Payload).unwrap();
+    assert_eq!((place.offset(), place.key.as_deref()), (HEADER_LEN, Some(&b"key"[..])));
 }
 
 #[test]
