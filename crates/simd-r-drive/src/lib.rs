@@ -73,7 +73,8 @@ pub use simd_r_drive_entry_handle::constants::{
 };
 pub use simd_r_drive_entry_handle::{
     Damage, EntryHandle, EntryMetadata, Foreign, FormatError, IdentityBuildHasher, IdentityHasher,
-    Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash, compute_hash_batch,
+    TypedViewError, Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash,
+    compute_hash_batch,
 };
 pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
