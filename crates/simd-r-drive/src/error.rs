@@ -12,7 +12,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum StoreError {
     /// The store was opened for reading only, or its file or medium is read-only.
-    #[error("the store {path} is open read-only; open it for writing to change it")]
+    #[error(
+        "the store {path} cannot be changed: it was opened read-only, or its file or medium is read-only"
+    )]
     ReadOnly {
         /// The store's path.
         path: PathBuf,
@@ -25,7 +27,7 @@ pub enum StoreError {
     SameKey,
     /// A value was to be copied or transferred to the store that it is in.
     #[error(
-        "source and target are the same store; use rename, or write the value under another key"
+        "Cannot copy entry to the same storage; rename the key, or write the value under another one"
     )]
     SameStore,
     /// Two lists that must go together differ in length.
@@ -110,7 +112,7 @@ pub enum StoreError {
     /// An entry of an older store is not as it was written.
     #[error(
         "the entry at byte {offset} of the older store does not match its CRC-32; restore the file, or leave \
-         out what is damaged with Migration::skip_damaged"
+         out what is damaged (Migration::skip_damaged, migrate --skip-damaged)"
     )]
     OldEntryDamaged {
         /// Where its payload starts in bytes.
@@ -121,7 +123,8 @@ pub enum StoreError {
     /// The chain of entries of an older store breaks.
     #[error(
         "no entry of a store of simd-r-drive 0.15 to 0.17 ends at byte {offset}; if the file is such a store \
-         and lost its end, or is damaged, save the rest with Migration::skip_damaged"
+         and lost its end, or is damaged, save the rest by leaving out what is damaged \
+         (Migration::skip_damaged, migrate --skip-damaged)"
     )]
     OldLogBroken {
         /// Where an entry should end in bytes.

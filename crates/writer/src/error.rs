@@ -25,7 +25,10 @@ pub enum WriteError {
         owner: u32,
     },
     /// Somebody else writes to the store.
-    #[error("the store is open for writing elsewhere; close it there, or open it read-only here")]
+    #[error(
+        "the store is open for writing elsewhere, and only one can write at a time; close it there, or try \
+         again later (opening it read-only needs no lock)"
+    )]
     Locked,
     /// The file has several names, and compaction would leave the others with the old one.
     #[error(
@@ -39,7 +42,7 @@ pub enum WriteError {
     /// The store lies on a network file system.
     #[error(
         "the store lies on a network file system, where locks and memory maps are not reliable; move it \
-         to a local disk, or allow it with OpenOptions::allow_network_file_system"
+         to a local disk (a program can allow it with OpenOptions::allow_network_file_system)"
     )]
     NetworkFileSystem,
 }

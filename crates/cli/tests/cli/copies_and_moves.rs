@@ -39,7 +39,7 @@ fn a_value_is_not_moved_onto_itself() {
     bench.run(["copy", "key", "./store.srd"]).exits(2).says("same store");
     bench.run(["move", "key", "./store.srd"]).exits(2).says("same store");
     std::fs::hard_link(bench.path("store.srd"), bench.path("link.srd")).unwrap();
-    bench.run(["copy", "key", "link.srd"]).exits(2).says("same store");
+    bench.run(["copy", "key", "link.srd"]).exits(2).says("same storage");
     bench.run(["move", "key", "link.srd"]).exits(2);
     assert_eq!(bench.run(["read", "key"]).succeeds().stdout(), "value");
 }
