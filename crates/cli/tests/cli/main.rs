@@ -5,6 +5,8 @@ mod copies_and_moves;
 mod export_stays_in_its_directory;
 mod finds_damage;
 mod import_skips_what_it_must;
+#[cfg(target_os = "linux")]
+mod killed_halfway_nothing_is_left;
 mod lists;
 mod migrates;
 mod reads_and_writes;
