@@ -6,11 +6,13 @@ mod args;
 mod commands;
 mod console;
 mod export;
+mod failure;
 mod import;
 mod key;
 mod open;
 mod outcome;
 mod progress;
+mod same_file;
 mod timestamp;
 
 use std::process::ExitCode;

@@ -125,6 +125,26 @@ fn a_store_tells_of_itself() {
     assert_eq!(json["tail"], fs::metadata(bench.path("store.srd")).unwrap().len());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_store_tells_how_long_its_file_is_and_what_it_takes_on_the_disk() {
+    use std::os::unix::fs::MetadataExt as _;
+    let bench = Bench::new();
+    bench.run_with_input(["write", "key"], &[7; 300_000]).succeeds();
+    // Space that is allocated ahead, or that a punched hole has given back, makes the two differ.
+    let file = fs::OpenOptions::new().write(true).open(bench.path("store.srd")).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (8 << 20)).unwrap();
+    file.sync_all().unwrap();
+    let found = file.metadata().unwrap();
+    let (len, taken) = (found.len(), found.blocks() * 512);
+    assert!(taken < len);
+    let json = bench.run(["info", "--json"]).succeeds().json();
+    assert_eq!((&json["file_bytes"], &json["disk_bytes"]), (&len.into(), &taken.into()));
+    let text = bench.run(["info"]).succeeds().stdout();
+    assert!(text.contains(&format!("file        {len} (")), "{text}");
+    assert!(text.contains(&format!("on disk     {taken} (")), "{text}");
+}
+
 #[test]
 fn compaction_drops_what_is_dead_and_keeps_the_rest() {
     let bench = Bench::new();
