@@ -58,6 +58,12 @@ impl Source {
     }
 }
 
+impl From<Source> for File {
+    fn from(source: Source) -> Self {
+        source.file
+    }
+}
+
 /// A file as a stream that ends with an error if the file changed meanwhile.
 #[derive(Debug)]
 pub(super) struct CheckedReader {

@@ -1,5 +1,7 @@
 //! The command as its users see it: what it prints, what it leaves on the disk, how it exits.
 
+#[cfg(target_os = "linux")]
+mod an_import_that_stops_says_what_is_stored;
 mod backs_up;
 mod copies_and_moves;
 mod export_stays_in_its_directory;
