@@ -178,6 +178,28 @@ pub(crate) enum Command {
     Metadata { key: OsString },
 }
 
+impl Command {
+    /// Whether something is printed when all goes well.
+    pub(crate) fn prints(&self, is_json: bool, is_quiet: bool) -> bool {
+        match self {
+            Self::List { .. } | Self::Info | Self::Metadata { .. } => true,
+            Self::Read { output, .. } => is_json || output.is_none(),
+            Self::Import { .. }
+            | Self::Export { .. }
+            | Self::Verify
+            | Self::Compact
+            | Self::Repair { .. }
+            | Self::Backup { .. }
+            | Self::Migrate { .. } => is_json || !is_quiet,
+            Self::Write { .. }
+            | Self::Delete { .. }
+            | Self::Rename { .. }
+            | Self::Copy { .. }
+            | Self::Move { .. } => is_json,
+        }
+    }
+}
+
 fn parse_nonzero_size(text: &str) -> Result<usize, String> {
     match parse_buffer_size(text)? {
         0 => Err("must not be 0".to_owned()),

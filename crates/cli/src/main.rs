@@ -13,7 +13,9 @@ mod open;
 mod outcome;
 mod progress;
 mod same_file;
+mod standard_streams;
 mod timestamp;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -24,7 +26,10 @@ use crate::console::Console;
 use crate::outcome::{FAILED, Outcome};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage::answer(&error),
+    };
     let console = Console::new(args.json, args.quiet);
     match commands::run(&args, &console) {
         Ok(outcome) => outcome.into(),

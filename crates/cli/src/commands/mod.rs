@@ -16,16 +16,21 @@ mod repair;
 mod verify;
 mod write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::args::{Args, Command};
 use crate::console::Console;
 use crate::key::bytes_of;
 use crate::outcome::Outcome;
+use crate::standard_streams;
 
 /// Carries out what was asked.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<Outcome> {
     let store = &args.store;
+    // Before anything is done: what is done is told, or the exit status says that nothing is.
+    if standard_streams::is_output_closed() && args.command.prints(args.json, args.quiet) {
+        bail!("standard output is closed, and nothing was done: what it printed would be lost");
+    }
     match &args.command {
         Command::Write { key, value } => {
             let value = value.as_deref().map(bytes_of).transpose()?;

@@ -14,6 +14,10 @@ use crate::key::{Shown, entry_json};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::same_file::is_same_file;
+use crate::standard_streams;
+
+/// Other names of standard output, which lead to `/dev/null` if it was closed.
+const OUTPUT_PATHS: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// Where the value goes, in pieces of which size.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +57,9 @@ pub(crate) fn run(
 }
 
 fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) -> io::Result<()> {
+    if standard_streams::is_output_closed() && OUTPUT_PATHS.iter().any(|it| path == Path::new(it)) {
+        return Err(io::Error::other("standard output is closed"));
+    }
     match fs::metadata(path) {
         // A device or a pipe is written to, not replaced.
         Ok(found) if !found.is_file() => {

@@ -3,13 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use simd_r_drive::traits::DataStoreWriter as _;
 
 use crate::console::Console;
 use crate::key::{Shown, key_json};
 use crate::open;
 use crate::outcome::Outcome;
+use crate::standard_streams;
 
 pub(crate) fn run(
     console: &Console,
@@ -17,6 +18,12 @@ pub(crate) fn run(
     key: &[u8],
     value: Option<&[u8]>,
 ) -> Result<Outcome> {
+    if value.is_none() && standard_streams::is_input_closed() {
+        bail!(
+            "cannot write {}: no value is given, and standard input is closed; for an empty value, give \"\"",
+            Shown(key)
+        );
+    }
     let store = open::or_create(store_path)?;
     let tail = match value {
         Some(value) => store.write(key, value),

@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod an_import_that_stops_says_what_is_stored;
 mod backs_up;
+#[cfg(target_os = "linux")]
+mod closed_streams_are_errors;
 mod copies_and_moves;
 mod export_stays_in_its_directory;
 mod finds_damage;

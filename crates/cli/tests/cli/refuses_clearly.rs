@@ -116,6 +116,30 @@ fn a_directory_that_does_not_exist_is_named_and_no_temporary_file() {
     bench.run(["repair", "file"]).exits(2).says("into file: it exists already; choose a path");
 }
 
+#[test]
+fn a_command_that_is_called_something_else_here_is_pointed_out() {
+    let bench = Bench::new();
+    for (name, advice) in [
+        ("get", "use `read`"),
+        ("cat", "use `read`"),
+        ("set", "use `write`"),
+        ("put", "use `write`"),
+        ("ls", "use `list`"),
+        ("rm", "use `delete`"),
+        ("del", "use `delete`"),
+    ] {
+        let expected = format!("simd-r-drive: there is no command `{name}`; {advice}\n");
+        assert_eq!(bench.run([name, "key"]).exits(2).stderr(), expected);
+        assert_eq!(bench.run(["--json", name, "key", "value"]).exits(2).stderr(), expected);
+        // Without a store.
+        assert_eq!(bench.run_on(name, ["key"]).exits(2).stderr(), expected);
+    }
+    let expected =
+        "simd-r-drive: the store's file comes before the command: simd-r-drive STORE list\n";
+    assert_eq!(bench.run_on("list", ["store.srd"]).exits(2).stderr(), expected);
+    bench.run(["read"]).exits(2).says("<KEY>");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_store_that_cannot_be_written_is_named_once_before_anything_is_read() {
