@@ -1,8 +1,10 @@
 //! Opening stores, with errors that name them.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use simd_r_drive::traits::DataStoreReader as _;
 use simd_r_drive::{DataStore, OpenOptions};
 
 use crate::console::Console;
@@ -71,6 +73,14 @@ fn open(path: &Path, options: &OpenOptions) -> Result<DataStore> {
 /// Flushes and closes a store that was changed.
 pub(crate) fn close(store: &DataStore) -> Result<()> {
     store.close().map_err(|error| failure("cannot close the store", &store.get_path(), error))
+}
+
+/// Removes a store that this command has created, and could then put nothing into.
+pub(crate) fn discard_new(store: &DataStore) {
+    // It is locked, so that nobody else can have written to it.
+    if store.recovery_report().is_new && store.is_empty().unwrap_or(false) {
+        let _ = fs::remove_file(store.get_path());
+    }
 }
 
 /// A path on one line.

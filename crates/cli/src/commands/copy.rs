@@ -55,7 +55,7 @@ fn copy_over(source: &DataStore, key: &[u8], target_path: &Path) -> Result<bool>
         return Ok(false);
     }
     let target = open::or_create(target_path)?;
-    source.copy(key, &target).with_context(what)?;
+    source.copy(key, &target).inspect_err(|_| open::discard_new(&target)).with_context(what)?;
     open::close(&target)?;
     Ok(true)
 }

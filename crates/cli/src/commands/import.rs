@@ -32,6 +32,9 @@ pub(crate) fn run(
     let mut progress = Progress::new(console, None, "importing");
     let imported = Importer::new(&store).run(walk, &mut progress);
     let (skipped_count, skipped) = progress.finish();
+    if imported.is_err() {
+        open::discard_new(&store);
+    }
     // Also of what was imported before an error.
     let closed = open::close(&store);
     let imported = imported.map_err(|stopped| cannot_import_all(dir, stopped, closed.is_ok()))?;

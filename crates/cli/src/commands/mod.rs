@@ -18,7 +18,7 @@ mod write;
 
 use anyhow::{Result, bail};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, output_file};
 use crate::console::Console;
 use crate::key::bytes_of;
 use crate::outcome::Outcome;
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<Outcome> {
             write::run(console, store, bytes_of(key)?, value)
         }
         Command::Read { key, output, salvage, buffer_size } => {
-            let target = read::Target { path: output.as_deref(), buffer_size: *buffer_size };
+            let target =
+                read::Target { path: output_file(output.as_deref()), buffer_size: *buffer_size };
             read::run(console, store, bytes_of(key)?, *salvage, target)
         }
         Command::Delete { keys } => {

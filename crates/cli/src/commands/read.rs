@@ -14,10 +14,6 @@ use crate::key::{Shown, entry_json};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::same_file::is_same_file;
-use crate::standard_streams;
-
-/// Other names of standard output, which lead to `/dev/null` if it was closed.
-const OUTPUT_PATHS: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// Where the value goes, in pieces of which size.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +53,6 @@ pub(crate) fn run(
 }
 
 fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) -> io::Result<()> {
-    if standard_streams::is_output_closed() && OUTPUT_PATHS.iter().any(|it| path == Path::new(it)) {
-        return Err(io::Error::other("standard output is closed"));
-    }
     match fs::metadata(path) {
         // A device or a pipe is written to, not replaced.
         Ok(found) if !found.is_file() => {
@@ -67,6 +60,11 @@ fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) ->
             copy_in_pieces(value, &mut file, buffer_size)
         }
         Ok(_) => {
+            if is_open_file(path) {
+                // Whoever has opened it would not see what takes its place.
+                let reason = "it is a file that is open already; give the path of the file";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
             if is_same_file(path, store) {
                 let reason = "it is the store itself";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
@@ -80,6 +78,14 @@ fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) ->
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a path of the system leads to a file that the command was started with.
+fn is_open_file(path: &Path) -> bool {
+    let directory = path.parent().unwrap_or(path);
+    path == Path::new("/dev/stderr")
+        || directory == Path::new("/dev/fd")
+        || (directory.starts_with("/proc") && directory.ends_with("fd"))
 }
 
 fn copy_in_pieces(value: &[u8], output: &mut impl Write, buffer_size: usize) -> io::Result<()> {

@@ -82,3 +82,21 @@ fn nothing_is_moved_out_of_a_store_that_cannot_be_written() {
     assert_eq!(bench.run(["read", "key"]).succeeds().stdout(), "value");
     bench.run_unprivileged(["copy", "key", "other.srd"]).succeeds();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_copy_that_does_not_fit_leaves_no_empty_store() {
+    let bench = Bench::new();
+    bench.run_with_input(["write", "key"], &[1; 1 << 20]).succeeds();
+    let limited = "trap '' XFSZ; ulimit -f 1024; exec $S";
+    bench
+        .shell(&format!("{limited} store.srd copy key other.srd"))
+        .exits(2)
+        .says("cannot copy key");
+    assert!(!bench.path("other.srd").exists());
+    // One that was there stays, with what is in it.
+    bench.run_on("other.srd", ["write", "own", "value"]).succeeds();
+    bench.shell(&format!("{limited} store.srd move key other.srd")).exits(2);
+    assert_eq!(bench.run_on("other.srd", ["list"]).succeeds().lines(), ["own"]);
+    assert_eq!(bench.run(["list"]).succeeds().lines(), ["key"]);
+}

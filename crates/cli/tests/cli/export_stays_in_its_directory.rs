@@ -33,6 +33,7 @@ fn keys_that_lead_elsewhere_are_skipped_and_told() {
     assert_eq!(exported.json()["skipped"].as_array().unwrap().len(), 10);
     assert_eq!(exported.stderr().lines().count(), 10);
     assert!(exported.stderr().contains("skipped ../x: its key has . or .. in it"));
+    assert!(exported.stderr().contains("skipped \"\": its key is empty"));
     let files: Vec<_> = tree(&bench.path("")).into_iter().map(|(path, _)| path).collect();
     assert_eq!(files, ["out/deep/good", "store.srd"].map(std::path::PathBuf::from));
 }
