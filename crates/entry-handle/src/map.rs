@@ -270,6 +270,48 @@ impl Map {
         }))
     }
 
+    /// Whether `bytes` stand at `offset` in what is mapped, be it readable or not. For files whose maps may show
+    /// something else than reads do. Where the system cannot tell what is mapped (Linux before 5.14), the answer
+    /// is yes.
+    ///
+    /// # Errors
+    /// The operating system's.
+    #[cfg(unix)]
+    pub fn shows(&self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.reserved);
+        let (Some(_), Ok(start)) = (end, usize::try_from(offset)) else { return Ok(false) };
+        let first = self.base.as_ptr().wrapping_add(start);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let page = rustix::param::page_size();
+            let from_page = first.addr() % page;
+            let (aligned, len) = (first.wrapping_sub(from_page), bytes.len() + from_page);
+            let advice = rustix::mm::Advice::LinuxPopulateRead;
+            // SAFETY: this advice reads pages and changes none; those beyond the file's end are an error, not a
+            // signal. The range lies in the mapping, whose start is a page's.
+            match unsafe { rustix::mm::madvise(aligned.cast(), len, advice) } {
+                Ok(()) => {}
+                Err(rustix::io::Errno::FAULT | rustix::io::Errno::NOMEM) => return Ok(false),
+                Err(rustix::io::Errno::INVAL) => return Ok(true),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(bytes.iter().enumerate().all(|(number, byte)| {
+            // SAFETY: offset + number < reserved, the length of the mapping, and the page has just been read. A
+            // volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
+            *byte == unsafe { first.wrapping_add(number).read_volatile() }
+        }))
+    }
+
+    /// Maps show what reads do.
+    ///
+    /// # Errors
+    /// None.
+    #[cfg(not(unix))]
+    pub fn shows(&self, _: u64, _: &[u8]) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Asks the processor to fetch the cache line at `offset`.
     #[inline]
     pub fn prefetch_block(&self, offset: u64) {

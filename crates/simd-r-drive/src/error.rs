@@ -130,6 +130,58 @@ pub enum StoreError {
         /// Where an entry should end in bytes.
         offset: u64,
     },
+    /// A reader that is stored by `write_stream_sized` wants to write to the same store.
+    #[error(
+        "the reader of write_stream_sized uses the store that it is written to; use write_stream"
+    )]
+    ReaderUsesStore,
+    /// The file has been deleted while the store was open.
+    #[error(
+        "the file of the store {path} has been deleted: what is written to it is gone when the store is closed; \
+         back up to another path what is needed"
+    )]
+    Deleted {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// Another store lies where a follower's file was.
+    #[error(
+        "{path} is another store now than the one that was opened; this one shows what it has; open the path \
+         again to read the other"
+    )]
+    ReplacedByOther {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// An older state of the store lies where a follower's file was.
+    #[error(
+        "{path} is an older state of this store now, or a copy that has gone another way; this one shows what \
+         it has; open the path again to read the other"
+    )]
+    ReplacedByOlder {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// The file that is open has been overwritten by another program.
+    #[error(
+        "the file {path} has been overwritten or cut by another program while it was open; what was read from \
+         it may be wrong: open it again, and replace it by renaming another file over it from now on"
+    )]
+    Overwritten {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// What a crash left beyond the last commit has to be saved before anything is written, and cannot be.
+    #[error(
+        "{bytes} bytes beyond the last commit of {path} cannot be saved to a file beside it, which must be done \
+         before anything is written; make room, or let the directory be written to, and try again"
+    )]
+    RemainsNotSaved {
+        /// The store's path.
+        path: PathBuf,
+        /// How many bytes.
+        bytes: u64,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -152,7 +204,12 @@ impl StoreError {
             Self::BackupOfOtherStore { .. }
             | Self::BackupOutdated { .. }
             | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
-            Self::CursorExpired => io::ErrorKind::NotFound,
+            Self::CursorExpired | Self::Deleted { .. } => io::ErrorKind::NotFound,
+            Self::ReplacedByOther { .. }
+            | Self::ReplacedByOlder { .. }
+            | Self::Overwritten { .. } => io::ErrorKind::InvalidData,
+            Self::ReaderUsesStore => io::ErrorKind::Deadlock,
+            Self::RemainsNotSaved { .. } => io::ErrorKind::StorageFull,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
         }
     }

@@ -57,6 +57,7 @@ mod read;
 mod refresh;
 mod repair;
 mod shared;
+mod sized_stream;
 mod snapshot;
 mod spool;
 mod stats;
@@ -93,7 +94,7 @@ pub use options::OpenOptions;
 pub use repair::{DamagedEntry, RepairReport, repair, repair_with};
 pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
-pub use stats::StoreStats;
+pub use stats::{NameState, StoreStats};
 pub use store::DataStore;
 pub use view::View;
 

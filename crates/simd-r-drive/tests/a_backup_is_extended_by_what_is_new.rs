@@ -81,6 +81,7 @@ fn only_what_is_new_is_copied() -> io::Result<()> {
 fn after_a_compaction_a_new_path_is_needed() -> io::Result<()> {
     let (directory, store, backup) = open()?;
     store.backup(&backup)?;
+    write_more(&store)?;
     store.compact()?;
     let error: StoreError = refusal(&store, &backup)?;
     assert!(matches!(error, StoreError::BackupOutdated { .. }), "{error}");

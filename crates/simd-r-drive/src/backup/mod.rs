@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use simd_r_drive_writer::WriteError;
+use simd_r_drive_writer::{Location, Visibility, WriteError};
 
 use self::checked_copy::Log;
 use self::target::{Appended, Existing, fill_new};
 use crate::error::StoreError;
 use crate::generation::Generation;
-use crate::open::{Point, refuse_network};
+use crate::open::{Point, copy_permissions, place_new, refuse_network, remove_orphans};
 use crate::store::DataStore;
 
 /// What a backup did. See [`DataStore::backup`].
@@ -87,15 +87,16 @@ impl DataStore {
     /// written.
     pub fn backup(&self, path: &Path) -> io::Result<BackupReport> {
         let started = Instant::now();
-        let file_system = &*self.shared.options.file_system;
+        let location = self.shared.options.file_system.locate(path)?;
         let generation = self.shared.current.load_full();
         let file_key = generation.file.key().ok();
-        if file_key.is_some() && file_key == file_system.key_of(path).ok() {
+        if file_key.is_some() && file_key == location.key().ok() {
             return Err(StoreError::BackupOntoItself { path: path.to_owned() }.into());
         }
-        let report = match Existing::open(path, &generation.identity, &self.shared.options) {
+        let options = &self.shared.options;
+        let report = match Existing::open(&location, path, &generation.identity, options) {
             Ok(existing) => self.extend(&existing),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_backup(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_backup(&*location),
             Err(error) => Err(error),
         };
         report.map(|report| BackupReport { duration: started.elapsed(), ..report })
@@ -104,7 +105,7 @@ impl DataStore {
     fn extend(&self, existing: &Existing) -> io::Result<BackupReport> {
         // Taken only now that the backup is locked: it cannot be ahead of us because of another thread.
         let source = self.settle()?;
-        let appended = existing.append(source.log(), source.to, &self.shared.options);
+        let appended = existing.append(source.log(), source.to);
         existing.close();
         let Appended { copied_bytes, copied_slots, saved_to } = appended?;
         Ok(BackupReport {
@@ -116,21 +117,18 @@ impl DataStore {
         })
     }
 
-    fn write_backup(&self, path: &Path) -> io::Result<BackupReport> {
+    fn write_backup(&self, location: &dyn Location) -> io::Result<BackupReport> {
         let source = self.settle()?;
+        remove_orphans(location, &source.generation.identity);
         let mut copied_slots = 0;
-        let file = self.shared.options.file_system.create(path, &mut |file| {
+        let (file, _) = place_new(location, Visibility::Private, &mut |file| {
             refuse_network(file, &self.shared.options)?;
             if !file.try_lock()? {
                 return Err(WriteError::Locked.into());
             }
-            match file.adopt_permissions(&self.shared.path) {
-                // A nested store has no file; another one's may have been renamed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                result => result?,
-            }
             copied_slots = fill_new(file, source.log(), source.to)?;
-            Ok(())
+            // At the end, and of the open file: what the store's permissions are now, whatever its path.
+            copy_permissions(&*source.generation.file, file)
         })?;
         // If this fails, closing the file does it.
         let _ = file.unlock();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::Identity;
-use simd_r_drive_writer::{Access, StoreFile, WriteError, write_all_at};
+use simd_r_drive_writer::{Access, Location, StoreFile, WriteError, write_all_at};
 
 use super::checked_copy::{CheckedCopy, Cut, Log};
 use crate::clean_hints::write_clean_hints;
@@ -39,6 +39,7 @@ pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: Point) -> io::Res
 #[derive(Debug)]
 pub(super) struct Existing {
     file: Arc<dyn StoreFile>,
+    location: Arc<dyn Location>,
     path: PathBuf,
     header: Header,
     tail: Tail,
@@ -51,18 +52,18 @@ impl Existing {
     /// # Errors
     /// `NotFound`; what the file is instead of a backup; [`WriteError::Locked`].
     pub(super) fn open(
+        location: &Arc<dyn Location>,
         path: &Path,
         identity: &Identity,
         options: &OpenOptions,
     ) -> io::Result<Self> {
-        let file_system = &*options.file_system;
-        let file = file_system.open(path, Access::ReadWrite)?;
+        let file = location.open(Access::ReadWrite)?;
         refuse_network(&*file, options)?;
         check_identity(&read_header(&*file)?, identity, path)?;
         if !file.try_lock()? {
             return Err(WriteError::Locked.into());
         }
-        if file_system.key_of(path).ok() != Some(file.key()?) {
+        if location.key().ok() != Some(file.key()?) {
             return Err(StoreError::PathUnstable { path: path.to_owned() }.into());
         }
         // Again, now that nobody else writes to it.
@@ -72,7 +73,8 @@ impl Existing {
         let len = file.len()?;
         let checkpoints = &header.checkpoints;
         let tail = find_tail(&*file, &header.identity, checkpoints, len, false, &mut |_| {})?;
-        Ok(Self { file, path: path.to_owned(), header, tail, len })
+        let (location, path) = (Arc::clone(location), path.to_owned());
+        Ok(Self { file, location, path, header, tail, len })
     }
 
     /// Appends what `log` has up to `to` and the backup does not.
@@ -83,12 +85,7 @@ impl Existing {
     /// # Errors
     /// [`StoreError::BackupDiverged`]; else see [`CheckedCopy::copy_to`]. The backup is then as it was, or
     /// holds some of the commits that were to be appended.
-    pub(super) fn append(
-        &self,
-        log: Log<'_>,
-        to: Point,
-        options: &OpenOptions,
-    ) -> io::Result<Appended> {
+    pub(super) fn append(&self, log: Log<'_>, to: Point) -> io::Result<Appended> {
         let Tail { durable, tail, data_end } = self.tail;
         let diverged = || StoreError::BackupDiverged { path: self.path.clone(), tail: tail.end };
         // A compaction may have come between.
@@ -105,9 +102,8 @@ impl Existing {
         }
         let file = &*self.file;
         if data_end > tail.end {
-            let file_system = &*options.file_system;
-            appended.saved_to =
-                Some(save_aside(file_system, &self.path, file, tail.end, data_end)?);
+            let saved = save_aside(&*self.location, file, tail.end, data_end)?;
+            appended.saved_to = Some(saved.path().to_owned());
         }
         if self.len > tail.end {
             file.set_len(tail.end)?;
