@@ -123,6 +123,11 @@ pub(crate) fn barrier_written(path: &Path, tail: u64) {
     event!(DEBUG, "wrote a barrier", path = path.display(); tail = tail);
 }
 
+/// The store is closed without one.
+pub(crate) fn barrier_not_written(error: &io::Error) {
+    failure!(WARN, warn, "cannot write the last barrier of a store that is closed", error = error);
+}
+
 pub(crate) fn poisoned(cause: PoisonCause) {
     event!(ERROR, "writes are refused from now on", cause = cause);
 }

@@ -385,7 +385,11 @@ impl Writer {
             // Without it the next open takes longer, and that is all.
             reserved = self.checkpoint_alone(current).inspect_err(events::checkpoint_failed).ok();
         }
-        self.append_barrier()?;
+        if let Err(error) = self.append_barrier() {
+            self.check()?;
+            // The header says how far the log is flushed, too; a full disk takes no more than that.
+            events::barrier_not_written(&error);
+        }
         self.appender.trim()?;
         self.flush()?;
         self.write_hints(true)?;
