@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use simd_r_drive::StoreError;
+use simd_r_drive::{StoreError, WriteError};
 
 use crate::open::shown;
 
@@ -82,7 +82,13 @@ fn missing_file(path: &Path) -> &'static str {
 
 /// The path that an error of the library names.
 fn path_in(error: &io::Error) -> Option<&Path> {
-    match error.get_ref()?.downcast_ref()? {
+    let inner = error.get_ref()?;
+    if let Some(WriteError::NoDirectory { path } | WriteError::PlacementUnknown { path, .. }) =
+        inner.downcast_ref()
+    {
+        return Some(path);
+    }
+    match inner.downcast_ref()? {
         StoreError::ReadOnly { path }
         | StoreError::PathUnstable { path }
         | StoreError::DanglingLink { path }
@@ -90,6 +96,11 @@ fn path_in(error: &io::Error) -> Option<&Path> {
         | StoreError::BackupOfOtherStore { path }
         | StoreError::BackupOutdated { path }
         | StoreError::BackupDiverged { path, .. }
+        | StoreError::Deleted { path }
+        | StoreError::ReplacedByOther { path }
+        | StoreError::ReplacedByOlder { path }
+        | StoreError::Overwritten { path }
+        | StoreError::RemainsNotSaved { path, .. }
         | StoreError::AlreadyMigrated { path } => Some(path),
         _ => None,
     }

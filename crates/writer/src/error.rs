@@ -80,7 +80,7 @@ pub enum WriteError {
         limit: u64,
     },
     /// The directory of a path does not exist.
-    #[error("the directory {path} does not exist; create it first")]
+    #[error("the directory {path} does not exist")]
     NoDirectory {
         /// The directory's path.
         path: PathBuf,

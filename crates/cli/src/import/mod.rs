@@ -99,7 +99,7 @@ impl<'s> Importer<'s> {
         self.flush()?;
         let len = source.len();
         let mut reader = CheckedReader::new(source);
-        match self.store.write_stream(key, &mut reader) {
+        match self.store.write_stream_sized(key, &mut reader, len) {
             Ok(_) => {
                 self.imported.count(len);
                 Ok(Ok(()))

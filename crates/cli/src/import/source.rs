@@ -89,7 +89,8 @@ impl CheckedReader {
         if self.read > self.source.len {
             return Err(changed());
         }
-        if read == 0 && !buffer.is_empty() {
+        // With the last byte, too: nobody may ask for more.
+        if self.read == self.source.len || read == 0 && !buffer.is_empty() {
             self.source.check(self.read)?;
         }
         Ok(read)

@@ -68,7 +68,10 @@ impl Bench {
         if rustix::process::getuid().is_root() {
             // A copy that this user can reach, and a directory that it may write to.
             let binary = self.tools.path().join("simd-r-drive");
-            fs::copy(env!("CARGO_BIN_EXE_simd-r-drive"), &binary).unwrap();
+            // By another process: a child that is forked meanwhile would hold a copy that is written here open,
+            // and then it cannot be run.
+            let original = env!("CARGO_BIN_EXE_simd-r-drive");
+            assert!(Command::new("cp").arg(original).arg(&binary).status().unwrap().success());
             for path in [self.tools.path(), self.directory.path(), &binary] {
                 fs::set_permissions(path, PermissionsExt::from_mode(0o777)).unwrap();
             }

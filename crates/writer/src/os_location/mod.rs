@@ -58,7 +58,11 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         _ => Path::new("."),
     };
     let resolved = fs::canonicalize(directory).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => WriteError::NoDirectory { path: directory.to_owned() }.into(),
+        io::ErrorKind::NotFound => {
+            let is_missing = |it: &&Path| !it.as_os_str().is_empty() && !it.exists();
+            let missing = directory.ancestors().take_while(is_missing).last();
+            WriteError::NoDirectory { path: missing.unwrap_or(directory).to_owned() }.into()
+        }
         _ => error,
     })?;
     Ok(resolved.join(name))
