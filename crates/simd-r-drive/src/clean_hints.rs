@@ -26,6 +26,7 @@ pub(crate) fn write_clean_hints(
         durable_seal: point.seal.0,
         index_end,
         is_clean: true,
+        is_copying: false,
     };
     let at = (checkpoint.page() * PAGE_SIZE) as u64;
     write_all_at(file, &checkpoint.encode(identity), at)?;

@@ -66,6 +66,9 @@ pub(crate) struct Resume {
     pub(crate) checkpoint_sequence: u64,
     /// Whether `[durable, tail)` must be written again before it can be called durable.
     pub(crate) must_rewrite: bool,
+    /// Whether `[durable, tail)` came with a copy that was not completed: until it is durable, its
+    /// barriers are not to be believed.
+    pub(crate) is_copying: bool,
     /// End of the index slot in use; 0 if there is none.
     pub(crate) index_end: u64,
     /// End of the newest index slot, whose index may not have been completed.
@@ -248,9 +251,11 @@ fn load(
     let (identity, checkpoints) = (&header.identity, &header.checkpoints);
     let found = find_tail(&*file, identity, checkpoints, len, tolerate_damage, &mut visit)?;
     newer.drop_uncommitted();
+    let newest = header.checkpoints.first();
+    let is_copying = newest.is_some_and(|newest| newest.is_copying);
     let mut report = RecoveryReport {
         is_new: false,
-        was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
+        was_clean: newest.is_some_and(|newest| newest.is_clean && !newest.is_copying)
             && found.durable == found.tail
             && found.data_end == found.tail.end,
         durable_tail: found.durable.end,
@@ -325,8 +330,9 @@ fn load(
     let writable = (access == Access::ReadWrite).then(|| Resume {
         durable: found.durable,
         tail: found.tail,
-        checkpoint_sequence: header.checkpoints.first().map_or(0, |newest| newest.sequence),
+        checkpoint_sequence: newest.map_or(0, |newest| newest.sequence),
         must_rewrite: !report.was_clean,
+        is_copying,
         index_end,
         newest_index_end,
     });
@@ -372,6 +378,7 @@ pub(crate) fn new_file(
         tail: root,
         checkpoint_sequence: 1,
         must_rewrite: false,
+        is_copying: false,
         index_end: 0,
         newest_index_end: 0,
     };
