@@ -8,6 +8,7 @@ mod newer;
 mod replay;
 mod report;
 mod resync;
+mod sound;
 mod table;
 mod tail;
 mod window_reader;
@@ -37,8 +38,10 @@ pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
+pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::newer_index;
-pub(crate) use self::tail::{Point, Tail, find_tail};
+use self::tail::find_tail;
+pub(crate) use self::tail::{Point, Tail};
 pub(crate) use self::window_reader::{Direction, WindowReader};
 
 /// How often a path is tried at which something is, and yet nothing.
