@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use simd_r_drive_entry_handle::FormatError;
+
 /// An error that the engine raises itself; those of the format and of the append path are
 /// [`FormatError`](crate::FormatError) and [`WriteError`](crate::WriteError).
 ///
@@ -102,6 +104,17 @@ pub enum StoreError {
         path: PathBuf,
         /// Tail of the backup in bytes.
         tail: u64,
+    },
+    /// A backup that was to be extended is damaged.
+    #[error(
+        "the backup {path} is damaged, and was left as it is: back up to a new path, and check the medium of the \
+         old one ({damage})"
+    )]
+    BackupDamaged {
+        /// The backup's path.
+        path: PathBuf,
+        /// What is damaged.
+        damage: FormatError,
     },
     /// A store that was to be migrated is in the present format.
     #[error("{path} is in the present format already; open it as it is")]
@@ -204,6 +217,7 @@ impl StoreError {
             Self::BackupOfOtherStore { .. }
             | Self::BackupOutdated { .. }
             | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
+            Self::BackupDamaged { damage, .. } => damage.kind(),
             Self::CursorExpired | Self::Deleted { .. } => io::ErrorKind::NotFound,
             Self::ReplacedByOther { .. }
             | Self::ReplacedByOlder { .. }

@@ -36,6 +36,9 @@ pub(crate) struct Writer {
     /// The end of what recovery found and must be written again before the durable point may pass it: pages
     /// whose write-back failed in an earlier process look clean in the system's cache.
     rewrite_until: u64,
+    /// The end of what came with a copy that was not completed, if it is beyond what was durable
+    /// then: the hints go on saying so until the durable point has reached it.
+    copied_until: u64,
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
@@ -77,6 +80,7 @@ impl Writer {
             tail,
             checkpoint_sequence,
             must_rewrite,
+            is_copying,
             index_end,
             newest_index_end,
             remains,
@@ -91,6 +95,7 @@ impl Writer {
             commits: u64::from(must_rewrite),
             durable,
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
+            copied_until: if is_copying { tail.end } else { 0 },
             barrier_end: durable.end,
             checkpoint_sequence,
             tables: Tables::new(index_end, newest_index_end),
@@ -337,6 +342,7 @@ impl Writer {
             durable_seal: self.durable.seal.0,
             index_end: self.tables.index_end,
             is_clean,
+            is_copying: self.durable.end < self.copied_until,
         };
         let file = &*self.generation.file;
         let at = (checkpoint.page() * PAGE_SIZE) as u64;

@@ -1,6 +1,7 @@
 //! Backups: a copy of the store's file as of one commit, whole or extended.
 
 mod checked_copy;
+mod remains;
 mod target;
 
 use std::io;
@@ -33,7 +34,9 @@ pub struct BackupReport {
     /// a flush failed), a loss of power can take the last commits from the store, and the backup, which has
     /// them, can no longer be extended.
     pub is_store_flushed: bool,
-    /// Where the remains of an interrupted backup were saved before they were cut off.
+    /// Where bytes beyond the last commit of an existing backup were saved before they were cut
+    /// off. `None` if there were none, or if the store has the same, as it has after a backup that
+    /// was interrupted.
     pub saved_to: Option<PathBuf>,
     /// How long it took.
     pub duration: Duration,
@@ -46,10 +49,12 @@ impl DataStore {
     /// copied. The copy is a store like any other, with all versions and deletions that the original has; a
     /// restore is to open it, or to put it in the original's place while that is closed.
     ///
-    /// If there is nothing at `path`, all is copied, and the file appears complete or not at all, with the
-    /// permissions of the store's file. If there is an earlier backup of this very file there, only what was
-    /// committed since is appended; interrupted by a crash, it shows some commit between the two. What it held
-    /// before is not read again. Compaction writes a new file, so the first backup after it needs a new path.
+    /// If there is nothing at `path`, all is copied, and the file appears complete or not at all,
+    /// with the permissions of the store's file. If there is an earlier backup of this very file
+    /// there, only what was committed since is appended; interrupted by a crash, it shows some
+    /// commit between the two, and the next backup completes it. Of what it held before, only what
+    /// opening it reads is read again, so that nothing is appended to a backup that cannot be
+    /// opened. Compaction writes a new file, so the first backup after it needs a new path.
     ///
     /// A backup that is itself written to becomes a store of its own, and can no longer be extended.
     ///
@@ -68,12 +73,15 @@ impl DataStore {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// Costs two or three passes over the keys and trailers, one over the payloads that are copied, and up to
-    /// 32 MiB of memory at the smallest slots.
+    /// Costs two or three passes over the keys and trailers, one over the payloads that are copied,
+    /// and up to 32 MiB of memory at the smallest slots. Extending a backup costs, besides, what
+    /// opening it does: without an index in it, that is a pass over all of its keys and trailers;
+    /// and five flushes, or one more for each 32 MiB.
     ///
     /// # Errors
     /// - [`FormatError::Damaged`](crate::FormatError::Damaged) with the offset of a slot that is not as it was
     ///   written;
+    /// - [`StoreError::BackupDamaged`] if the existing backup could not be opened;
     /// - [`StoreError::BackupOutdated`], [`StoreError::BackupDiverged`], [`StoreError::BackupOfOtherStore`],
     ///   [`StoreError::BackupOntoItself`], and those of opening a store, for what is at `path` already;
     /// - [`WriteError::Locked`] if the backup is open for writing, or being written;
@@ -105,7 +113,7 @@ impl DataStore {
     fn extend(&self, existing: &Existing) -> io::Result<BackupReport> {
         // Taken only now that the backup is locked: it cannot be ahead of us because of another thread.
         let source = self.settle()?;
-        let appended = existing.append(source.log(), source.to);
+        let appended = existing.append(source.log(), source.to, &self.shared.options);
         existing.close();
         let Appended { copied_bytes, copied_slots, saved_to } = appended?;
         Ok(BackupReport {

@@ -8,6 +8,7 @@ mod newer;
 mod replay;
 mod report;
 mod resync;
+mod sound;
 mod table;
 mod tail;
 mod window_reader;
@@ -40,8 +41,10 @@ pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
+pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::newer_index;
-pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
+use self::tail::find_tail;
+pub(crate) use self::tail::{Point, Tail, is_format_error};
 pub(crate) use self::window_reader::{Direction, WindowReader};
 
 /// How often a path is tried at which something is, and yet nothing.
@@ -71,6 +74,9 @@ pub(crate) struct Resume {
     pub(crate) checkpoint_sequence: u64,
     /// Whether `[durable, tail)` must be written again before it can be called durable.
     pub(crate) must_rewrite: bool,
+    /// Whether `[durable, tail)` came with a copy that was not completed: until it is durable, its
+    /// barriers are not to be believed.
+    pub(crate) is_copying: bool,
     /// End of the index slot in use; 0 if there is none.
     pub(crate) index_end: u64,
     /// End of the newest index slot, whose index may not have been completed.
@@ -320,9 +326,11 @@ fn load(
     let (identity, checkpoints) = (&header.identity, &header.checkpoints);
     let found = find_tail(&*file, identity, checkpoints, len, tolerate_damage, &mut visit)?;
     newer.drop_uncommitted();
+    let newest = header.checkpoints.first();
+    let is_copying = newest.is_some_and(|newest| newest.is_copying);
     let mut report = RecoveryReport {
         is_new: false,
-        was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
+        was_clean: newest.is_some_and(|newest| newest.is_clean && !newest.is_copying)
             && found.durable == found.tail
             && found.data_end == found.tail.end,
         durable_tail: found.durable.end,
@@ -402,8 +410,9 @@ fn load(
     let writable = (access == Access::ReadWrite).then(|| Resume {
         durable: found.durable,
         tail: found.tail,
-        checkpoint_sequence: header.checkpoints.first().map_or(0, |newest| newest.sequence),
+        checkpoint_sequence: newest.map_or(0, |newest| newest.sequence),
         must_rewrite: !report.was_clean,
+        is_copying,
         index_end,
         newest_index_end,
         remains,
@@ -478,6 +487,7 @@ pub(crate) fn new_file(
         tail: root,
         checkpoint_sequence: 1,
         must_rewrite: false,
+        is_copying: false,
         index_end: 0,
         newest_index_end: 0,
         remains: None,
