@@ -60,16 +60,26 @@ pub(crate) fn key_json(key: &[u8]) -> Map<String, Value> {
 
 /// An entry in a JSON object: as [`key_json`], or only `key_hash` if it has no key.
 pub(crate) fn entry_json(entry: &EntryHandle) -> Map<String, Value> {
-    let mut object = entry.key().map(key_json).unwrap_or_default();
-    object.insert("key_hash".to_owned(), format!("{:#018x}", entry.key_hash()).into());
+    entry_json_of(entry.key(), entry.key_hash())
+}
+
+/// As [`entry_json`], of an entry with this key and hash.
+pub(crate) fn entry_json_of(key: Option<&[u8]>, key_hash: u64) -> Map<String, Value> {
+    let mut object = key.map(key_json).unwrap_or_default();
+    object.insert("key_hash".to_owned(), format!("{key_hash:#018x}").into());
     object
 }
 
 /// An entry's key, or what stands for it if it has none.
 pub(crate) fn entry_name(entry: &EntryHandle) -> String {
-    match entry.key() {
+    entry_name_of(entry.key(), entry.key_hash())
+}
+
+/// As [`entry_name`], of an entry with this key and hash.
+pub(crate) fn entry_name_of(key: Option<&[u8]>, key_hash: u64) -> String {
+    match key {
         Some(key) => Shown(key).to_string(),
-        None => format!("<hash {:#018x}>", entry.key_hash()),
+        None => format!("<hash {key_hash:#018x}>"),
     }
 }
 

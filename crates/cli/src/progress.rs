@@ -42,9 +42,8 @@ impl<'a> Progress<'a> {
         self.bar.set_position(position);
     }
 
-    /// Prints something while the bar is out of the way.
-    pub(crate) fn suspend(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
+    pub(crate) fn set_total(&self, total: u64) {
+        self.bar.set_length(total);
     }
 
     /// Tells that something was left out. `object` names it in JSON.

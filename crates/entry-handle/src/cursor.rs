@@ -135,6 +135,11 @@ impl<S: LogSource> LogCursor<S> {
         self.end
     }
 
+    /// Where the bytes come from, to read more of a slot than the cursor does.
+    pub fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
     /// The next older slot; `None` when the header is reached.
     ///
     /// # Errors

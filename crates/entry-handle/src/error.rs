@@ -119,9 +119,21 @@ pub enum Damage {
     /// The payload does not match its CRC-32.
     #[error("payload does not match its CRC-32")]
     Payload,
-    /// Bytes between payload and key are not zero.
+    /// Bytes between payload and key, or unused ones of the header, are not zero.
     #[error("padding is not zero")]
     Padding,
+    /// A page of the header that holds a checkpoint fails its checksum.
+    #[error("checkpoint does not match its checksum")]
+    Checkpoint,
+    /// The page of the header that holds the published tail is not as it was written.
+    #[error("published tail is malformed")]
+    PublishedTail,
+    /// Lines of the index in the file fail their checks, or the index cannot be used.
+    #[error("index does not match its checks")]
+    Index,
+    /// The index knows other entries than the log holds.
+    #[error("index does not agree with the log")]
+    Counts,
     /// A special slot holds a value that no writer stores.
     #[error("special slot is malformed")]
     Special,

@@ -12,7 +12,7 @@ use crate::hash::compute_checksum;
 use crate::layout::Layout;
 use crate::map::{Map, MapSlice, MappedSlot};
 use crate::metadata::EntryMetadata;
-use crate::trailer::Flags;
+use crate::trailer::{Flags, Kind};
 use crate::typed_view::TypedViewError;
 
 /// A value of a store, read in place.
@@ -48,7 +48,7 @@ impl EntryHandle {
         Self::from_slot(map, &map.slot(end)?, key_hash)
     }
 
-    /// The entry in `slot`, which was read from `map`.
+    /// The entry in `slot`, which was read from `map`. That of an index slot is empty.
     ///
     /// # Errors
     /// [`FormatError::NoSuchSlot`] if the slot is not one of `map`.
@@ -58,11 +58,14 @@ impl EntryHandle {
         slot: &MappedSlot<'_>,
         key_hash: u64,
     ) -> Result<Self, FormatError> {
-        let payload_end = slot.start.wrapping_add(slot.trailer.fields.payload_len);
+        let fields = &slot.trailer.fields;
+        // The payload of an index may change, so that no slice of it may exist.
+        let payload_len = if fields.kind == Kind::Index { 0 } else { fields.payload_len };
+        let payload_end = slot.start.wrapping_add(payload_len);
         let payload = map
             .slice(slot.start..payload_end)
             .ok_or(FormatError::NoSuchSlot { offset: slot.end })?;
-        let checksum = slot.trailer.fields.payload_crc.to_le_bytes();
+        let checksum = fields.payload_crc.to_le_bytes();
         let metadata = EntryMetadata::new(key_hash, slot.start, checksum);
         Ok(Self { payload, slot_end: slot.end, metadata })
     }

@@ -65,6 +65,7 @@ mod store;
 mod superseded;
 mod sync;
 pub mod utils;
+mod verify;
 mod view;
 mod write;
 mod writer;
@@ -96,6 +97,7 @@ pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
 pub use stats::{NameState, StoreStats};
 pub use store::DataStore;
+pub use verify::{DamagedPlace, VerifyProgress, VerifyReport};
 pub use view::View;
 
 /// The reader and writer traits, synchronous and asynchronous.

@@ -133,3 +133,37 @@ fn a_truncated_store_is_found() {
     bench.run(["verify"]).exits(1).says("cannot be read");
     bench.run(["write", "d", "value"]).exits(2).says("truncated");
 }
+
+/// It said "no damage".
+#[test]
+fn lost_pages_of_the_header_are_found_and_written_anew_by_the_next_write() {
+    for page in [1, 2, 3] {
+        let bench = Bench::new();
+        bench.run(["write", "a", "value"]).succeeds();
+        bench.run(["write", "b", "value"]).succeeds();
+        let mut bytes = fs::read(bench.path("store.srd")).unwrap();
+        bytes[page * 4096..][..4096].fill(0);
+        fs::write(bench.path("store.srd"), bytes).unwrap();
+
+        let found = format!("page {page} of the header is damaged");
+        let json = bench.run(["verify", "--json"]).exits(1).says(&found).json();
+        assert_eq!(json["damaged"][0]["offset"], page * 4096);
+        assert_eq!(json["damaged"].as_array().unwrap().len(), 1);
+        assert_eq!(json["live_keys"], 2);
+        bench.run(["write", "c", "value"]).succeeds();
+        bench.run(["verify"]).succeeds();
+    }
+}
+
+/// The values below the first damaged trailer were checked, but older versions of them were not.
+#[test]
+fn damage_of_the_log_keeps_no_older_version_from_being_checked() {
+    let bench = damaged_bench();
+    bench.run(["write", "b", "newer"]).succeeds();
+    let at = bench.run(["metadata", "c", "--json"]).succeeds().json()["offset"].as_u64().unwrap();
+    change(&bench, at + 32);
+    let json = bench.run(["verify", "--json"]).exits(1).says("b is damaged: payload").json();
+    let damaged = json["damaged"].as_array().unwrap();
+    assert_eq!(damaged.len(), 2, "{damaged:?}");
+    assert_eq!((&damaged[0]["offset"], &damaged[1]["key"]), (&at.into(), &"b".into()));
+}

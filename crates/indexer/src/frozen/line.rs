@@ -52,12 +52,17 @@ impl Line {
         bytes
     }
 
-    fn from_bytes(bytes: &Bytes) -> Self {
+    /// The bytes of a line as numbers.
+    pub(super) fn numbers(bytes: &Bytes) -> [u64; 8] {
         let mut line = [0; 8];
         for (number, bytes) in line.iter_mut().zip(bytes.as_chunks().0) {
             *number = u64::from_le_bytes(*bytes);
         }
-        Self(line)
+        line
+    }
+
+    fn from_bytes(bytes: &Bytes) -> Self {
+        Self(Self::numbers(bytes))
     }
 
     /// One of the last eight bytes.

@@ -32,6 +32,7 @@
 //! is then rebuilt from the log, in memory.
 
 mod build;
+mod check;
 mod find;
 mod group;
 mod header;
@@ -119,6 +120,11 @@ impl FrozenIndex {
     /// The tail of the log that it answers for, together with the older tables.
     pub fn tail(&self) -> u64 {
         self.header.tail
+    }
+
+    /// Where the table, and its slot, starts, in bytes.
+    pub fn start(&self) -> u64 {
+        self.start
     }
 
     /// Where the slot of the table ends, in bytes.

@@ -100,7 +100,7 @@ impl Existing {
         to: Point,
         options: &OpenOptions,
     ) -> io::Result<Appended> {
-        let Tail { durable, tail, data_end } = self.sound.tail;
+        let Tail { durable, tail, data_end, .. } = self.sound.tail;
         let diverged = || StoreError::BackupDiverged { path: self.path.clone(), tail: tail.end };
         // A compaction may have come between.
         check_identity(&self.header, log.identity, &self.path)?;

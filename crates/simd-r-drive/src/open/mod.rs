@@ -41,10 +41,10 @@ pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
+pub(crate) use self::resync::resync;
 pub(crate) use self::sound::{Sound, check_sound, index_in};
-pub(crate) use self::table::newer_index;
-use self::tail::find_tail;
-pub(crate) use self::tail::{Point, Tail, is_format_error};
+pub(crate) use self::table::{named_tables, newer_index};
+pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
 pub(crate) use self::window_reader::{Direction, WindowReader};
 
 /// How often a path is tried at which something is, and yet nothing.
@@ -353,6 +353,7 @@ fn load(
         None
     };
     let (index_end, newest_index_end);
+    let mut damaged_root_link = None;
     let index = match through_table {
         Some(opened) => {
             (index_end, newest_index_end) = (opened.index_end, opened.newest_index_end);
@@ -367,6 +368,7 @@ fn load(
             (index_end, newest_index_end) = (0, replayed.newest_index_end);
             report.slots_replayed = replayed.slots;
             report.damaged = replayed.damaged;
+            damaged_root_link = replayed.damaged_root_link;
             log.counts = Counts::new(Totals {
                 tail: found.tail.end,
                 live_keys: replayed.live_keys,
@@ -377,11 +379,14 @@ fn load(
         }
     };
     // Of a file that was cut off, the end is missing.
-    let durable_end = header.checkpoints.iter().map(|checkpoint| checkpoint.durable_tail).max();
-    if let Some(missing) = durable_end.filter(|end| *end > found.tail.end) {
-        report.damaged.insert(0, found.tail.end..missing);
+    if found.expected_end > found.tail.end {
+        report.damaged.insert(0, found.tail.end..found.expected_end);
     }
     log.damage = DamageMap::new(report.damaged.clone(), options.salvage);
+    if let Some(link) = damaged_root_link {
+        report.damaged.retain(|extent| !extent.is_empty());
+        report.damaged.push(link);
+    }
     let generation = Generation::new(Arc::new(log), index);
     let root_end = header.identity.layout().header_len();
     let mut remains = None;
@@ -478,7 +483,8 @@ pub(crate) fn new_file(
     }
     create::write_header(&*file, identity)?;
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
-    let found = Tail { durable: root, tail: root, data_end: root.end };
+    let (durable, tail) = (root, root);
+    let found = Tail { durable, tail, data_end: root.end, expected_end: root.end };
     let mut log = map_log(file, identity, &found, options)?;
     log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
     let index = LayeredIndex::new(&log.layout, KeyIndexer::new());

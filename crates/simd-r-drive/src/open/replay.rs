@@ -11,6 +11,9 @@ use super::tail::{Point, is_format_error};
 use super::window_reader::{Direction, WindowReader};
 use crate::generation::LogFile;
 
+/// Length of the link, which stands at the end of a slot.
+const LINK_LEN: u64 = 4;
+
 /// What the log holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Replayed {
@@ -22,6 +25,9 @@ pub(crate) struct Replayed {
     pub(crate) newest_index_end: u64,
     /// What could not be read, newest first.
     pub(crate) damaged: Vec<Range<u64>>,
+    /// The link of the oldest slot, if it does not lead to the header: what could not be read then
+    /// ends with an empty range there.
+    pub(crate) damaged_root_link: Option<Range<u64>>,
 }
 
 /// Fills an index from a log, which ends at `tail`. Every slot's seal and link are checked.
@@ -43,14 +49,21 @@ pub(crate) fn replay(
     let mut replayed = Replayed::default();
     let mut cursor =
         LogCursor::new(reader(tail.end), layout, tail.end, Some(tail.seal.self_half()));
+    let mut oldest_end = tail.end;
     loop {
         let end = cursor.position();
         match cursor.previous() {
-            Ok(Some(slot)) => replayed.take(log, index, &slot)?,
+            Ok(Some(slot)) => {
+                oldest_end = slot.end;
+                replayed.take(log, index, &slot)?;
+            }
             Ok(None) => return Ok(replayed),
             Err(error) if tolerate_damage && is_format_error(&error) => {
                 if end == layout.header_len() {
-                    // The oldest slot does not link to this header: nothing more can be below it.
+                    // The oldest slot does not link to this header: nothing more can be below it,
+                    // but that is not what was written.
+                    replayed.damaged.push(end..end);
+                    replayed.damaged_root_link = Some(oldest_end - LINK_LEN..oldest_end);
                     return Ok(replayed);
                 }
                 let found = resync(&mut reader(end), &layout, end)?;

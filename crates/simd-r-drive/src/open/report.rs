@@ -27,7 +27,9 @@ pub struct RecoveryReport {
     pub saved_to: Option<PathBuf>,
     /// Whether the identity page was damaged and one of its copies was used.
     pub is_identity_damaged: bool,
-    /// Parts of the log that cannot be read, newest first, in bytes: only a read-only open gets this far.
+    /// Parts of the log that cannot be read, newest first, in bytes: only a read-only open gets
+    /// this far. What lies beyond the end of the log is what was there, or may have been there,
+    /// when it was longer.
     pub damaged: Vec<Range<u64>>,
     /// How long opening took.
     pub duration: Duration,

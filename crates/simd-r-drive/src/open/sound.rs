@@ -60,7 +60,8 @@ pub(crate) fn index_in(
     if ends.peek().is_none() {
         return Ok(None);
     }
-    let found = Tail { durable: tail, tail, data_end: tail.end };
+    let (durable, end) = (tail, tail.end);
+    let found = Tail { durable, tail, data_end: end, expected_end: end };
     let log = map_log(Arc::clone(file), &header.identity, &found, options)?;
     usable_index(&log, ends, tail)
 }

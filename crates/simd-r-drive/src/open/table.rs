@@ -37,7 +37,7 @@ pub(super) fn open_through_table(
     walked: NewerSlots,
 ) -> io::Result<Option<OpenedTable>> {
     let mut walked = Some(walked);
-    for checkpoint in with_index(checkpoints, found.tail) {
+    for checkpoint in with_index(checkpoints, found.tail.end) {
         let opened = none_if_damaged(open_at(log, checkpoint.index_end, found, &mut walked))?;
         if opened.is_some() {
             return Ok(opened);
@@ -68,7 +68,7 @@ pub(super) fn usable_index(
 /// The `covered` of the newest table that answers with the one in the slot that ends at
 /// `index_end`, if all of them are there, and so are the slots that follow.
 fn covered_by(log: &LogFile, index_end: u64, tail: Point) -> io::Result<Option<u64>> {
-    let Some(Named { tables, .. }) = tables(log, index_end, tail)? else { return Ok(None) };
+    let Some(Named { tables, .. }) = tables(log, index_end, tail.end)? else { return Ok(None) };
     let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
     NewerSlots::read(log, covered, tail)?;
     Ok(Some(covered))
@@ -76,8 +76,8 @@ fn covered_by(log: &LogFile, index_end: u64, tail: Point) -> io::Result<Option<u
 
 /// The checkpoints that name an index which a log up to `tail` can hold, newest first. A crash may have left only the
 /// older one, whose tables are still there.
-fn with_index(checkpoints: &[Checkpoint], tail: Point) -> impl Iterator<Item = &Checkpoint> {
-    checkpoints.iter().filter(move |it| (1..=tail.end).contains(&it.index_end))
+fn with_index(checkpoints: &[Checkpoint], tail: u64) -> impl Iterator<Item = &Checkpoint> {
+    checkpoints.iter().filter(move |it| (1..=tail).contains(&it.index_end))
 }
 
 /// The index of a log up to `tail`, through the tables that the newest checkpoint names: for a reader that follows a log
@@ -91,12 +91,37 @@ pub(crate) fn newer_index(
     current: &LayeredIndex,
     tail: Point,
 ) -> io::Result<Option<LayeredIndex>> {
-    let Some(newest) = with_index(checkpoints, tail).next() else { return Ok(None) };
+    let Some(newest) = with_index(checkpoints, tail.end).next() else { return Ok(None) };
     if newest.index_end == current.newest_table_end() {
         return Ok(None);
     }
     let covered = current.frozen().next().map_or(0, |table| table.tail());
     none_if_damaged(index_at(log, newest.index_end, covered, tail))
+}
+
+/// The tables that the newest checkpoint with an index names, newest first, of a log up to `tail`;
+/// or, if they cannot be used, the end of the slot of one that cannot. `None` if no checkpoint
+/// names any.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn named_tables(
+    log: &LogFile,
+    checkpoints: &[Checkpoint],
+    tail: u64,
+) -> io::Result<Option<Result<Vec<FrozenIndex>, u64>>> {
+    let Some(newest) = with_index(checkpoints, tail).next() else { return Ok(None) };
+    let end = newest.index_end;
+    if let Some(named) = none_if_damaged(tables(log, end, tail))? {
+        return Ok(Some(Ok(named.tables)));
+    }
+    let Some(table) = none_if_damaged(table_at(log, end))? else { return Ok(Some(Err(end))) };
+    for other in table.newer_ends().iter().chain(table.older_ends()).copied() {
+        if other <= tail && none_if_damaged(table_at(log, other))?.is_none() {
+            return Ok(Some(Err(other)));
+        }
+    }
+    Ok(Some(Err(end)))
 }
 
 fn none_if_damaged<T>(result: io::Result<Option<T>>) -> io::Result<Option<T>> {
@@ -112,7 +137,7 @@ fn index_at(
     covered_before: u64,
     tail: Point,
 ) -> io::Result<Option<LayeredIndex>> {
-    let Some(Named { tables, number }) = tables(log, index_end, tail)? else { return Ok(None) };
+    let Some(Named { tables, number }) = tables(log, index_end, tail.end)? else { return Ok(None) };
     let covered = tables.first().map_or(0, FrozenIndex::tail);
     if covered < covered_before {
         return Ok(None);
@@ -130,7 +155,7 @@ fn open_at(
     found: &Tail,
     walked: &mut Option<NewerSlots>,
 ) -> io::Result<Option<OpenedTable>> {
-    let named = tables(log, index_end, found.tail)?;
+    let named = tables(log, index_end, found.tail.end)?;
     let Some(Named { tables, number }) = named else { return Ok(None) };
     let Some(newest) = tables.first() else { return Ok(None) };
     let totals = Totals {
@@ -167,14 +192,14 @@ struct Named {
 
 /// The table in the slot that ends at `end`, and those that it names. `None` if one is missing, or stands beyond the
 /// tail, as in a file whose end was cut off: a table may name newer ones that are further on in the log.
-fn tables(log: &LogFile, end: u64, tail: Point) -> io::Result<Option<Named>> {
+fn tables(log: &LogFile, end: u64, tail: u64) -> io::Result<Option<Named>> {
     let Some(table) = table_at(log, end)? else { return Ok(None) };
     let (newer, older) = (table.newer_ends().to_vec(), table.older_ends().to_vec());
     let number = newer.len();
     let mut tables = Vec::with_capacity(newer.len() + older.len() + 1);
     tables.push(table);
     for end in newer.into_iter().chain(older) {
-        if end > tail.end {
+        if end > tail {
             return Ok(None);
         }
         let Some(table) = table_at(log, end)? else { return Ok(None) };

@@ -50,6 +50,8 @@ pub(crate) struct Tail {
     pub(crate) tail: Point,
     /// End of the last byte that is not zero, or the tail.
     pub(crate) data_end: u64,
+    /// The log once went on up to here, or may have: the tail, if nothing is known to be missing.
+    pub(crate) expected_end: u64,
 }
 
 /// Finds the tail of a log in a file of `len` bytes, whose `checkpoints` come newest first. Shows
@@ -75,11 +77,11 @@ pub(crate) fn find_tail(
             Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
-    let hinted = match hinted {
-        Some(point) if is_possible_end(&layout, point.end) => Some(point),
+    let unbelievable = hinted.filter(|point| !is_possible(&layout, root, *point));
+    let hinted = match unbelievable {
+        None => hinted,
         Some(_) if tolerate_damage => None,
         Some(point) => return Err(FormatError::damaged(point.end, Damage::DurablePoint).into()),
-        None => None,
     };
     // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
     // seal the log went on.
@@ -87,7 +89,9 @@ pub(crate) fn find_tail(
         match check_point(file, &layout, root, point, len) {
             Ok(()) => {}
             Err(error) if !(tolerate_damage && is_format_error(&error)) => return Err(error),
-            Err(_) if point.end > len => return truncated_tail(file, &layout, root, len),
+            Err(_) if point.end > len => {
+                return truncated_tail(file, &layout, root, len, point.end);
+            }
             Err(_) => {}
         }
         durable = point;
@@ -107,7 +111,12 @@ pub(crate) fn find_tail(
         }
     }
     let tail = walk(file, &layout, durable, &scan.candidates, len, visit)?;
-    Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end) })
+    let expected_end = match unbelievable {
+        None => tail.end,
+        // How much was durable, nobody can tell: there may have been more than there is.
+        Some(point) => point.end.max(len).max(tail.end.saturating_add(layout.alignment().bytes())),
+    };
+    Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end), expected_end })
 }
 
 /// What is shown the slots that were found to be genuine and whole.
@@ -134,12 +143,19 @@ fn is_possible_end(layout: &Layout, end: u64) -> bool {
     end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
-/// The tail of a log whose end is missing: its newest slot that is certain.
+/// Whether a durable point can be right, wherever the log ends. At the header's end there is one
+/// seal alone.
+fn is_possible(layout: &Layout, root: Point, point: Point) -> bool {
+    is_possible_end(layout, point.end) && (point.end != root.end || point == root)
+}
+
+/// The tail of a log whose end is missing, up to `expected_end`: its newest slot that is certain.
 fn truncated_tail(
     file: &dyn StoreFile,
     layout: &Layout,
     root: Point,
     len: u64,
+    expected_end: u64,
 ) -> io::Result<Tail> {
     let mut source = WindowReader::new(file, len, Direction::Backward);
     let end = resync(&mut source, layout, len.saturating_add(1))?;
@@ -148,7 +164,7 @@ fn truncated_tail(
     } else {
         Point { end, seal: read_slot(&mut source, layout, end)?.seal }
     };
-    Ok(Tail { durable: tail, tail, data_end: len.max(end) })
+    Ok(Tail { durable: tail, tail, data_end: len.max(end), expected_end })
 }
 
 /// Makes sure that the slot stands where a durable point says.

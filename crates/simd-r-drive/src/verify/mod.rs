@@ -1,0 +1,131 @@
+//! Checking everything that a store's file holds.
+//!
+//! All reading is by positional reads, as when a store is opened: what the medium cannot deliver is
+//! an error, not a signal, and never taken for damage.
+
+mod header;
+mod index;
+mod log;
+mod report;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use self::log::LogCheck;
+pub use self::report::{DamagedPlace, VerifyProgress, VerifyReport};
+use crate::generation::{Generation, Totals};
+use crate::store::DataStore;
+
+/// The caller is told of progress after about this many bytes.
+const TOLD_LEN: u64 = 1 << 20;
+
+impl DataStore {
+    /// Checks everything that the store's file holds, as of now: the pages of the header, every
+    /// line of the index in use, and of every slot, those of older versions and deletions included,
+    /// the key, the trailer, the link, the padding, and the payload against its CRC-32. Damage does
+    /// not end it: the report names each damaged place.
+    ///
+    /// ```
+    /// use simd_r_drive::DataStore;
+    /// use simd_r_drive::traits::DataStoreWriter;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let store = DataStore::open(&directory.path().join("example.srd"))?;
+    /// store.write(b"key", b"value")?;
+    /// let report = store.verify()?;
+    /// assert!(report.is_sound());
+    /// assert_eq!((report.live_keys, report.payload_bytes), (1, 5));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// A store that is too damaged to be opened for writing can be opened with
+    /// [`read_only`](crate::OpenOptions::read_only), and checked then.
+    ///
+    /// Reads the file once, and looks each value up in the index. Takes memory for what is damaged,
+    /// and no more than a few MiB for the rest.
+    ///
+    /// # Errors
+    /// The operating system's. Damage is not an error.
+    ///
+    /// # Locking
+    /// Takes the writer's lock of a writable store while it reads the header, 16 KiB. Reads and
+    /// writes go on beside it; what is written meanwhile is not checked.
+    pub fn verify(&self) -> io::Result<VerifyReport> {
+        self.verify_with(|_| ControlFlow::Continue(()))
+    }
+
+    /// [`DataStore::verify`] with a callback that is told how far it is, about once in a MiB, and
+    /// can end it.
+    ///
+    /// # Errors
+    /// As [`DataStore::verify`]; and `Interrupted` if the callback breaks.
+    pub fn verify_with(
+        &self,
+        mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> io::Result<VerifyReport> {
+        let (generation, totals) = self.shared.now_full();
+        let mut check = Check::new(&generation, totals, &mut progress);
+        self.check_header(&mut check)?;
+        let is_index_sound = self.check_index(&mut check)?;
+        self.note_what_is_missing(&mut check);
+        LogCheck::new(&mut check, is_index_sound).run()?;
+        check.tell(true)?;
+        Ok(check.report)
+    }
+
+    /// What lies beyond the end of a log that was cut off, as opening found out.
+    fn note_what_is_missing(&self, check: &mut Check<'_>) {
+        if check.generation.damage.is_none() {
+            return;
+        }
+        let tail = check.totals.tail;
+        for extent in self.recovery_report().damaged.iter().filter(|extent| extent.start >= tail) {
+            check.report.damaged.push(DamagedPlace::missing(extent.clone()));
+        }
+    }
+}
+
+/// A check that is under way.
+struct Check<'a> {
+    generation: &'a Arc<Generation>,
+    /// The tail up to which it goes, and what should be there.
+    totals: Totals,
+    report: VerifyReport,
+    /// Bytes of the log, and of the index in it, which are read once more than the rest.
+    total_bytes: u64,
+    done_bytes: u64,
+    /// Of those, what the caller has been told of.
+    told_bytes: u64,
+    progress: &'a mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+}
+
+impl<'a> Check<'a> {
+    fn new(
+        generation: &'a Arc<Generation>,
+        totals: Totals,
+        progress: &'a mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Self {
+        let total_bytes = totals.tail.saturating_sub(generation.layout.header_len());
+        let (report, done_bytes, told_bytes) = (VerifyReport::default(), 0, 0);
+        Self { generation, totals, report, total_bytes, done_bytes, told_bytes, progress }
+    }
+
+    /// Tells the caller how far it is, if `bytes` more make it worth that.
+    fn advance(&mut self, bytes: u64) -> io::Result<()> {
+        self.done_bytes = self.done_bytes.saturating_add(bytes);
+        if self.done_bytes.saturating_sub(self.told_bytes) >= TOLD_LEN {
+            self.tell(false)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, is_over: bool) -> io::Result<()> {
+        self.told_bytes = self.done_bytes;
+        let Self { done_bytes, total_bytes, .. } = *self;
+        match (self.progress)(VerifyProgress { done_bytes, total_bytes }) {
+            ControlFlow::Break(()) if !is_over => Err(io::ErrorKind::Interrupted.into()),
+            _ => Ok(()),
+        }
+    }
+}
