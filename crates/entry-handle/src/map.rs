@@ -47,9 +47,6 @@ pub struct Map {
 #[derive(Clone)]
 enum Backing {
     File(#[expect(dead_code, reason = "unmaps on drop")] Arc<MmapRaw>),
-    /// A file mapped into a part of a larger reservation.
-    #[cfg(unix)]
-    Aligned(#[expect(dead_code, reason = "unmaps on drop")] Arc<MmapMut>),
     Anonymous(#[expect(dead_code, reason = "unmaps on drop")] Arc<Mmap>),
 }
 
@@ -63,16 +60,26 @@ impl Map {
     /// Maps `file` read-only, from its start, reserving `wish` bytes of address space if there is as much,
     /// and never less than `need`. Nothing is readable yet.
     ///
+    /// If there is less than `wish`, the map takes no more than half of what could be had, so that the
+    /// process can go on allocating memory; but never less than `need`.
+    ///
     /// # Errors
     /// The operating system's, when not even `need` bytes of address space are left.
     pub fn reserve(file: &File, alignment: Alignment, need: u64, wish: u64) -> io::Result<Self> {
         // Windows cannot map beyond the end of a file without growing it.
-        let mut len = if cfg!(windows) { need } else { wish.max(need) };
+        let wish = if cfg!(windows) { need } else { wish.max(need) };
+        let mut len = wish;
+        let mut leaves_room = false;
         loop {
             let mapped = usize::try_from(len)
                 .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
                 .and_then(|len| map_file(file, len, alignment));
             match mapped {
+                // The mapping is dropped: it was the largest that fits, and half of it will do.
+                Ok(_) if len < wish && len / 2 >= need && !leaves_room => {
+                    leaves_room = true;
+                    len /= 2;
+                }
                 Ok((backing, base)) => {
                     let first = alignment.header_len();
                     // A map shorter than the header must not lend an empty slice beyond its end.
@@ -365,7 +372,8 @@ fn map_aligned(
     let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
     let align = usize::try_from(alignment.bytes()).map_err(|_| out_of_memory())?;
     let reserved_len = len.checked_add(align).ok_or_else(out_of_memory)?;
-    let mut region = MmapOptions::new().len(reserved_len).no_reserve_swap().map_anon()?;
+    // A map of the file itself: unlike anonymous memory, it counts neither as data nor as committed.
+    let region = MmapOptions::new().len(reserved_len).map_raw_read_only(file)?;
     let start = region.as_mut_ptr();
     let padding = start.align_offset(align);
     let base = NonNull::new(start.wrapping_add(padding)).ok_or_else(out_of_memory)?;
@@ -381,7 +389,7 @@ fn map_aligned(
             0,
         )
     }?;
-    Ok((Backing::Aligned(Arc::new(region)), base))
+    Ok((Backing::File(Arc::new(region)), base))
 }
 
 /// A slot in mapped memory. That of an index has no payload here.
