@@ -290,9 +290,9 @@ impl Map {
         let first = self.base.as_ptr().wrapping_add(start);
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let page = rustix::param::page_size();
-            let from_page = first.addr() % page;
-            let (aligned, len) = (first.wrapping_sub(from_page), bytes.len() + from_page);
+            let from_page = first.addr() & rustix::param::page_size().wrapping_sub(1);
+            let aligned = first.wrapping_sub(from_page);
+            let len = bytes.len().saturating_add(from_page);
             let advice = rustix::mm::Advice::LinuxPopulateRead;
             // SAFETY: this advice reads pages and changes none; those beyond the file's end are an error, not a
             // signal. The range lies in the mapping, whose start is a page's.

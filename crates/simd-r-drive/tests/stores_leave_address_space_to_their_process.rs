@@ -42,7 +42,7 @@ fn allocate(bytes: usize) {
 /// Stores that hold an entry and space allocated ahead.
 fn open(directory: &Path, count: u32, options: &OpenOptions) -> Vec<DataStore> {
     let open = |number: u32| {
-        let store = options.open(&directory.join(format!("{number}.srd"))).unwrap();
+        let store = options.open(directory.join(format!("{number}.srd"))).unwrap();
         store.write(b"key", &number.to_le_bytes()).unwrap();
         store
     };
