@@ -298,6 +298,7 @@ impl File {
                 durable_seal: seal ^ u64::from(hint.wrong_seal),
                 index_end: 0,
                 is_clean: hint.flag,
+                is_copying: hint.sequence & 64 != 0,
             };
             self.bytes[page * PAGE_SIZE..][..PAGE_SIZE]
                 .copy_from_slice(&checkpoint.encode(&self.identity));

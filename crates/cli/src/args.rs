@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use simd_r_drive::utils::parse_buffer_size;
@@ -43,7 +43,8 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_STATUSES)]
     Read {
         key: OsString,
-        /// Write the value to this file instead; it appears complete, or not at all
+        /// Write the value to this file instead; it appears complete, or not at all. A pipe or a device is
+        /// written to as it is
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Of a damaged store, print what is left, even if something newer may have been lost; exit status 1
@@ -83,7 +84,7 @@ pub(crate) enum Command {
     /// A file's key is its path below DIR, with `/` between names. Contents and names are stored; permissions,
     /// times and empty directories are not. Hidden files are stored like others. Symbolic links, special
     /// files, and files that cannot be read or change meanwhile are skipped and told. The store's own file
-    /// is left out.
+    /// and its temporary files are left out.
     #[command(after_help = EXIT_STATUSES)]
     Import {
         dir: PathBuf,
@@ -113,7 +114,7 @@ pub(crate) enum Command {
         #[arg(long, short)]
         force: bool,
     },
-    /// Show how large the store is, and how it was found
+    /// Show how large the store is, what it takes on the disk, and how it was found
     #[command(after_help = EXIT_STATUSES)]
     Info,
     /// Check the whole store against its checksums, older versions included
@@ -166,7 +167,7 @@ pub(crate) enum Command {
     },
     /// Move a value to another store, under the same key
     ///
-    /// It is deleted here once it is on the medium there.
+    /// It is deleted here once it is on the medium there. If this store cannot be written, nothing is copied.
     #[command(after_help = EXIT_STATUSES)]
     Move {
         key: OsString,
@@ -176,6 +177,37 @@ pub(crate) enum Command {
     /// Show what is known of a value: size, place, checksum, time
     #[command(after_help = EXIT_STATUSES)]
     Metadata { key: OsString },
+}
+
+/// Other names of standard output. What they lead to may be a file that others write to as well, which must not be
+/// replaced, or `/dev/null` in place of an output that was closed.
+const OUTPUT_PATHS: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+impl Command {
+    /// Whether something is printed when all goes well.
+    pub(crate) fn prints(&self, is_json: bool, is_quiet: bool) -> bool {
+        match self {
+            Self::List { .. } | Self::Info | Self::Metadata { .. } => true,
+            Self::Read { output, .. } => is_json || output_file(output.as_deref()).is_none(),
+            Self::Import { .. }
+            | Self::Export { .. }
+            | Self::Verify
+            | Self::Compact
+            | Self::Repair { .. }
+            | Self::Backup { .. }
+            | Self::Migrate { .. } => is_json || !is_quiet,
+            Self::Write { .. }
+            | Self::Delete { .. }
+            | Self::Rename { .. }
+            | Self::Copy { .. }
+            | Self::Move { .. } => is_json,
+        }
+    }
+}
+
+/// The file that a value is written to, unless that is standard output.
+pub(crate) fn output_file(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !OUTPUT_PATHS.iter().any(|name| *path == Path::new(name)))
 }
 
 fn parse_nonzero_size(text: &str) -> Result<usize, String> {

@@ -62,7 +62,7 @@ impl Console {
     }
 }
 
-/// Standard output whose closing by the reader can be told from other errors.
+/// Standard output whose closing by the reader can be told from other errors, which name it.
 #[derive(Debug)]
 pub(crate) struct Output(StdoutLock<'static>);
 
@@ -92,11 +92,17 @@ impl fmt::Display for OutputClosed {
 
 impl std::error::Error for OutputClosed {}
 
+#[expect(clippy::needless_pass_by_value, reason = "it is used as a function of an error")]
 fn mark_closed(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, OutputClosed),
-        _ => error,
+        _ => cannot_print(&error),
     }
+}
+
+/// Why nothing can be printed.
+pub(crate) fn cannot_print(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
 }
 
 /// Whether standard output was closed by its reader.

@@ -6,12 +6,16 @@ mod args;
 mod commands;
 mod console;
 mod export;
+mod failure;
 mod import;
 mod key;
 mod open;
 mod outcome;
 mod progress;
+mod same_file;
+mod standard_streams;
 mod timestamp;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -22,7 +26,10 @@ use crate::console::Console;
 use crate::outcome::{FAILED, Outcome};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage::answer(&error),
+    };
     let console = Console::new(args.json, args.quiet);
     match commands::run(&args, &console) {
         Ok(outcome) => outcome.into(),

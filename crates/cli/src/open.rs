@@ -1,11 +1,14 @@
 //! Opening stores, with errors that name them.
 
+use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
+use simd_r_drive::traits::DataStoreReader as _;
 use simd_r_drive::{DataStore, OpenOptions};
 
 use crate::console::Console;
+use crate::failure::failure;
 use crate::key::Shown;
 use crate::outcome::Outcome;
 
@@ -46,21 +49,38 @@ pub(crate) fn for_checking(path: &Path) -> Result<DataStore> {
 
 /// For commands that change a store that must exist.
 pub(crate) fn for_changing(path: &Path) -> Result<DataStore> {
-    open(path, &OpenOptions::new().verify_reads(true))
+    writable(path, &OpenOptions::new().verify_reads(true))
 }
 
 /// For commands that create the store if there is none.
 pub(crate) fn or_create(path: &Path) -> Result<DataStore> {
-    open(path, &OpenOptions::new().create(true).verify_reads(true))
+    writable(path, &OpenOptions::new().create(true).verify_reads(true))
+}
+
+/// Before anything else is done: a store whose file cannot be written opens all the same, to be read.
+fn writable(path: &Path, options: &OpenOptions) -> Result<DataStore> {
+    let store = open(path, options)?;
+    if store.is_read_only() {
+        bail!("cannot change the store {}: its file, or the medium, is read-only", shown(path));
+    }
+    Ok(store)
 }
 
 fn open(path: &Path, options: &OpenOptions) -> Result<DataStore> {
-    options.open(path).with_context(|| format!("cannot open the store {}", shown(path)))
+    options.open(path).map_err(|error| failure("cannot open the store", path, error))
 }
 
 /// Flushes and closes a store that was changed.
 pub(crate) fn close(store: &DataStore) -> Result<()> {
-    store.close().with_context(|| format!("cannot close the store {}", shown(&store.get_path())))
+    store.close().map_err(|error| failure("cannot close the store", &store.get_path(), error))
+}
+
+/// Removes a store that this command has created, and could then put nothing into.
+pub(crate) fn discard_new(store: &DataStore) {
+    // It is locked, so that nobody else can have written to it.
+    if store.recovery_report().is_new && store.is_empty().unwrap_or(false) {
+        let _ = fs::remove_file(store.get_path());
+    }
 }
 
 /// A path on one line.

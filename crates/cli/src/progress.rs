@@ -48,6 +48,8 @@ impl<'a> Progress<'a> {
 
     /// Tells that something was left out. `object` names it in JSON.
     pub(crate) fn skip(&mut self, name: &str, mut object: Map<String, Value>, reason: &str) {
+        // The empty key is as good as any other.
+        let name = if name.is_empty() { "\"\"" } else { name };
         self.bar.suspend(|| self.console.tell(&format!("skipped {name}: {reason}")));
         self.skipped_count += 1;
         if self.console.is_json {

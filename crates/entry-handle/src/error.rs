@@ -42,7 +42,7 @@ pub enum FormatError {
     /// The file ends before bytes that are known to have been written.
     #[error(
         "store is truncated: {len} bytes long, but data up to byte {expected} was written durably; \
-         restore the file, or open it read-only and save what is left"
+         restore it from a backup, or save what is left with repair"
     )]
     Truncated {
         /// Length of the file in bytes.
@@ -142,7 +142,7 @@ pub enum Damage {
     DurablePoint,
     /// What is known of a key may be outdated: a slot that may hold something newer cannot be read.
     #[error(
-        "a slot that may hold a newer version cannot be read; open with salvage to read what is left"
+        "a slot that may hold a newer version cannot be read; salvage gives what is left, outdated or not"
     )]
     Unconfirmed,
     /// A previous-version link names a slot that is not an older version of the same key.
@@ -198,5 +198,16 @@ mod tests {
         assert_eq!(error.to_string(), text);
         let error = FormatError::Damaged { offset: 64, what: Damage::Payload, expected: 1, got: 2 };
         assert!(error.to_string().ends_with("(expected 0x1, got 0x2)"));
+    }
+
+    /// A reader meets these as a writer does, and has opened the store read-only already.
+    #[test]
+    fn nobody_is_told_to_open_a_store_in_the_way_that_has_just_failed() {
+        let truncated = FormatError::Truncated { len: 100, expected: 200 };
+        let unconfirmed = FormatError::damaged(64, Damage::Unconfirmed);
+        for error in [truncated, unconfirmed] {
+            let text = error.to_string();
+            assert!(!text.contains("open"), "{text}");
+        }
     }
 }

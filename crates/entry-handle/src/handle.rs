@@ -13,6 +13,7 @@ use crate::layout::Layout;
 use crate::map::{Map, MapSlice, MappedSlot};
 use crate::metadata::EntryMetadata;
 use crate::trailer::{Flags, Kind};
+use crate::typed_view::TypedViewError;
 
 /// A value of a store, read in place.
 ///
@@ -123,13 +124,28 @@ impl EntryHandle {
         &self.payload
     }
 
-    /// The payload as a slice of `T`, in place, as it lies in the file: the caller knows the byte order.
+    /// The payload as a slice of `T`, in place: nothing is copied or converted. The bytes are taken as
+    /// they lie in the file, so the caller knows in which byte order they were written. An empty payload
+    /// is an empty slice.
+    ///
+    /// ```
+    /// use simd_r_drive_entry_handle::{EntryHandle, TypedViewError};
+    ///
+    /// let handle = EntryHandle::from_owned_bytes_anon(&[0; 10], 7)?;
+    /// assert_eq!(handle.as_typed::<u16>()?.len(), 5);
+    /// let error = handle.as_typed::<u32>().unwrap_err();
+    /// assert_eq!(error, TypedViewError::Length { len: 10, size: 4 });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When the length is no multiple of `T`'s size, or `T` needs a larger alignment than the store has.
+    /// - [`TypedViewError::Length`] if the payload is no whole number of `T`;
+    /// - [`TypedViewError::Alignment`] if it does not lie at a multiple of `T`'s alignment. The payloads of a
+    ///   store lie at multiples of the store's alignment, which is 64 bytes or more: no primitive type asks
+    ///   for that much.
     #[inline]
-    pub fn as_typed<T: bytemuck::Pod>(&self) -> Result<&[T], bytemuck::PodCastError> {
-        bytemuck::try_cast_slice(self)
+    pub fn as_typed<T: bytemuck::Pod>(&self) -> Result<&[T], TypedViewError> {
+        bytemuck::try_cast_slice(self).map_err(|error| TypedViewError::of::<T>(error, self))
     }
 
     /// Length of the payload in bytes.

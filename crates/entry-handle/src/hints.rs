@@ -17,6 +17,7 @@ const AT_FLAGS: usize = 160;
 const AT_CHECK: usize = 168;
 
 const FLAG_CLEAN: u64 = 1;
+const FLAG_COPYING: u64 = 2;
 
 /// A durable point, as written at barriers into pages 1 and 2 in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub struct Checkpoint {
     pub index_end: u64,
     /// Whether the store was closed after it.
     pub is_clean: bool,
+    /// Whether a log is being copied to the file, with its barriers: those beyond the durable tail
+    /// are not to be believed, since they tell what was on the medium of the file that they were
+    /// copied from.
+    pub is_copying: bool,
 }
 
 impl Checkpoint {
@@ -45,12 +50,13 @@ impl Checkpoint {
             return None;
         }
         let flags = u64_at(page, AT_FLAGS)?;
-        (flags & !FLAG_CLEAN == 0).then_some(Self {
+        (flags & !(FLAG_CLEAN | FLAG_COPYING) == 0).then_some(Self {
             sequence: u64_at(page, AT_SEQUENCE)?,
             durable_tail: u64_at(page, AT_DURABLE_TAIL)?,
             durable_seal: u64_at(page, AT_DURABLE_SEAL)?,
             index_end: u64_at(page, AT_INDEX_END)?,
             is_clean: flags & FLAG_CLEAN != 0,
+            is_copying: flags & FLAG_COPYING != 0,
         })
     }
 
@@ -61,7 +67,9 @@ impl Checkpoint {
         put(&mut page, AT_DURABLE_TAIL, &self.durable_tail.to_le_bytes());
         put(&mut page, AT_DURABLE_SEAL, &self.durable_seal.to_le_bytes());
         put(&mut page, AT_INDEX_END, &self.index_end.to_le_bytes());
-        put(&mut page, AT_FLAGS, &(u64::from(self.is_clean) * FLAG_CLEAN).to_le_bytes());
+        let clean = if self.is_clean { FLAG_CLEAN } else { 0 };
+        let copying = if self.is_copying { FLAG_COPYING } else { 0 };
+        put(&mut page, AT_FLAGS, &(clean | copying).to_le_bytes());
         let check = check(&page, identity);
         put(&mut page, AT_CHECK, &check.to_le_bytes());
         page
@@ -123,14 +131,29 @@ mod tests {
             durable_seal: 0xfeed,
             index_end: 0,
             is_clean: true,
+            is_copying: false,
         }
     }
 
     #[test]
     fn checkpoints_round_trip_beside_a_copy_of_the_identity() {
-        let page = sample().encode(&identity(1));
-        assert_eq!(Checkpoint::decode(&page, &identity(1)), Some(sample()));
-        assert_eq!(Identity::decode(&page), Ok(Some(identity(1))));
+        for (is_clean, is_copying) in [(true, false), (false, false), (false, true), (true, true)] {
+            let checkpoint = Checkpoint { is_clean, is_copying, ..sample() };
+            let page = checkpoint.encode(&identity(1));
+            assert_eq!(Checkpoint::decode(&page, &identity(1)), Some(checkpoint));
+            assert_eq!(Identity::decode(&page), Ok(Some(identity(1))));
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_with_an_unknown_flag_is_not_believed() {
+        for bit in 2..64 {
+            let mut page = sample().encode(&identity(1));
+            put(&mut page, AT_FLAGS, &(1_u64 << bit).to_le_bytes());
+            let check = check(&page, &identity(1));
+            put(&mut page, AT_CHECK, &check.to_le_bytes());
+            assert_eq!(Checkpoint::decode(&page, &identity(1)), None, "bit {bit}");
+        }
     }
 
     #[test]

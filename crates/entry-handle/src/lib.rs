@@ -48,6 +48,7 @@ mod metadata;
 mod seal;
 mod special;
 mod trailer;
+mod typed_view;
 
 pub use alignment::{Alignment, debug_assert_aligned, debug_assert_aligned_offset};
 pub use cursor::{LogCursor, LogSlot, LogSource, read_slot};
@@ -66,6 +67,7 @@ pub use metadata::EntryMetadata;
 pub use seal::{Seal, Sealer};
 pub use special::Barrier;
 pub use trailer::{Flags, Kind, SEALED_LEN, SealedTrailer, Trailer};
+pub use typed_view::TypedViewError;
 
 /// Runs the example of the README.
 #[cfg(doctest)]

@@ -47,9 +47,6 @@ pub struct Map {
 #[derive(Clone)]
 enum Backing {
     File(#[expect(dead_code, reason = "unmaps on drop")] Arc<MmapRaw>),
-    /// A file mapped into a part of a larger reservation.
-    #[cfg(unix)]
-    Aligned(#[expect(dead_code, reason = "unmaps on drop")] Arc<MmapMut>),
     Anonymous(#[expect(dead_code, reason = "unmaps on drop")] Arc<Mmap>),
 }
 
@@ -63,16 +60,26 @@ impl Map {
     /// Maps `file` read-only, from its start, reserving `wish` bytes of address space if there is as much,
     /// and never less than `need`. Nothing is readable yet.
     ///
+    /// If there is less than `wish`, the map takes no more than half of what could be had, so that the
+    /// process can go on allocating memory; but never less than `need`.
+    ///
     /// # Errors
     /// The operating system's, when not even `need` bytes of address space are left.
     pub fn reserve(file: &File, alignment: Alignment, need: u64, wish: u64) -> io::Result<Self> {
         // Windows cannot map beyond the end of a file without growing it.
-        let mut len = if cfg!(windows) { need } else { wish.max(need) };
+        let wish = if cfg!(windows) { need } else { wish.max(need) };
+        let mut len = wish;
+        let mut leaves_room = false;
         loop {
             let mapped = usize::try_from(len)
                 .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
                 .and_then(|len| map_file(file, len, alignment));
             match mapped {
+                // The mapping is dropped: it was the largest that fits, and half of it will do.
+                Ok(_) if len < wish && len / 2 >= need && !leaves_room => {
+                    leaves_room = true;
+                    len /= 2;
+                }
                 Ok((backing, base)) => {
                     let first = alignment.header_len();
                     // A map shorter than the header must not lend an empty slice beyond its end.
@@ -270,6 +277,48 @@ impl Map {
         }))
     }
 
+    /// Whether `bytes` stand at `offset` in what is mapped, be it readable or not. For files whose maps may show
+    /// something else than reads do. Where the system cannot tell what is mapped (Linux before 5.14), the answer
+    /// is yes.
+    ///
+    /// # Errors
+    /// The operating system's.
+    #[cfg(unix)]
+    pub fn shows(&self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.reserved);
+        let (Some(_), Ok(start)) = (end, usize::try_from(offset)) else { return Ok(false) };
+        let first = self.base.as_ptr().wrapping_add(start);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let from_page = first.addr() & rustix::param::page_size().wrapping_sub(1);
+            let aligned = first.wrapping_sub(from_page);
+            let len = bytes.len().saturating_add(from_page);
+            let advice = rustix::mm::Advice::LinuxPopulateRead;
+            // SAFETY: this advice reads pages and changes none; those beyond the file's end are an error, not a
+            // signal. The range lies in the mapping, whose start is a page's.
+            match unsafe { rustix::mm::madvise(aligned.cast(), len, advice) } {
+                Ok(()) => {}
+                Err(rustix::io::Errno::FAULT | rustix::io::Errno::NOMEM) => return Ok(false),
+                Err(rustix::io::Errno::INVAL) => return Ok(true),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(bytes.iter().enumerate().all(|(number, byte)| {
+            // SAFETY: offset + number < reserved, the length of the mapping, and the page has just been read. A
+            // volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
+            *byte == unsafe { first.wrapping_add(number).read_volatile() }
+        }))
+    }
+
+    /// Maps show what reads do.
+    ///
+    /// # Errors
+    /// None.
+    #[cfg(not(unix))]
+    pub fn shows(&self, _: u64, _: &[u8]) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Asks the processor to fetch the cache line at `offset`.
     #[inline]
     pub fn prefetch_block(&self, offset: u64) {
@@ -323,7 +372,8 @@ fn map_aligned(
     let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
     let align = usize::try_from(alignment.bytes()).map_err(|_| out_of_memory())?;
     let reserved_len = len.checked_add(align).ok_or_else(out_of_memory)?;
-    let mut region = MmapOptions::new().len(reserved_len).no_reserve_swap().map_anon()?;
+    // A map of the file itself: unlike anonymous memory, it counts neither as data nor as committed.
+    let region = MmapOptions::new().len(reserved_len).map_raw_read_only(file)?;
     let start = region.as_mut_ptr();
     let padding = start.align_offset(align);
     let base = NonNull::new(start.wrapping_add(padding)).ok_or_else(out_of_memory)?;
@@ -339,7 +389,7 @@ fn map_aligned(
             0,
         )
     }?;
-    Ok((Backing::Aligned(Arc::new(region)), base))
+    Ok((Backing::File(Arc::new(region)), base))
 }
 
 /// A slot in mapped memory. That of an index has no payload here.

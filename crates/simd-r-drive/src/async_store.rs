@@ -160,9 +160,9 @@ impl AsyncDataStoreReader for AsyncDataStore {
 #[async_trait]
 impl AsyncDataStoreWriter for AsyncDataStore {
     async fn write_stream<R: Read + Send>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
-        let spool = Spool::fill(reader, &self.store.shared.path)?;
+        let spool = Spool::fill(reader, self.store.shared.location.as_deref())?;
         let key = key.to_vec();
-        self.blocking(move |store| store.commit_spool(&key, spool)).await
+        self.blocking(move |store| store.commit_spool(&key, &spool)).await
     }
 
     async fn write_stream_with_key_hash<R: Read + Send>(
@@ -170,8 +170,8 @@ impl AsyncDataStoreWriter for AsyncDataStore {
         key_hash: u64,
         reader: &mut R,
     ) -> Result<u64> {
-        let spool = Spool::fill(reader, &self.store.shared.path)?;
-        self.blocking(move |store| store.commit_bare_spool(key_hash, spool)).await
+        let spool = Spool::fill(reader, self.store.shared.location.as_deref())?;
+        self.blocking(move |store| store.commit_bare_spool(key_hash, &spool)).await
     }
 
     async fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64> {

@@ -1,4 +1,4 @@
-//! The hints of a file whose log is complete and flushed.
+//! The hints of a file that is a copy: while its log is being copied, and when that is complete.
 
 use std::io;
 
@@ -20,15 +20,45 @@ pub(crate) fn write_clean_hints(
     point: Point,
     index_end: u64,
 ) -> io::Result<()> {
-    let checkpoint = Checkpoint {
+    let checkpoint = checkpoint(sequence, point, index_end);
+    write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint })
+}
+
+/// Writes checkpoint number `sequence`, which says that the log is flushed up to `point`, and that
+/// more of it is being copied, with barriers that are not to be believed yet; and the published
+/// tail.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn write_copying_hints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    sequence: u64,
+    point: Point,
+    index_end: u64,
+) -> io::Result<()> {
+    let checkpoint = checkpoint(sequence, point, index_end);
+    write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint })
+}
+
+fn checkpoint(sequence: u64, point: Point, index_end: u64) -> Checkpoint {
+    Checkpoint {
         sequence,
         durable_tail: point.end,
         durable_seal: point.seal.0,
         index_end,
-        is_clean: true,
-    };
+        is_clean: false,
+        is_copying: false,
+    }
+}
+
+fn write_hints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    checkpoint: &Checkpoint,
+) -> io::Result<()> {
     let at = (checkpoint.page() * PAGE_SIZE) as u64;
     write_all_at(file, &checkpoint.encode(identity), at)?;
-    let published = PublishedTail { tail: point.end, is_moved: false };
+    let published = PublishedTail { tail: checkpoint.durable_tail, is_moved: false };
     write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use simd_r_drive_entry_handle::FormatError;
+
 /// An error that the engine raises itself; those of the format and of the append path are
 /// [`FormatError`](crate::FormatError) and [`WriteError`](crate::WriteError).
 ///
@@ -12,7 +14,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum StoreError {
     /// The store was opened for reading only, or its file or medium is read-only.
-    #[error("the store {path} is open read-only; open it for writing to change it")]
+    #[error(
+        "the store {path} cannot be changed: it was opened read-only, or its file or medium is read-only"
+    )]
     ReadOnly {
         /// The store's path.
         path: PathBuf,
@@ -25,7 +29,7 @@ pub enum StoreError {
     SameKey,
     /// A value was to be copied or transferred to the store that it is in.
     #[error(
-        "source and target are the same store; use rename, or write the value under another key"
+        "Cannot copy entry to the same storage; rename the key, or write the value under another one"
     )]
     SameStore,
     /// Two lists that must go together differ in length.
@@ -101,6 +105,17 @@ pub enum StoreError {
         /// Tail of the backup in bytes.
         tail: u64,
     },
+    /// A backup that was to be extended is damaged.
+    #[error(
+        "the backup {path} is damaged, and was left as it is: back up to a new path, and check the medium of the \
+         old one ({damage})"
+    )]
+    BackupDamaged {
+        /// The backup's path.
+        path: PathBuf,
+        /// What is damaged.
+        damage: FormatError,
+    },
     /// A store that was to be migrated is in the present format.
     #[error("{path} is in the present format already; open it as it is")]
     AlreadyMigrated {
@@ -110,7 +125,7 @@ pub enum StoreError {
     /// An entry of an older store is not as it was written.
     #[error(
         "the entry at byte {offset} of the older store does not match its CRC-32; restore the file, or leave \
-         out what is damaged with Migration::skip_damaged"
+         out what is damaged (Migration::skip_damaged, migrate --skip-damaged)"
     )]
     OldEntryDamaged {
         /// Where its payload starts in bytes.
@@ -121,11 +136,64 @@ pub enum StoreError {
     /// The chain of entries of an older store breaks.
     #[error(
         "no entry of a store of simd-r-drive 0.15 to 0.17 ends at byte {offset}; if the file is such a store \
-         and lost its end, or is damaged, save the rest with Migration::skip_damaged"
+         and lost its end, or is damaged, save the rest by leaving out what is damaged \
+         (Migration::skip_damaged, migrate --skip-damaged)"
     )]
     OldLogBroken {
         /// Where an entry should end in bytes.
         offset: u64,
+    },
+    /// A reader that is stored by `write_stream_sized` wants to write to the same store.
+    #[error(
+        "the reader of write_stream_sized uses the store that it is written to; use write_stream"
+    )]
+    ReaderUsesStore,
+    /// The file has been deleted while the store was open.
+    #[error(
+        "the file of the store {path} has been deleted: what is written to it is gone when the store is closed; \
+         back up to another path what is needed"
+    )]
+    Deleted {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// Another store lies where a follower's file was.
+    #[error(
+        "{path} is another store now than the one that was opened; this one shows what it has; open the path \
+         again to read the other"
+    )]
+    ReplacedByOther {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// An older state of the store lies where a follower's file was.
+    #[error(
+        "{path} is an older state of this store now, or a copy that has gone another way; this one shows what \
+         it has; open the path again to read the other"
+    )]
+    ReplacedByOlder {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// The file that is open has been overwritten by another program.
+    #[error(
+        "the file {path} has been overwritten or cut by another program while it was open; what was read from \
+         it may be wrong: open it again, and replace it by renaming another file over it from now on"
+    )]
+    Overwritten {
+        /// The path by which the store was opened.
+        path: PathBuf,
+    },
+    /// What a crash left beyond the last commit has to be saved before anything is written, and cannot be.
+    #[error(
+        "{bytes} bytes beyond the last commit of {path} cannot be saved to a file beside it, which must be done \
+         before anything is written; make room, or let the directory be written to, and try again"
+    )]
+    RemainsNotSaved {
+        /// The store's path.
+        path: PathBuf,
+        /// How many bytes.
+        bytes: u64,
     },
     /// Options that exclude each other.
     #[error("{0}")]
@@ -149,7 +217,13 @@ impl StoreError {
             Self::BackupOfOtherStore { .. }
             | Self::BackupOutdated { .. }
             | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
-            Self::CursorExpired => io::ErrorKind::NotFound,
+            Self::BackupDamaged { damage, .. } => damage.kind(),
+            Self::CursorExpired | Self::Deleted { .. } => io::ErrorKind::NotFound,
+            Self::ReplacedByOther { .. }
+            | Self::ReplacedByOlder { .. }
+            | Self::Overwritten { .. } => io::ErrorKind::InvalidData,
+            Self::ReaderUsesStore => io::ErrorKind::Deadlock,
+            Self::RemainsNotSaved { .. } => io::ErrorKind::StorageFull,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
         }
     }

@@ -70,6 +70,30 @@ pub(crate) fn cut(path: &Path, saved_to: &Path, tail: u64, bytes: u64) {
     );
 }
 
+/// The bytes beyond the last commit stay, and nothing can be written until they can be saved.
+pub(crate) fn remains_not_saved(path: &Path, error: &io::Error) {
+    failure!(
+        WARN,
+        warn,
+        "cannot save the bytes beyond the last commit, which have to be cut off before anything is written",
+        path = path.display(),
+        error = error
+    );
+}
+
+pub(crate) fn orphans_removed(path: &Path, files: u64) {
+    event!(INFO, "removed unfinished files of the store", path = path.display(); files = files);
+}
+
+pub(crate) fn orphans_not_removed(path: &Path, error: &io::Error) {
+    event!(DEBUG, "cannot look for unfinished files", path = path.display(), error = error);
+}
+
+/// What is written is lost when the store is closed.
+pub(crate) fn deleted(path: &Path) {
+    failure!(ERROR, error, "the store's file has been deleted", path = path.display());
+}
+
 pub(crate) fn flushed(path: &Path, commit: u64) {
     event!(DEBUG, "flushed", path = path.display(); commit = commit);
 }
@@ -97,6 +121,11 @@ pub(crate) fn space_not_given_back(error: &io::Error) {
 
 pub(crate) fn barrier_written(path: &Path, tail: u64) {
     event!(DEBUG, "wrote a barrier", path = path.display(); tail = tail);
+}
+
+/// The store is closed without one.
+pub(crate) fn barrier_not_written(error: &io::Error) {
+    failure!(WARN, warn, "cannot write the last barrier of a store that is closed", error = error);
 }
 
 pub(crate) fn poisoned(cause: PoisonCause) {

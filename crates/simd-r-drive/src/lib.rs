@@ -59,6 +59,7 @@ mod read;
 mod refresh;
 mod repair;
 mod shared;
+mod sized_stream;
 mod snapshot;
 mod spool;
 mod stats;
@@ -76,7 +77,8 @@ pub use simd_r_drive_entry_handle::constants::{
 };
 pub use simd_r_drive_entry_handle::{
     Damage, EntryHandle, EntryMetadata, Foreign, FormatError, IdentityBuildHasher, IdentityHasher,
-    Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash, compute_hash_batch,
+    TypedViewError, Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash,
+    compute_hash_batch,
 };
 pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};
@@ -97,7 +99,7 @@ pub use options::OpenOptions;
 pub use repair::{DamagedEntry, RepairReport, repair, repair_with};
 pub use snapshot::Snapshot;
 pub use spool::WRITE_STREAM_BUFFER_SIZE;
-pub use stats::StoreStats;
+pub use stats::{NameState, StoreStats};
 pub use store::DataStore;
 pub use verify::{DamagedPlace, VerifyProgress, VerifyReport};
 pub use view::View;

@@ -59,7 +59,7 @@ impl OpenOptions {
     pub fn open_nested(&self, entry: EntryHandle) -> io::Result<DataStore> {
         let options = self.clone().read_only(true).create(false).create_new(false);
         let opened = open::open_without_path(Arc::new(NestedFile { entry }), &options)?;
-        DataStore::from_opened(opened, Path::new(""), &options)
+        DataStore::from_opened(opened, Path::new(""), None, &options)
     }
 }
 

@@ -19,8 +19,8 @@
 use crate::sync::{AtomicU64, OnceSlot, Ordering};
 
 /// Most maps that one file can have in a process. Each is at least an eighth larger than the one before, and
-/// normally four times as large.
-const MAX_MAPS: usize = 64;
+/// normally four times as large as the file, or twice where address space is limited.
+pub(crate) const MAX_MAPS: usize = 64;
 
 /// A map of a store's file, as far as publication needs to know it.
 pub(crate) trait Window {

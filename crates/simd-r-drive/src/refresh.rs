@@ -1,13 +1,22 @@
 //! Readers of a store that another process, or another handle, writes.
 
+use std::cmp::Ordering;
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
+use simd_r_drive_entry_handle::{Identity, Seal, read_slot};
+use simd_r_drive_writer::read_exact_at;
+
+use crate::error::StoreError;
 use crate::events;
 use crate::generation::Generation;
-use crate::open::{self, Point, advance, newer_index, read_checkpoints};
+use crate::open::{
+    self, Advanced, Direction, Opened, Point, WindowReader, advance, is_format_error, newer_index,
+    read_checkpoints,
+};
 use crate::store::DataStore;
 
 /// Shortest and longest pause between two looks at the file while waiting for a change.
@@ -24,23 +33,31 @@ impl DataStore {
     /// Sees whole commits only, never an uncommitted byte; never waits for the writer, nor makes it wait.
     /// Handles, iterators and snapshots stay as they were.
     ///
-    /// Costs two or three system calls when nothing is new; else it reads and checks what is. When 65,536 keys or more
+    /// Costs a handful of system calls when nothing is new; else it reads and checks what is. When 65,536 keys or more
     /// are in memory that the writer has written to an index in the file, that takes their place, and what follows
     /// it is read again.
     ///
     /// # Errors
-    /// The operating system's; and those of [`OpenOptions::open`](crate::OpenOptions::open) for a file that a
-    /// compaction has put in place.
+    /// - [`StoreError::ReplacedByOther`] and [`StoreError::ReplacedByOlder`] if what lies in the store's place now
+    ///   is no newer state of it. The store goes on showing what it has.
+    /// - [`StoreError::Overwritten`] if another program has cut the file, or copied another one over it. What has
+    ///   been read from the store may be wrong then, and what is read can end the process; see `docs/safety.md`.
+    /// - Those of [`OpenOptions::open`](crate::OpenOptions::open) for a file that a compaction has put in place;
+    ///   the operating system's.
     ///
     /// # Locking
     /// Threads that refresh at the same time do so one after the other. Reads go on.
     pub fn refresh(&self) -> io::Result<bool> {
-        let Some(follower) = &self.shared.follower else { return Ok(false) };
+        let (Some(follower), Some(location)) = (&self.shared.follower, &self.shared.location)
+        else {
+            return Ok(false);
+        };
         let mut position = follower.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.shared.current.load_full();
         generation.refuse_damage()?;
+        self.refuse_overwritten(&generation, *position)?;
         let before = *position;
-        advance(&generation, &mut position)?;
+        let mut must_reopen = advance(&generation, &mut position)? == Advanced::MapLags;
         let mut is_changed = *position != before;
         let wants_index = !self.shared.options.salvage;
         if is_changed && wants_index && generation.index.unfrozen() >= ADOPT_MIN {
@@ -48,13 +65,59 @@ impl DataStore {
             let adopted = self.adopt_index(&generation, *position);
             adopted.unwrap_or_else(|error| events::index_not_adopted(&error));
         }
-        if self.is_replaced()? {
-            let opened = open::open(&self.shared.path, &self.shared.options)?;
+        match location.key() {
+            Ok(key) => must_reopen |= key != generation.file.key()?,
+            // Removed: what was opened is still there, and stays.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        if must_reopen {
+            let opened = open::open(&self.shared.path, location, &self.shared.options)?;
+            self.check_successor(&generation, *position, &opened)?;
             *position = opened.tail;
             self.shared.current.store(Arc::new(opened.generation));
             is_changed = true;
         }
         Ok(is_changed)
+    }
+
+    /// Another program may have cut the file, or copied another one over it: what the map shows is then gone.
+    fn refuse_overwritten(&self, generation: &Generation, position: Point) -> io::Result<()> {
+        let file = &*generation.file;
+        let overwritten = || StoreError::Overwritten { path: self.shared.path.clone() };
+        if file.len()? < position.end {
+            return Err(overwritten().into());
+        }
+        let mut page = [0; PAGE_SIZE];
+        read_exact_at(file, &mut page, 0)?;
+        // A page that cannot be read is damage, which opening has told of.
+        match Identity::decode(&page) {
+            Ok(Some(identity)) if identity != generation.identity => Err(overwritten().into()),
+            Err(_) => Err(overwritten().into()),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Makes sure that a file that has taken the place of the one that was shown up to `position` is a newer state
+    /// of the same store.
+    fn check_successor(
+        &self,
+        generation: &Generation,
+        position: Point,
+        opened: &Opened,
+    ) -> io::Result<()> {
+        let path = || self.shared.path.clone();
+        let (old, new) = (&generation.identity, &opened.generation.identity);
+        if old.store_id != new.store_id {
+            return Err(StoreError::ReplacedByOther { path: path() }.into());
+        }
+        let is_newer = match new.generation.cmp(&old.generation) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            // A copy of the same file, put in its place: it must go on from what has been shown.
+            Ordering::Equal => old == new && has_point(&opened.generation, position)?,
+        };
+        if is_newer { Ok(()) } else { Err(StoreError::ReplacedByOlder { path: path() }.into()) }
     }
 
     /// Waits until something new has been committed, at most for `timeout`, and shows it. Returns whether
@@ -91,16 +154,22 @@ impl DataStore {
         }
         Ok(())
     }
+}
 
-    /// Whether the path names another file by now.
-    fn is_replaced(&self) -> io::Result<bool> {
-        let current = self.generation().file.key()?;
-        match self.shared.options.file_system.key_of(&self.shared.path) {
-            Ok(key) => Ok(key != current),
-            // Removed: what was opened is still there, and stays.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+/// Whether a log has a slot that ends at `point`, with its seal.
+fn has_point(generation: &Generation, point: Point) -> io::Result<bool> {
+    if point.end == generation.layout.header_len() {
+        return Ok(point.seal == Seal(generation.identity.checksum()));
+    }
+    let tail = generation.publication.tail();
+    if tail < point.end {
+        return Ok(false);
+    }
+    let mut source = WindowReader::new(&*generation.file, tail, Direction::Backward);
+    match read_slot(&mut source, &generation.layout, point.end) {
+        Ok(slot) => Ok(slot.seal == point.seal),
+        Err(error) if is_format_error(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::{FormatError, compute_hash, verify_slot};
+use simd_r_drive_writer::Visibility;
 
 use crate::compact::FLUSH_DISTANCE;
 use crate::generation::Generation;
 use crate::iter::EntryIterator;
-use crate::open::{new_file, new_identity, refuse_network};
+use crate::open::{copy_permissions, new_file, new_identity, place_durably, refuse_network};
 use crate::options::OpenOptions;
 use crate::plan::Plan;
 use crate::writer::Writer;
@@ -83,13 +84,12 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
         .durability(options.durability)
         .file_system(Arc::clone(&options.file_system))
         .allow_network_file_system(options.allow_network_file_system);
-    let file_system = &*options.file_system;
     let source = options.clone().read_only(true).salvage(true).open(old)?;
     let generation = source.shared.current.load_full();
-    let pending = file_system.create_pending(new)?;
+    let location = options.file_system.locate(new)?;
+    let pending = location.create_pending(Visibility::Private)?;
     let file = pending.file();
     refuse_network(&*file, &options)?;
-    file.adopt_permissions(old)?;
     // A store of its own: what is left may be less than what the other one's backups and readers have seen.
     let identity = new_identity(generation.layout.alignment())?;
     let (target, resume) = new_file(Arc::clone(&file), &identity, &options)?;
@@ -114,8 +114,9 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
     let nobody = ArcSwap::new(target.generation());
     target.close(&nobody, options.automatic_checkpoints)?;
     // The hints that closing writes last.
+    copy_permissions(&*generation.file, &*file)?;
     file.sync()?;
-    pending.replace()?;
+    place_durably(&*location, pending)?;
     Ok(report)
 }
 

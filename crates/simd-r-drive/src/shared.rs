@@ -3,11 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use simd_r_drive_writer::WriteError;
+use simd_r_drive_writer::{Location, WriteError};
 
 use crate::background::Background;
 use crate::checkpoint::{self, Checkpoints};
@@ -19,6 +20,8 @@ use crate::generation::{Generation, Totals};
 use crate::options::OpenOptions;
 use crate::pace::Pace;
 use crate::refresh::Follower;
+use crate::sized_stream::refuse_reader_of;
+use crate::stats::NameState;
 use crate::writer::Writer;
 
 /// When so many bytes follow the last barrier, the background thread is woken to flush and add one.
@@ -31,7 +34,12 @@ const HARD_DISTANCE: u64 = 64 << 20;
 /// An open store.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// As it was given, for messages. `location` says where the file is.
     pub(crate) path: PathBuf,
+    /// `None` for a nested store.
+    pub(crate) location: Option<Arc<dyn Location>>,
+    /// Whether the file was found to have no name any more.
+    pub(crate) is_deleted: AtomicBool,
     pub(crate) options: OpenOptions,
     pub(crate) current: ArcSwap<Generation>,
     /// `None` if the store is open read-only.
@@ -53,10 +61,14 @@ impl Shared {
     /// The writer's lock, if this process may write.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`WriteError::ForeignProcess`], [`WriteError::Poisoned`].
+    /// [`StoreError::ReadOnly`], [`WriteError::ForeignProcess`], [`WriteError::Poisoned`],
+    /// [`StoreError::RemainsNotSaved`].
     pub(crate) fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
-        let writer = self.lock_writer()?;
+        let mut writer = self.lock_writer()?;
         writer.check()?;
+        if let Some(location) = &self.location {
+            writer.cut_remains(&self.path, &**location)?;
+        }
         Ok(writer)
     }
 
@@ -66,6 +78,7 @@ impl Shared {
             return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
         };
         self.check_process()?;
+        refuse_reader_of(self)?;
         // A panic of another thread leaves the writer in a state that it repairs itself.
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -107,7 +120,7 @@ impl Shared {
     /// store promises.
     ///
     /// # Errors
-    /// Those of the flush, at [`Durability::Sync`].
+    /// Those of the flush, and [`StoreError::Deleted`], at [`Durability::Sync`].
     pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
         let commit = writer.commits();
         let commit_len = writer.commit_len();
@@ -122,7 +135,8 @@ impl Shared {
         }
         self.background.note(self, distance >= URGENT_DISTANCE);
         if self.options.durability == Durability::Sync {
-            return self.flush_to(commit);
+            self.flush_to(commit)?;
+            return Ok(self.check_not_deleted()?);
         }
         if distance >= HARD_DISTANCE {
             // The commit stands whatever becomes of this; a failed flush refuses the next write.
@@ -151,12 +165,43 @@ impl Shared {
 
     /// Flushes the file, and returns the number of the last commit that stands in it.
     fn flush_file(&self) -> io::Result<u64> {
-        let start = self.writer()?.flush_start();
+        let writer = self.lock_writer()?;
+        writer.check()?;
+        let start = writer.flush_start();
         // The lock is free while this takes its time.
+        drop(writer);
         let result = start.run();
-        self.lock_writer()?.flushed(&start, result)?;
+        let mut writer = self.lock_writer()?;
+        writer.flushed(&start, result)?;
+        let is_deleted = writer.is_file_deleted();
+        drop(writer);
+        if is_deleted && !self.is_deleted.swap(true, Ordering::Relaxed) {
+            events::deleted(&self.path);
+        }
         events::flushed(&self.path, start.commits);
         Ok(start.commits)
+    }
+
+    /// # Errors
+    /// [`StoreError::Deleted`] if the last flush found that the file has no name.
+    pub(crate) fn check_not_deleted(&self) -> Result<(), StoreError> {
+        if self.is_deleted.load(Ordering::Relaxed) {
+            return Err(StoreError::Deleted { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    /// What the name by which the store was opened leads to now.
+    pub(crate) fn name_state(&self, generation: &Generation) -> NameState {
+        let Some(location) = &self.location else { return NameState::Current };
+        let Ok(status) = generation.file.status() else { return NameState::Unknown };
+        match location.key() {
+            Ok(key) if key == status.key => NameState::Current,
+            _ if status.links == 0 => NameState::Deleted,
+            Ok(_) => NameState::Taken,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => NameState::Gone,
+            Err(_) => NameState::Unknown,
+        }
     }
 
     /// Appends a barrier if many bytes follow the last one, or if any do and `is_due`. Returns whether it did.
@@ -182,15 +227,15 @@ impl Shared {
 
     /// Flushes, marks the file clean and gives its lock back. The second time nothing happens.
     pub(crate) fn close(&self) -> io::Result<()> {
-        if self.writer.is_none() {
-            return Ok(());
-        }
         self.check_process()?;
         self.checkpoints.stop();
         self.background.stop();
         self.flush.run_alone(|| {
             let mut writer = self.lock_writer()?;
             writer.close(&self.current, self.options.automatic_checkpoints)?;
+            if writer.is_file_deleted() {
+                self.is_deleted.store(true, Ordering::Relaxed);
+            }
             Ok(writer.commits())
         })
     }

@@ -62,8 +62,28 @@ pub struct StoreStats {
     pub uncommitted_bytes: u64,
     /// Parts of the log that cannot be read.
     pub damaged_ranges: u64,
+    /// Space that the file takes on the medium, in bytes; 0 if the system does not tell.
+    pub disk_bytes: u64,
+    /// What the path by which the store was opened leads to now.
+    pub name: NameState,
     /// How long opening took.
     pub open_duration: Duration,
+}
+
+/// What the name by which a store was opened leads to. The store itself goes on in its own file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameState {
+    /// The store's file.
+    Current,
+    /// Nothing: the file has been moved, and has another name.
+    Gone,
+    /// Another file.
+    Taken,
+    /// The file has no name any more. What is written is gone when the store is closed.
+    Deleted,
+    /// It cannot be told.
+    Unknown,
 }
 
 /// What the writer knows beyond what readers see.
@@ -80,6 +100,7 @@ impl StoreStats {
         writer: WriterCounts,
         flushes: FlushCounts,
         report: &RecoveryReport,
+        name: NameState,
     ) -> Self {
         let index = generation.index.stats();
         let Totals { tail, live_keys, dead_slots, dead_bytes } = generation.totals();
@@ -109,6 +130,8 @@ impl StoreStats {
             recovered_bytes: report.tail.saturating_sub(report.durable_tail),
             uncommitted_bytes: report.uncommitted_bytes,
             damaged_ranges: report.damaged.len() as u64,
+            disk_bytes: generation.file.status().map_or(0, |status| status.disk_bytes),
+            name,
             open_duration: report.duration,
         }
     }

@@ -4,12 +4,15 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use simd_r_drive_writer::WriteError;
+use simd_r_drive_writer::{Location, Placed, WriteError};
 
 use crate::checkpoint::Checkpoints;
+#[cfg(doc)]
+use crate::error::StoreError;
 use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
@@ -68,17 +71,19 @@ impl DataStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
-        Self::from_opened(open::open(path, options)?, path, options).inspect_err(|_| {
-            if options.create_new {
-                // What was just created is ours alone, and nobody has been told of it.
-                let _ = options.file_system.remove(path);
-            }
+        let location = options.file_system.locate(path)?;
+        let mut opened = open::open(path, &location, options)?;
+        let created = opened.created.take();
+        Self::from_opened(opened, path, Some(location), options).inspect_err(|_| {
+            // What was just created is ours alone, and nobody has been told of it.
+            created.map(Placed::remove);
         })
     }
 
     pub(crate) fn from_opened(
         opened: Opened,
         path: &Path,
+        location: Option<Arc<dyn Location>>,
         options: &OpenOptions,
     ) -> io::Result<Self> {
         let generation = Arc::new(opened.generation);
@@ -90,9 +95,10 @@ impl DataStore {
             path: path.to_owned(),
             options: options.clone(),
             current: ArcSwap::new(generation),
-            // A nested store has no path, and never changes.
-            follower: (writer.is_none() && !path.as_os_str().is_empty())
-                .then(|| Mutex::new(opened.tail)),
+            // A nested store has no file of its own, and never changes.
+            follower: (writer.is_none() && location.is_some()).then(|| Mutex::new(opened.tail)),
+            location,
+            is_deleted: AtomicBool::new(false),
             writer,
             maintenance: Mutex::default(),
             checkpoints: Checkpoints::default(),
@@ -131,7 +137,9 @@ impl DataStore {
     /// store.
     pub fn stats(&self) -> StoreStats {
         let writer = self.shared.lock_writer().map(|writer| writer.counts()).unwrap_or_default();
-        StoreStats::of(&self.generation(), writer, self.shared.flush.counts(), &self.report)
+        let generation = self.generation();
+        let name = self.shared.name_state(&generation);
+        StoreStats::of(&generation, writer, self.shared.flush.counts(), &self.report, name)
     }
 
     /// Flushes everything that was acknowledged before this call to the medium: when it returns, that
@@ -139,13 +147,18 @@ impl DataStore {
     ///
     /// # Errors
     /// The operating system's. After a failed flush it is unknown what reached the medium: the store refuses
-    /// to write until it is opened again, and goes on reading.
+    /// to write until it is opened again, and goes on reading. [`StoreError::Deleted`] if the file was flushed,
+    /// but has been deleted: it is gone when the store is closed.
     ///
     /// # Locking
     /// Other threads read and write while the flush runs. Threads that call this at the same time share a
     /// flush.
     pub fn sync(&self) -> io::Result<()> {
-        if self.is_read_only() { Ok(()) } else { self.shared.sync() }
+        if self.is_read_only() {
+            return Ok(());
+        }
+        self.shared.sync()?;
+        Ok(self.shared.check_not_deleted()?)
     }
 
     /// Flushes and closes the store: the file ends at its last entry, and the next open has nothing to
@@ -153,8 +166,13 @@ impl DataStore {
     ///
     /// # Errors
     /// The operating system's. What was acknowledged is in the file all the same; the next open recovers it.
+    /// [`StoreError::Deleted`] if the store was closed, but its file has been deleted.
     pub fn close(&self) -> io::Result<()> {
-        self.shared.close()
+        if self.is_read_only() {
+            return Ok(());
+        }
+        self.shared.close()?;
+        Ok(self.shared.check_not_deleted()?)
     }
 }
 

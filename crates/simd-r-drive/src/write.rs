@@ -15,11 +15,11 @@ use crate::store::DataStore;
 /// Commits of the engine. Each takes the writer's lock; readers go on meanwhile.
 impl DataStoreWriter for DataStore {
     fn write_stream<R: Read>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
-        self.commit_spool(key, Spool::fill(reader, &self.shared.path)?)
+        self.commit_spool(key, &Spool::fill(reader, self.shared.location.as_deref())?)
     }
 
     fn write_stream_with_key_hash<R: Read>(&self, key_hash: u64, reader: &mut R) -> Result<u64> {
-        self.commit_bare_spool(key_hash, Spool::fill(reader, &self.shared.path)?)
+        self.commit_bare_spool(key_hash, &Spool::fill(reader, self.shared.location.as_deref())?)
     }
 
     fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64> {
@@ -160,7 +160,7 @@ impl DataStoreWriter for DataStore {
 
 impl DataStore {
     /// Commits a stream under a key.
-    pub(crate) fn commit_spool(&self, key: &[u8], mut spool: Spool) -> Result<u64> {
+    pub(crate) fn commit_spool(&self, key: &[u8], spool: &Spool) -> Result<u64> {
         let hash = compute_hash(key);
         let mut writer = self.shared.writer()?;
         let generation = writer.generation();
@@ -172,7 +172,7 @@ impl DataStore {
     }
 
     /// Commits a stream under a hash alone.
-    pub(crate) fn commit_bare_spool(&self, key_hash: u64, mut spool: Spool) -> Result<u64> {
+    pub(crate) fn commit_bare_spool(&self, key_hash: u64, spool: &Spool) -> Result<u64> {
         let hash_bytes = key_hash.to_le_bytes();
         let mut writer = self.shared.writer()?;
         let generation = writer.generation();

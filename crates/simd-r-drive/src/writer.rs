@@ -2,20 +2,22 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{Barrier, Checkpoint, FormatError, PublishedTail};
 use simd_r_drive_writer::{
-    Appender, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
+    Appender, Location, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
 };
 
 use crate::checkpoint::Tables;
+use crate::error::StoreError;
 use crate::events;
 use crate::generation::{Generation, LogFile, Totals};
 use crate::maps;
-use crate::open::{Point, Resume};
+use crate::open::{Point, Remains, Resume};
 use crate::plan::{Delta, Plan};
 use crate::stats::WriterCounts;
 
@@ -34,6 +36,9 @@ pub(crate) struct Writer {
     /// The end of what recovery found and must be written again before the durable point may pass it: pages
     /// whose write-back failed in an earlier process look clean in the system's cache.
     rewrite_until: u64,
+    /// The end of what came with a copy that was not completed, if it is beyond what was durable
+    /// then: the hints go on saying so until the durable point has reached it.
+    copied_until: u64,
     /// End of the newest barrier, or of what was durable when the store was opened.
     barrier_end: u64,
     checkpoint_sequence: u64,
@@ -45,6 +50,8 @@ pub(crate) struct Writer {
     is_closed: bool,
     /// Whether this is the store's file. One that compaction is still making says nothing of its own.
     is_current: bool,
+    /// What stands beyond the tail and could not be saved when the store was opened.
+    remains: Option<Remains>,
 }
 
 /// A flush that is about to run without the writer's lock.
@@ -73,8 +80,10 @@ impl Writer {
             tail,
             checkpoint_sequence,
             must_rewrite,
+            is_copying,
             index_end,
             newest_index_end,
+            remains,
         } = resume;
         let file = Arc::clone(&generation.file);
         let appender = Appender::new(file, generation.layout, tail.end, tail.seal)?;
@@ -86,6 +95,7 @@ impl Writer {
             commits: u64::from(must_rewrite),
             durable,
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
+            copied_until: if is_copying { tail.end } else { 0 },
             barrier_end: durable.end,
             checkpoint_sequence,
             tables: Tables::new(index_end, newest_index_end),
@@ -93,6 +103,7 @@ impl Writer {
             has_grown: false,
             is_closed: false,
             is_current: true,
+            remains,
             generation,
         })
     }
@@ -108,6 +119,21 @@ impl Writer {
     /// [`WriteError::Poisoned`].
     pub(crate) fn check(&self) -> Result<(), WriteError> {
         self.appender.check()
+    }
+
+    /// Cuts off what stands beyond the tail, if opening could not, so that something can be appended.
+    ///
+    /// # Errors
+    /// [`StoreError::RemainsNotSaved`]; the file's.
+    #[inline]
+    pub(crate) fn cut_remains(&mut self, path: &Path, location: &dyn Location) -> io::Result<()> {
+        let Some(remains) = self.remains else { return Ok(()) };
+        if remains.cut(path, location, &*self.generation.file)?.is_none() {
+            let bytes = remains.end - remains.start;
+            return Err(StoreError::RemainsNotSaved { path: path.to_owned(), bytes }.into());
+        }
+        self.remains = None;
+        self.appender.trimmed()
     }
 
     /// Refuses all further writes.
@@ -201,7 +227,7 @@ impl Writer {
         plan: &Plan<'_>,
         reader: &mut dyn io::Read,
         payload_len: u64,
-        payload_crc: u32,
+        payload_crc: Option<u32>,
     ) -> io::Result<u64> {
         let Some((value, before)) = plan.entries().split_last() else { return Ok(self.tail()) };
         let layout = self.generation.layout;
@@ -316,6 +342,7 @@ impl Writer {
             durable_seal: self.durable.seal.0,
             index_end: self.tables.index_end,
             is_clean,
+            is_copying: self.durable.end < self.copied_until,
         };
         let file = &*self.generation.file;
         let at = (checkpoint.page() * PAGE_SIZE) as u64;
@@ -350,6 +377,10 @@ impl Writer {
         has_checkpoints: bool,
     ) -> io::Result<()> {
         self.check()?;
+        if self.remains.is_some() {
+            // The next open tries again to save them.
+            return Ok(());
+        }
         let is_trimmed = self.appender.allocated() == self.tail();
         if !self.has_grown && self.durable.end == self.tail() && is_trimmed {
             return Ok(());
@@ -360,7 +391,11 @@ impl Writer {
             // Without it the next open takes longer, and that is all.
             reserved = self.checkpoint_alone(current).inspect_err(events::checkpoint_failed).ok();
         }
-        self.append_barrier()?;
+        if let Err(error) = self.append_barrier() {
+            self.check()?;
+            // The header says how far the log is flushed, too; a full disk takes no more than that.
+            events::barrier_not_written(&error);
+        }
         self.appender.trim()?;
         self.flush()?;
         self.write_hints(true)?;
@@ -377,10 +412,14 @@ impl Writer {
         self.tail() - self.durable.end
     }
 
-    /// Makes everything durable, and the log says so. For a new file that is about to be shown.
-    pub(crate) fn append_barrier_after_flush(&mut self) -> io::Result<()> {
+    /// Makes everything durable, and the header says so, as does a barrier if the log stays shorter than `most` with
+    /// it. For a new file that is about to be shown.
+    pub(crate) fn finish_new(&mut self, most: u64) -> io::Result<()> {
         self.flush()?;
-        self.append_barrier()?;
+        let barrier_len = self.generation.layout.slot_len(Barrier::LEN, 0)?;
+        if self.tail() + barrier_len <= most {
+            self.append_barrier()?;
+        }
         self.write_hints(false)
     }
 
@@ -394,6 +433,11 @@ impl Writer {
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);
+    }
+
+    /// Whether the file has no name any more, so that flushing it is in vain.
+    pub(crate) fn is_file_deleted(&self) -> bool {
+        self.generation.file.status().is_ok_and(|status| status.links == 0)
     }
 
     /// A flush under the lock.

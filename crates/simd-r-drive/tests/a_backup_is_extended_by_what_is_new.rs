@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, Foreign, FormatError, OpenOptions, StoreError, WriteError};
+use simd_r_drive_entry_handle::{Checkpoint, Identity};
 use tempfile::TempDir;
 
 /// The identity, two checkpoints, the published tail.
@@ -81,6 +83,7 @@ fn only_what_is_new_is_copied() -> io::Result<()> {
 fn after_a_compaction_a_new_path_is_needed() -> io::Result<()> {
     let (directory, store, backup) = open()?;
     store.backup(&backup)?;
+    write_more(&store)?;
     store.compact()?;
     let error: StoreError = refusal(&store, &backup)?;
     assert!(matches!(error, StoreError::BackupOutdated { .. }), "{error}");
@@ -182,20 +185,32 @@ fn a_crash_on_the_way_leaves_a_commit_between_the_old_and_the_new_backup() -> io
     let after = fs::read(&backup)?;
     let (old_len, new_len) = (older.tail as usize, newer.tail as usize);
 
-    // The data that reached the medium, and no checkpoint yet: cut off, or with a hole. The barrier at its end
-    // is written after a flush of all else.
+    // Header of the backup while data is copied: of the two checkpoints, one may be torn.
+    let copying = |torn: Option<u64>| {
+        let identity = Identity::decode(&before).unwrap().unwrap();
+        let mut header = before[..HEADER_LEN].to_vec();
+        let newest = [1, 2].map(|page| Checkpoint::decode(&before[page * 4096..], &identity));
+        let newest = newest.into_iter().flatten().max_by_key(|it| it.sequence).unwrap();
+        for sequence in [newest.sequence + 1, newest.sequence + 2] {
+            let checkpoint = Checkpoint { sequence, is_clean: false, is_copying: true, ..newest };
+            let at = checkpoint.page() * 4096;
+            header[at..at + 4096].copy_from_slice(&checkpoint.encode(&identity));
+            if torn == Some(sequence - newest.sequence) {
+                header[at + 100..at + 512].fill(0);
+            }
+        }
+        header
+    };
+    // The data that reached the medium, and no newer checkpoint: cut off, or with a hole.
     let mut states = vec![[&before[..HEADER_LEN], &after[HEADER_LEN..]].concat()];
-    let mut data = after.clone();
-    data[new_len - 64..].fill(0);
-    for len in (old_len..=new_len).step_by(64 * 5 + 13) {
-        let mut state = data[..len].to_vec();
-        state[..HEADER_LEN].copy_from_slice(&before[..HEADER_LEN]);
+    for (number, len) in (old_len..=new_len).step_by(64 * 5 + 13).enumerate() {
+        let torn = [None, Some(1), Some(2)][number % 3];
+        let mut state = [&copying(torn), &after[HEADER_LEN..len]].concat();
         states.push(state.clone());
         // The space is allocated, the rest was never written.
         state.resize(new_len, 0);
         states.push(state);
-        let mut state = data.clone();
-        state[..HEADER_LEN].copy_from_slice(&before[..HEADER_LEN]);
+        let mut state = [&copying(torn), &after[HEADER_LEN..]].concat();
         state[len..(len + 4096).min(new_len)].fill(0);
         states.push(state);
     }
@@ -220,12 +235,160 @@ fn a_crash_on_the_way_leaves_a_commit_between_the_old_and_the_new_backup() -> io
         assert!(report.is_incremental && report.tail == newer.tail, "state {number}");
         assert!(fs::read(&crashed)?[HEADER_LEN..] == after[HEADER_LEN..], "state {number}");
         check_equal(&store, &crashed)?;
-        if let Some(aside) = report.saved_to {
-            fs::remove_file(aside)?;
-        }
+        assert_eq!(report.saved_to, None, "state {number}");
     }
     assert!(states.len() > 100);
     Ok(())
+}
+
+/// Flips a bit of the file.
+fn flip(path: &Path, at: usize) -> io::Result<()> {
+    let mut bytes = fs::read(path)?;
+    bytes[at] ^= 1;
+    fs::write(path, bytes)
+}
+
+/// A damaged backup was once extended: the call returned `Ok`, and what it left could not be
+/// opened.
+#[test]
+fn a_damaged_backup_is_refused_and_left_as_it_is() -> io::Result<()> {
+    let (directory, store, backup) = open()?;
+    let old = store.backup(&backup)?;
+    let sound = fs::read(&backup)?;
+    write_more(&store)?;
+    // In the trailer of the oldest slot, of one in the middle, and of the newest one, where the
+    // durable point is.
+    let first_end = HEADER_LEN + 192;
+    for end in [first_end, first_end + 20 * 192, old.tail as usize] {
+        flip(&backup, end - 20)?;
+        let error: StoreError = refusal(&store, &backup)?;
+        let StoreError::BackupDamaged { path, damage } = &error else { panic!("{error}") };
+        assert!(path == &backup && matches!(damage, FormatError::Damaged { .. }), "{error}");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
+        fs::write(&backup, &sound)?;
+    }
+    fs::write(&backup, &sound[..first_end])?;
+    let error: StoreError = refusal(&store, &backup)?;
+    let is_truncated = |damage: &_| matches!(damage, FormatError::Truncated { .. });
+    assert!(
+        matches!(&error, StoreError::BackupDamaged { damage, .. } if is_truncated(damage)),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("backup.srd") && text.contains("back up to a new path"), "{text}");
+
+    let new = directory.path().join("new.srd");
+    store.backup(&new)?;
+    check_equal(&store, &new)
+}
+
+/// What opening the backup does not look at, extending it does not read again.
+#[test]
+fn a_backup_with_an_index_is_read_again_from_there_on() -> io::Result<()> {
+    let (_directory, store, backup) = open()?;
+    store.checkpoint()?;
+    store.write(b"behind the index", &[9; 100])?;
+    let old = store.backup(&backup)?;
+    let sound = fs::read(&backup)?;
+    let is_index_used = || -> io::Result<bool> {
+        let copy = OpenOptions::new().read_only(true).open(&backup)?;
+        assert!(copy.recovery_report().damaged.is_empty());
+        Ok(copy.recovery_report().is_index_used)
+    };
+    assert!(is_index_used()?);
+    write_more(&store)?;
+
+    // The slot before the barrier is behind the index.
+    flip(&backup, old.tail as usize - 64 - 20)?;
+    let error: StoreError = refusal(&store, &backup)?;
+    assert!(matches!(error, StoreError::BackupDamaged { .. }), "{error}");
+    fs::write(&backup, &sound)?;
+    // The first slot is below it.
+    flip(&backup, HEADER_LEN + 192 - 20)?;
+    assert!(store.backup(&backup)?.is_incremental);
+    assert!(is_index_used()?);
+
+    // The index itself: all slots are read then, and the store's next one comes into use.
+    fs::write(&backup, &sound)?;
+    let header = sound.windows(7).rposition(|bytes| bytes == b"SRDINDX").unwrap();
+    flip(&backup, header)?;
+    let damaged_index = fs::read(&backup)?;
+    assert!(store.backup(&backup)?.is_incremental);
+    check_equal(&store, &backup)?;
+    assert!(!is_index_used()?);
+    store.checkpoint()?;
+    store.backup(&backup)?;
+    check_equal(&store, &backup)?;
+    assert!(is_index_used()?);
+    // And if they are not all there?
+    fs::write(&backup, damaged_index)?;
+    flip(&backup, HEADER_LEN + 192 - 20)?;
+    let error: StoreError = refusal(&store, &backup)?;
+    assert!(matches!(error, StoreError::BackupDamaged { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
+fn what_is_cut_off_is_saved_only_if_the_store_does_not_have_it() -> io::Result<()> {
+    let (_directory, store, backup) = open()?;
+    let old = store.backup(&backup)?;
+    let before = fs::read(&backup)?;
+    write_more(&store)?;
+    store.backup(&backup)?;
+    let after = fs::read(&backup)?;
+    let tail = old.tail as usize;
+    // A part of the next slot, which the store has too; as far as it was written, with a hole.
+    let mut state = [&before[..], &after[tail..tail + 900]].concat();
+    state[tail + 300..tail + 600].fill(0);
+    fs::write(&backup, &state)?;
+    assert_eq!(store.backup(&backup)?.saved_to, None);
+    check_equal(&store, &backup)?;
+    // One byte that the store does not have; and more bytes than it has.
+    state[tail + 700] ^= 1;
+    let longer = [&before[..], &vec![7; after.len()]].concat();
+    for state in [&state, &longer] {
+        fs::write(&backup, state)?;
+        let saved = store.backup(&backup)?.saved_to.expect("saved");
+        assert!(fs::read(&saved)? == state[tail..]);
+        check_equal(&store, &backup)?;
+        fs::remove_file(saved)?;
+    }
+    Ok(())
+}
+
+/// Readers open the backup, and follow it, while it grows.
+#[test]
+fn readers_of_a_backup_see_it_grow() -> io::Result<()> {
+    let (_directory, store, backup) = open()?;
+    store.backup(&backup)?;
+    let open = || OpenOptions::new().read_only(true).open(&backup);
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| -> io::Result<u64> {
+            let follower = open()?;
+            let (mut rounds, mut tail) = (0, 0);
+            while !is_done.load(Ordering::Relaxed) {
+                follower.refresh()?;
+                let fresh = open()?;
+                assert!(fresh.recovery_report().damaged.is_empty());
+                assert!(follower.file_size()? >= tail, "nothing is taken back");
+                tail = follower.file_size()?;
+                assert!(fresh.file_size()? >= tail);
+                assert_eq!(fresh.exists(b"x")?, fresh.exists(b"y")?, "half a batch");
+                assert!(follower.iter_entries().all(|entry| entry.is_valid_checksum()));
+                rounds += 1;
+            }
+            Ok(rounds)
+        });
+        for _ in 0..40 {
+            write_more(&store)?;
+            store.backup(&backup)?;
+        }
+        is_done.store(true, Ordering::Relaxed);
+        assert!(reader.join().unwrap()? > 10);
+        io::Result::Ok(())
+    })?;
+    check_equal(&store, &backup)
 }
 
 /// A backup has the ids of its store, by which `copy` used to take the two for one.

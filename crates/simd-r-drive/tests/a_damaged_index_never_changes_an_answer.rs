@@ -209,10 +209,15 @@ fn any_part_of_any_table_can_be_gone() {
         let entries = hashes.map(|hash| (hash, value)).collect();
         store.batch_write_with_key_hashes(entries, false).unwrap();
     };
-    let store = DataStore::open(&path).unwrap();
+    // By itself a checkpoint would come at any time.
+    let options = OpenOptions::new().create(true).automatic_checkpoints(false);
+    let store = options.open(&path).unwrap();
     load(&store, 0..OLD, b"old");
     tables.push(store.stats().tail as usize);
     store.checkpoint().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let store = DataStore::open(&path).unwrap();
     load(&store, OLD - NEW / 2..OLD + NEW / 2, b"new");
     store.batch_delete_key_hashes(&[1, 2, OLD]).unwrap();
     tables.push(store.stats().tail as usize);

@@ -185,6 +185,7 @@ fn mode_symbolic_links_and_identity_are_kept_and_hard_links_refused() -> io::Res
     symlink(&path, &link)?;
     let store = DataStore::open(&path)?;
     let id = store.stats().store_id;
+    store.write(b"key", b"older")?;
     store.write(b"key", b"value")?;
     drop(store);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640))?;

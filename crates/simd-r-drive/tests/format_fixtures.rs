@@ -136,8 +136,14 @@ fn a_forged_durable_tail_is_an_error() -> io::Result<()> {
     for durable_tail in [0, 8, 4096, 16_383, 16_385, 17_100, 17_152, 1 << 20, 1 << 46, u64::MAX] {
         let mut bytes = fs::read(fixture())?;
         let identity = Identity::decode(&bytes).unwrap().unwrap();
-        let checkpoint =
-            Checkpoint { sequence: 8, durable_tail, durable_seal: 1, index_end: 0, is_clean: true };
+        let checkpoint = Checkpoint {
+            sequence: 8,
+            durable_tail,
+            durable_seal: 1,
+            index_end: 0,
+            is_clean: true,
+            is_copying: false,
+        };
         bytes[4096..8192].copy_from_slice(&checkpoint.encode(&identity));
         bytes[8192..12_288].fill(0);
         fs::write(&path, &bytes)?;

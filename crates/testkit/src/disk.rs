@@ -150,6 +150,47 @@ impl Disk {
         image
     }
 
+    /// How many files [`Disk::all_after_power_loss`] gives; at most `usize::MAX`.
+    pub fn losses(&self) -> usize {
+        let choices = self.choices().map(|(_, choices)| choices.len());
+        choices.fold(self.any_lens().len(), usize::saturating_mul)
+    }
+
+    /// All files that a loss of power may leave: each sector in each of its states, with each length.
+    pub fn all_after_power_loss(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let (lens, choices) = (self.any_lens(), self.choices().collect::<Vec<_>>());
+        (0..self.losses()).map(move |number| {
+            let mut rest = number / lens.len();
+            let mut image = self.flushed.clone();
+            image.resize(lens[number % lens.len()] as usize, 0);
+            for (number, choices) in &choices {
+                put_sector(&mut image, *number, &choices[rest % choices.len()]);
+                rest /= choices.len();
+            }
+            image
+        })
+    }
+
+    /// The sectors that may differ, each with the different bytes that it may have.
+    fn choices(&self) -> impl Iterator<Item = (u64, Vec<[u8; SECTOR_LEN]>)> {
+        self.sectors.iter().map(|(number, sector)| {
+            let mut choices = vec![sector_of(&self.flushed, *number as usize)];
+            choices.extend(sector.states.iter().map(|state| *state.bytes));
+            choices.sort_unstable();
+            choices.dedup();
+            (*number, choices)
+        })
+    }
+
+    /// The lengths that the file may have.
+    fn any_lens(&self) -> Vec<u64> {
+        let mut lens = vec![self.flushed.len() as u64, self.seen.len() as u64];
+        lens.extend(&self.lens);
+        lens.sort_unstable();
+        lens.dedup();
+        lens
+    }
+
     /// Says which state a sector is in; `None` for the flushed one.
     #[expect(clippy::type_complexity, reason = "a chooser is made and used in one place")]
     fn chooser(
@@ -233,10 +274,7 @@ impl Disk {
     /// Notes the state of the sectors that `[start, end)` touches.
     fn note(&mut self, start: usize, end: usize) {
         for number in start / SECTOR_LEN..end.div_ceil(SECTOR_LEN) {
-            let mut bytes = [0; SECTOR_LEN];
-            let at = number * SECTOR_LEN;
-            let seen = &self.seen[at..self.seen.len().min(at + SECTOR_LEN)];
-            bytes[..seen.len()].copy_from_slice(seen);
+            let bytes = sector_of(&self.seen, number);
             let sector = self.sectors.entry(number as u64).or_default();
             sector.states.push(State { change: self.changes, bytes: Arc::new(bytes) });
             sector.is_dirty = true;
@@ -258,6 +296,15 @@ impl Disk {
     }
 }
 
+/// A sector of a file, with zeros beyond its end.
+fn sector_of(file: &[u8], number: usize) -> [u8; SECTOR_LEN] {
+    let mut sector = [0; SECTOR_LEN];
+    let bytes = file.get(number * SECTOR_LEN..).unwrap_or_default();
+    let len = bytes.len().min(SECTOR_LEN);
+    sector[..len].copy_from_slice(&bytes[..len]);
+    sector
+}
+
 /// Puts a sector into a file, as far as the file reaches.
 fn put_sector(image: &mut [u8], number: u64, bytes: &[u8; SECTOR_LEN]) {
     let at = number as usize * SECTOR_LEN;
@@ -269,13 +316,15 @@ fn put_sector(image: &mut [u8], number: u64, bytes: &[u8; SECTOR_LEN]) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn write(offset: u64, byte: u8, len: usize) -> Change {
         Change::Write { offset, bytes: vec![byte; len].into() }
     }
 
-    fn states(disk: &Disk, loss: Loss) -> std::collections::BTreeSet<Vec<u8>> {
+    fn states(disk: &Disk, loss: Loss) -> BTreeSet<Vec<u8>> {
         let mut rng = Rng::new(1);
         (0..2000).map(|_| disk.after_power_loss(loss, &mut rng)).collect()
     }
@@ -301,7 +350,8 @@ mod tests {
                 zeros
             },
         ];
-        assert_eq!(states(&disk, Loss::AnySectors), expected.into());
+        assert_eq!(states(&disk, Loss::AnySectors), expected.clone().into());
+        assert!(disk.all_after_power_loss().all(|image| expected.contains(&image)));
     }
 
     #[test]
@@ -311,6 +361,9 @@ mod tests {
         disk.apply(&write(0, 2, SECTOR_LEN));
         // Three states of the first, two of each other.
         assert_eq!(states(&disk, Loss::AnySectors).len(), 12);
+        assert_eq!(disk.losses(), 12);
+        let all: BTreeSet<_> = disk.all_after_power_loss().collect();
+        assert_eq!(all, states(&disk, Loss::AnySectors));
         assert_eq!(states(&disk, Loss::Everything).len(), 1);
         assert!(states(&disk, Loss::OneSector).len() >= 4);
     }

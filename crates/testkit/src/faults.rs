@@ -6,20 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is asked of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    missing_docs,
-    reason = "named after the methods of the file traits, and the steps of `create` and `replace`"
-)]
+#[expect(missing_docs, reason = "named after the methods of the file traits")]
 pub enum CallKind {
+    Locate,
     Open,
-    Create,
-    Rename,
+    Place,
     SyncDirectory,
     KeyOf,
     CreateAside,
     CreateReplacement,
     CreatePending,
-    Remove,
+    CreateSpool,
+    RemoveOrphans,
     Len,
     Read,
     Write,
@@ -30,7 +28,8 @@ pub enum CallKind {
     Map,
     NextData,
     NextHole,
-    AdoptPermissions,
+    Status,
+    SetPermissions,
     Lock,
     Unlock,
     Key,

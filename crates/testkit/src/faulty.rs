@@ -3,14 +3,14 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
 use simd_r_drive_writer::{
-    Access, FileKey, FileSystem, OsFile, OsFileSystem, Replacement, StoreFile,
+    Access, FileKey, FilePermissions, FileStatus, FileSystem, Location, OsFileSystem, PendingFile,
+    Placed, StoreFile, Visibility,
 };
-use tempfile::NamedTempFile;
 
 use crate::faults::{CallKind, Faults};
 
@@ -28,109 +28,95 @@ impl FaultyFileSystem {
     pub fn new(faults: Faults) -> Self {
         Self { faults }
     }
-
-    fn on_its_way(&self, path: PathBuf, replaces: bool) -> io::Result<Box<dyn Replacement>> {
-        let mut builder = tempfile::Builder::new();
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let temporary = builder.prefix(".simd-r-drive-").tempfile_in(directory)?;
-        let inner = Arc::new(OsFile::new(temporary.as_file().try_clone()?));
-        let faults = self.faults.clone();
-        Ok(Box::new(FaultyReplacement { inner, temporary, path, replaces, faults }))
-    }
 }
 
 impl FileSystem for FaultyFileSystem {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        self.faults.pass(CallKind::Open)?;
-        let inner = OsFileSystem.open(path, access)?;
-        Ok(Arc::new(FaultyFile { inner, faults: self.faults.clone() }))
+    fn locate(&self, path: &Path) -> io::Result<Arc<dyn Location>> {
+        self.faults.pass(CallKind::Locate)?;
+        let inner = OsFileSystem.locate(path)?;
+        Ok(Arc::new(FaultyLocation { inner, faults: self.faults.clone() }))
+    }
+}
+
+/// A name, with faults. Its directory is never flushed; see [`FaultyFileSystem`].
+#[derive(Debug)]
+struct FaultyLocation {
+    inner: Arc<dyn Location>,
+    faults: Faults,
+}
+
+impl FaultyLocation {
+    fn file(&self, inner: Arc<dyn StoreFile>) -> Arc<dyn StoreFile> {
+        Arc::new(FaultyFile { inner, faults: self.faults.clone() })
     }
 
-    /// The flush and the rename that end it are calls of their own.
-    fn create(
+    fn pending(
         &self,
-        path: &Path,
-        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-    ) -> io::Result<Arc<dyn StoreFile>> {
-        self.faults.pass(CallKind::Create)?;
-        // As the real one does it, but without waiting for the device.
-        let temporary = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        let inner = OsFile::new(temporary.as_file().try_clone()?);
-        fill(&FaultyFile { inner: &inner, faults: self.faults.clone() })?;
-        self.faults.pass(CallKind::Sync)?;
-        self.faults.pass(CallKind::Rename)?;
-        temporary.persist_noclobber(path).map_err(|error| error.error)?;
-        let inner: Arc<dyn StoreFile> = Arc::new(inner);
-        self.faults.pass(CallKind::SyncDirectory).inspect_err(|_| {
-            let _ = std::fs::remove_file(path);
-        })?;
-        Ok(Arc::new(FaultyFile { inner, faults: self.faults.clone() }))
+        kind: CallKind,
+        create: impl FnOnce() -> io::Result<Box<dyn PendingFile>>,
+    ) -> io::Result<Box<dyn PendingFile>> {
+        self.faults.pass(kind)?;
+        Ok(Box::new(FaultyPending { inner: create()?, faults: self.faults.clone() }))
+    }
+}
+
+impl Location for FaultyLocation {
+    fn path(&self) -> &Path {
+        self.inner.path()
     }
 
-    fn key_of(&self, path: &Path) -> io::Result<FileKey> {
+    fn key(&self) -> io::Result<FileKey> {
         self.faults.pass(CallKind::KeyOf)?;
-        OsFileSystem.key_of(path)
+        self.inner.key()
     }
 
-    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
-        self.faults.pass(CallKind::CreateAside)?;
-        let (path, inner) = OsFileSystem.create_aside(beside)?;
-        Ok((path, Arc::new(FaultyFile { inner, faults: self.faults.clone() })))
+    fn open(&self, access: Access) -> io::Result<Arc<dyn StoreFile>> {
+        self.faults.pass(CallKind::Open)?;
+        Ok(self.file(self.inner.open(access)?))
     }
 
-    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        self.faults.pass(CallKind::CreateReplacement)?;
-        // As the real one does it, but for owner and mode, and without waiting for the device.
-        self.on_its_way(std::fs::canonicalize(path)?, true)
+    fn create_pending(&self, visibility: Visibility) -> io::Result<Box<dyn PendingFile>> {
+        self.pending(CallKind::CreatePending, || self.inner.create_pending(visibility))
     }
 
-    fn create_pending(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        self.faults.pass(CallKind::CreatePending)?;
-        if std::fs::symlink_metadata(path).is_ok() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        self.on_its_way(path.to_owned(), false)
+    fn create_replacement(&self, old: &Arc<dyn StoreFile>) -> io::Result<Box<dyn PendingFile>> {
+        self.pending(CallKind::CreateReplacement, || self.inner.create_replacement(old))
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.faults.pass(CallKind::Remove)?;
-        OsFileSystem.remove(path)
+    fn create_aside(&self) -> io::Result<Box<dyn PendingFile>> {
+        self.pending(CallKind::CreateAside, || self.inner.create_aside())
     }
 
-    fn sync_directory_of(&self, _: &Path) -> io::Result<()> {
+    fn create_spool(&self) -> io::Result<Arc<dyn StoreFile>> {
+        self.faults.pass(CallKind::CreateSpool)?;
+        Ok(self.file(self.inner.create_spool()?))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
         self.faults.pass(CallKind::SyncDirectory)
+    }
+
+    fn remove_orphans(&self, is_ours: &dyn Fn(&dyn StoreFile) -> bool) -> io::Result<u64> {
+        self.faults.pass(CallKind::RemoveOrphans)?;
+        self.inner.remove_orphans(is_ours)
     }
 }
 
 /// A file on its way, with faults.
 #[derive(Debug)]
-struct FaultyReplacement {
-    inner: Arc<OsFile>,
-    temporary: NamedTempFile,
-    path: PathBuf,
-    replaces: bool,
+struct FaultyPending {
+    inner: Box<dyn PendingFile>,
     faults: Faults,
 }
 
-impl Replacement for FaultyReplacement {
+impl PendingFile for FaultyPending {
     fn file(&self) -> Arc<dyn StoreFile> {
-        Arc::new(FaultyFile { inner: Arc::clone(&self.inner), faults: self.faults.clone() })
+        Arc::new(FaultyFile { inner: self.inner.file(), faults: self.faults.clone() })
     }
 
-    /// The rename, and the flush of the directory, are calls of their own.
-    fn replace(self: Box<Self>) -> io::Result<()> {
-        self.faults.pass(CallKind::Rename)?;
-        let result = if self.replaces {
-            self.temporary.persist(&self.path)
-        } else {
-            self.temporary.persist_noclobber(&self.path)
-        };
-        result.map_err(|error| error.error)?;
-        self.faults.pass(CallKind::SyncDirectory).inspect_err(|_| {
-            if !self.replaces {
-                let _ = std::fs::remove_file(&self.path);
-            }
-        })
+    fn place(self: Box<Self>) -> io::Result<Placed> {
+        self.faults.pass(CallKind::Place)?;
+        self.inner.place()
     }
 }
 
@@ -195,9 +181,22 @@ where
         self.inner.next_hole(offset)
     }
 
-    fn adopt_permissions(&self, path: &Path) -> io::Result<()> {
-        self.faults.pass(CallKind::AdoptPermissions)?;
-        self.inner.adopt_permissions(path)
+    fn status(&self) -> io::Result<FileStatus> {
+        self.faults.pass(CallKind::Status)?;
+        self.inner.status()
+    }
+
+    fn set_permissions(&self, permissions: FilePermissions) -> io::Result<()> {
+        self.faults.pass(CallKind::SetPermissions)?;
+        self.inner.set_permissions(permissions)
+    }
+
+    fn max_len(&self) -> io::Result<u64> {
+        self.inner.max_len()
+    }
+
+    fn may_maps_lag(&self) -> io::Result<bool> {
+        self.inner.may_maps_lag()
     }
 
     fn try_lock(&self) -> io::Result<bool> {
@@ -231,7 +230,8 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, b"0123456789")?;
         let faults = Faults::default();
-        let file = FaultyFileSystem::new(faults.clone()).open(&path, Access::ReadWrite)?;
+        let location = FaultyFileSystem::new(faults.clone()).locate(&path)?;
+        let file = location.open(Access::ReadWrite)?;
         Ok((directory, faults, file))
     }
 

@@ -5,10 +5,14 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile};
+use simd_r_drive_writer::{
+    Access, FileKey, FilePermissions, FileStatus, FileSystem, Location, PendingFile, Placed,
+    StoreFile, Visibility,
+};
 
 use crate::journal::{Change, FileId, Journal};
 
@@ -55,105 +59,124 @@ impl RecordingFileSystem {
     pub fn new(inner: Arc<dyn FileSystem>, journal: Journal) -> Self {
         Self { inner, journal, names: Arc::default() }
     }
+}
 
-    fn record<F>(&self, inner: F, id: FileId) -> RecordingFile<F> {
-        RecordingFile { inner, id, journal: self.journal.clone() }
-    }
-
-    fn on_its_way(
-        &self,
-        path: &Path,
-        inner: Box<dyn Replacement>,
-    ) -> io::Result<Box<dyn Replacement>> {
-        Ok(Box::new(RecordingReplacement {
-            key: inner.file().key()?,
-            inner,
-            id: self.names.nameless(),
-            path: path.to_owned(),
+impl FileSystem for RecordingFileSystem {
+    fn locate(&self, path: &Path) -> io::Result<Arc<dyn Location>> {
+        Ok(Arc::new(RecordingLocation {
+            inner: self.inner.locate(path)?,
             journal: self.journal.clone(),
             names: Arc::clone(&self.names),
         }))
     }
 }
 
-impl FileSystem for RecordingFileSystem {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        let file = self.inner.open(path, access)?;
-        Ok(Arc::new(self.record(file, self.names.id(path))))
-    }
-
-    fn create(
-        &self,
-        path: &Path,
-        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-    ) -> io::Result<Arc<dyn StoreFile>> {
-        // Until it has its name nobody sees the file: one change, not many.
-        let file = self.inner.create(path, fill)?;
-        // Not through the file, where that would be calls of its own.
-        let bytes = std::fs::read(path)?;
-        let id = self.names.id(path);
-        self.journal.push(id, Change::Created(bytes.into()));
-        Ok(Arc::new(self.record(file, id)))
-    }
-
-    fn key_of(&self, path: &Path) -> io::Result<FileKey> {
-        self.inner.key_of(path)
-    }
-
-    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
-        let (path, file) = self.inner.create_aside(beside)?;
-        let id = self.names.id(&path);
-        Ok((path, Arc::new(self.record(file, id))))
-    }
-
-    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        self.on_its_way(path, self.inner.create_replacement(path)?)
-    }
-
-    fn create_pending(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        self.on_its_way(path, self.inner.create_pending(path)?)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_directory_of(path)?;
-        self.journal.push(self.names.id(path), Change::NameFlushed);
-        Ok(())
-    }
-}
-
-/// A file on its way, of a [`RecordingFileSystem`].
+/// A name, of a [`RecordingFileSystem`].
 #[derive(Debug)]
-struct RecordingReplacement {
-    inner: Box<dyn Replacement>,
-    id: FileId,
-    key: FileKey,
-    path: PathBuf,
+struct RecordingLocation {
+    inner: Arc<dyn Location>,
     journal: Journal,
     names: Arc<Names>,
 }
 
-impl Replacement for RecordingReplacement {
-    fn file(&self) -> Arc<dyn StoreFile> {
-        let (inner, journal) = (self.inner.file(), self.journal.clone());
-        Arc::new(RecordingFile { inner, id: self.id, journal })
+impl RecordingLocation {
+    fn pending(&self, inner: Box<dyn PendingFile>, becomes: Becomes) -> Box<dyn PendingFile> {
+        let file = RecordingFile {
+            inner: inner.file(),
+            id: self.names.nameless(),
+            // Until a new file has its name nobody sees it: one change, not many.
+            is_hidden: Arc::new(AtomicBool::new(becomes == Becomes::New)),
+            journal: self.journal.clone(),
+        };
+        let names = Arc::clone(&self.names);
+        Box::new(RecordingPending { inner, file: Arc::new(file), becomes, names })
+    }
+}
+
+impl Location for RecordingLocation {
+    fn path(&self) -> &Path {
+        self.inner.path()
     }
 
-    fn replace(self: Box<Self>) -> io::Result<()> {
-        let result = self.inner.replace();
-        // Of the two steps the first may have succeeded alone.
-        if result.is_ok() || OsFileSystem.key_of(&self.path).is_ok_and(|key| key == self.key) {
-            if let Some(old) = self.names.replace(&self.path, self.id) {
-                self.journal.push(self.id, Change::Replaced(old));
+    fn key(&self) -> io::Result<FileKey> {
+        self.inner.key()
+    }
+
+    fn open(&self, access: Access) -> io::Result<Arc<dyn StoreFile>> {
+        let inner = self.inner.open(access)?;
+        let id = self.names.id(self.path());
+        Ok(Arc::new(RecordingFile {
+            inner,
+            id,
+            is_hidden: Arc::default(),
+            journal: self.journal.clone(),
+        }))
+    }
+
+    fn create_pending(&self, visibility: Visibility) -> io::Result<Box<dyn PendingFile>> {
+        Ok(self.pending(self.inner.create_pending(visibility)?, Becomes::New))
+    }
+
+    fn create_replacement(&self, old: &Arc<dyn StoreFile>) -> io::Result<Box<dyn PendingFile>> {
+        Ok(self.pending(self.inner.create_replacement(old)?, Becomes::Replacement))
+    }
+
+    fn create_aside(&self) -> io::Result<Box<dyn PendingFile>> {
+        Ok(self.pending(self.inner.create_aside()?, Becomes::Aside))
+    }
+
+    fn create_spool(&self) -> io::Result<Arc<dyn StoreFile>> {
+        self.inner.create_spool()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.inner.sync_directory()?;
+        self.journal.push(self.names.id(self.path()), Change::NameFlushed);
+        Ok(())
+    }
+
+    fn remove_orphans(&self, is_ours: &dyn Fn(&dyn StoreFile) -> bool) -> io::Result<u64> {
+        self.inner.remove_orphans(is_ours)
+    }
+}
+
+/// What becomes of a file on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Becomes {
+    New,
+    Replacement,
+    Aside,
+}
+
+/// A file on its way, of a [`RecordingFileSystem`].
+#[derive(Debug)]
+struct RecordingPending {
+    inner: Box<dyn PendingFile>,
+    file: Arc<RecordingFile<Arc<dyn StoreFile>>>,
+    becomes: Becomes,
+    names: Arc<Names>,
+}
+
+impl PendingFile for RecordingPending {
+    fn file(&self) -> Arc<dyn StoreFile> {
+        Arc::clone(&self.file) as Arc<dyn StoreFile>
+    }
+
+    fn place(self: Box<Self>) -> io::Result<Placed> {
+        let Self { inner, file, becomes, names } = *self;
+        let placed = inner.place()?;
+        let old = names.replace(placed.path(), file.id);
+        match (becomes, old) {
+            (Becomes::New, _) => {
+                // Not through the file, where that would be calls of its own.
+                let bytes = std::fs::read(placed.path())?;
+                file.is_hidden.store(false, Ordering::Relaxed);
+                file.journal.push(file.id, Change::Created(bytes.into()));
             }
-            if result.is_ok() {
-                self.journal.push(self.id, Change::NameFlushed);
-            }
+            (Becomes::Replacement, Some(old)) => file.journal.push(file.id, Change::Replaced(old)),
+            (Becomes::Replacement | Becomes::Aside, _) => {}
         }
-        result
+        Ok(placed)
     }
 }
 
@@ -162,7 +185,16 @@ impl Replacement for RecordingReplacement {
 pub struct RecordingFile<F> {
     inner: F,
     id: FileId,
+    is_hidden: Arc<AtomicBool>,
     journal: Journal,
+}
+
+impl<F> RecordingFile<F> {
+    fn push(&self, change: Change) {
+        if !self.is_hidden.load(Ordering::Relaxed) {
+            self.journal.push(self.id, change);
+        }
+    }
 }
 
 impl<F> StoreFile for RecordingFile<F>
@@ -181,19 +213,19 @@ where
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let written = self.inner.write_at(bytes, offset)?;
         let bytes = bytes[..written].into();
-        self.journal.push(self.id, Change::Write { offset, bytes });
+        self.push(Change::Write { offset, bytes });
         Ok(written)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.inner.set_len(len)?;
-        self.journal.push(self.id, Change::SetLen(len));
+        self.push(Change::SetLen(len));
         Ok(())
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         self.inner.allocate(offset, len)?;
-        self.journal.push(self.id, Change::Allocate { end: offset + len });
+        self.push(Change::Allocate { end: offset + len });
         Ok(())
     }
 
@@ -201,14 +233,14 @@ where
         self.inner.punch_hole(offset, len)?;
         // Zeros, which are as little on the medium before a flush as other bytes are.
         let bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?].into();
-        self.journal.push(self.id, Change::Write { offset, bytes });
+        self.push(Change::Write { offset, bytes });
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
         let result = self.inner.sync();
         let change = if result.is_ok() { Change::Flush } else { Change::FailedFlush };
-        self.journal.push(self.id, change);
+        self.push(change);
         result
     }
 
@@ -224,8 +256,20 @@ where
         self.inner.next_hole(offset)
     }
 
-    fn adopt_permissions(&self, path: &Path) -> io::Result<()> {
-        self.inner.adopt_permissions(path)
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
+    }
+
+    fn set_permissions(&self, permissions: FilePermissions) -> io::Result<()> {
+        self.inner.set_permissions(permissions)
+    }
+
+    fn max_len(&self) -> io::Result<u64> {
+        self.inner.max_len()
+    }
+
+    fn may_maps_lag(&self) -> io::Result<bool> {
+        self.inner.may_maps_lag()
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -2,14 +2,15 @@
 //! file is left, and the next try succeeds.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simd_r_drive::traits::DataStoreReader;
 use simd_r_drive::{OpenOptions, repair_with};
 use simd_r_drive_testkit::{
-    Errno, Fault, Faults, FaultyFileSystem, Operation, Rule, Session, Value, contents,
+    Change, Errno, Fault, Faults, FaultyFileSystem, FileId, Operation, Rule, Session, Value,
+    contents,
 };
 
 fn value(len: usize) -> Value {
@@ -34,8 +35,21 @@ fn names(directory: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// Backs a store up under `rule`; onto an earlier backup if `is_extended`. Returns whether the rule struck.
-fn back_up(rule: Rule, is_extended: bool) -> io::Result<bool> {
+/// What lies at the backup's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Backup,
+    /// A backup, and behind its last commit bytes that the store does not have.
+    BackupAndMore,
+}
+
+/// Bytes that no store has.
+const MORE: [u8; 100] = [7; 100];
+
+/// Backs a store up under `rule`. Returns whether the rule struck.
+fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
+    let is_extended = before != Before::Nothing;
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("store.srd");
     let backup = directory.path().join("backup.srd");
@@ -46,6 +60,9 @@ fn back_up(rule: Rule, is_extended: bool) -> io::Result<bool> {
     let mut commits = Vec::new();
     if is_extended {
         session.store().backup(&backup)?;
+        if before == Before::BackupAndMore {
+            fs::OpenOptions::new().append(true).open(&backup)?.write_all(&MORE)?;
+        }
         commits.push(session.model.content());
         session.step(&Operation::Write(1, value(300)))?;
         commits.push(session.model.content());
@@ -54,9 +71,11 @@ fn back_up(rule: Rule, is_extended: bool) -> io::Result<bool> {
     let after = session.model.content();
     commits.push(after.clone());
 
+    let start = session.journal.len();
     session.faults.arm(rule);
     let result = session.store().backup(&backup);
     let struck = session.faults.struck();
+    check_cuts(&session.journal.changes()[start..]);
     assert!(result.is_ok() || !struck.is_empty(), "{result:?}");
     session.check()?;
     session.faults.heal();
@@ -74,8 +93,20 @@ fn back_up(rule: Rule, is_extended: bool) -> io::Result<bool> {
         }
         false => assert!(result.is_err() && !is_extended, "{struck:?}: no backup"),
     }
+    let (saved, others): (Vec<_>, Vec<_>) = names(directory.path())
+        .into_iter()
+        .partition(|name| name.to_string_lossy().contains(".cut-"));
     let expected = if backup.exists() { vec![backup.clone(), path.clone()] } else { vec![path] };
-    assert_eq!(names(directory.path()), expected, "{struck:?}");
+    assert_eq!(others, expected, "{struck:?}");
+    let is_cut_off = is_extended && !fs::read(&backup)?.ends_with(&MORE);
+    // For good, the file could not even be removed.
+    if before != Before::BackupAndMore || !rule.is_lasting {
+        let is_saved = before == Before::BackupAndMore && is_cut_off;
+        assert_eq!(saved.len(), usize::from(is_saved), "{struck:?}");
+    }
+    for saved in saved.iter().filter(|_| is_cut_off) {
+        assert_eq!(fs::read(saved)?, MORE, "{struck:?}");
+    }
 
     // A failed flush of the store's own refuses writes until it is opened again.
     if session.step(&Operation::Write(4, value(9))).is_err() {
@@ -90,14 +121,32 @@ fn back_up(rule: Rule, is_extended: bool) -> io::Result<bool> {
     Ok(!struck.is_empty())
 }
 
+/// A reader of a backup shows commits as soon as they are written: they must not be cut off under
+/// its map. A backup once cut off what it could not flush.
+fn check_cuts(changes: &[(FileId, Change)]) {
+    for (number, (file, change)) in changes.iter().enumerate() {
+        let Change::SetLen(len) = change else { continue };
+        let is_cut = changes[..number].iter().any(|(other, change)| match change {
+            Change::Write { offset, bytes } => other == file && offset + bytes.len() as u64 > *len,
+            _ => false,
+        });
+        assert!(!is_cut, "what was written is cut off at {len}");
+    }
+}
+
 #[test]
 fn each_call_of_a_new_backup_fails() -> io::Result<()> {
-    each_call_of(|rule| back_up(rule, false))
+    each_call_of(|rule| back_up(rule, Before::Nothing))
 }
 
 #[test]
 fn each_call_of_an_extended_backup_fails() -> io::Result<()> {
-    each_call_of(|rule| back_up(rule, true))
+    each_call_of(|rule| back_up(rule, Before::Backup))
+}
+
+#[test]
+fn each_call_of_an_extended_backup_that_cuts_something_off_fails() -> io::Result<()> {
+    each_call_of(|rule| back_up(rule, Before::BackupAndMore))
 }
 
 /// Tries all rules on each call, until there is none left that they could strike.

@@ -199,10 +199,10 @@ fn each_call_and_all_after_it_fail() {
 #[test]
 fn each_call_of_a_kind_and_all_such_after_it_fail() {
     use CallKind::{
-        Allocate, CreateReplacement, Lock, Map, Read, Rename, SetLen, Sync, SyncDirectory, Write,
+        Allocate, CreateReplacement, Lock, Map, Place, Read, SetLen, Sync, SyncDirectory, Write,
     };
     let kinds =
-        [Read, Write, SetLen, Allocate, Sync, Map, Lock, CreateReplacement, Rename, SyncDirectory];
+        [Read, Write, SetLen, Allocate, Sync, Map, Lock, CreateReplacement, Place, SyncDirectory];
     for kind in kinds {
         let errno = |after| Errno::FAILURES[after as usize % 4];
         let fault = |after| Fault::Error(errno(after));

@@ -175,23 +175,30 @@ impl Appender {
     }
 
     /// Appends the entries `before`, which have no payload, and then `entry`, as one commit. The payload of
-    /// `entry`, of `payload_len` bytes with CRC-32 `payload_crc`, comes from `reader`; its own is not used.
+    /// `entry`, of `payload_len` bytes, comes from `reader`; its own is not used. If its CRC-32 is known, the
+    /// payload must have it.
     ///
-    /// The reader must be the engine's own (a spool): the caller holds the writer's lock meanwhile.
+    /// The caller holds the writer's lock meanwhile, so the reader should be one that does not make it wait.
     ///
     /// # Errors
-    /// As [`Appender::append`]; and the reader's.
+    /// As [`Appender::append`]; the reader's; `UnexpectedEof` if it ends early; `InvalidData` if the payload has
+    /// another CRC-32.
     pub fn append_from(
         &mut self,
         before: &[NewEntry<'_>],
         entry: &NewEntry<'_>,
         reader: &mut dyn Read,
         payload_len: u64,
-        payload_crc: u32,
+        payload_crc: Option<u32>,
     ) -> io::Result<u64> {
         let written_at = (self.clock)();
-        let mut trailer = entry.trailer(payload_crc, true, written_at);
-        trailer.payload_len = payload_len;
+        let trailer = |crc| match payload_crc {
+            Some(expected) if expected != crc => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the bytes of a stream have changed before they were stored",
+            )),
+            _ => Ok(Trailer { payload_len, ..entry.trailer(crc, true, written_at) }),
+        };
         let slot_len = payload_len
             .try_into()
             .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })
@@ -204,7 +211,7 @@ impl Appender {
             for entry in before {
                 encode_entry(encoder, layout, entry, false, written_at)?;
             }
-            encoder.push_from(entry.key, reader, slot_len, trailer)
+            encoder.push_from(entry.key, reader, payload_len, slot_len, trailer)
         })
     }
 
@@ -266,6 +273,15 @@ impl Appender {
             self.file.set_len(self.tail)?;
             self.allocated = self.tail;
         }
+        Ok(())
+    }
+
+    /// Somebody else has cut the file at the tail.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn trimmed(&mut self) -> io::Result<()> {
+        self.allocated = self.file.len()?.max(self.tail);
         Ok(())
     }
 
@@ -332,12 +348,17 @@ impl Appender {
 
     /// Allocates space up to `end`, and some ahead of it: writing into allocated space is faster and grows
     /// the file rarely.
+    ///
+    /// # Errors
+    /// The file's, if the process may not make it that long. Nothing has been written then.
     fn allocate(&mut self, end: u64) -> io::Result<()> {
         if end <= self.allocated || !self.can_allocate {
             return Ok(());
         }
         let ahead = (end / 4).clamp(MIN_ALLOCATION, MAX_ALLOCATION);
-        let wish = end.saturating_add(ahead).min(MAX_FILE_LEN);
+        // What is only allocated ahead must not run into a limit, whose signal would end the process.
+        let most = self.file.max_len()?.min(MAX_FILE_LEN).max(end);
+        let wish = end.saturating_add(ahead).min(most);
         let start = self.allocated;
         match self.file.allocate(start, wish - start) {
             Ok(()) => self.allocated = wish,

@@ -73,32 +73,37 @@ impl<'a> Encoder<'a> {
         self.finish_slot(key, start + slot_len, trailer(crc))
     }
 
-    /// Encodes one slot whose payload of known length and CRC-32 comes from `reader`.
+    /// Encodes one slot whose payload of `payload_len` bytes comes from `reader`; `trailer` makes its trailer from
+    /// the payload's CRC-32, or refuses it.
     ///
     /// # Errors
-    /// The file's and the reader's; `UnexpectedEof` if the reader ends early.
+    /// The file's, the reader's and those of `trailer`; `UnexpectedEof` if the reader ends early.
     pub fn push_from(
         &mut self,
         key: &[u8],
         reader: &mut dyn Read,
+        payload_len: u64,
         slot_len: u64,
-        trailer: Trailer,
+        trailer: impl FnOnce(u32) -> io::Result<Trailer>,
     ) -> io::Result<()> {
         let start = self.position();
-        let mut left = trailer.payload_len;
+        let mut hasher = crc32fast::Hasher::new();
+        let mut left = payload_len;
         while left > 0 {
             if self.buffer.len() >= CHUNK_LEN {
                 self.flush()?;
             }
-            let room = (CHUNK_LEN - self.buffer.len()) as u64;
+            let before = self.buffer.len();
+            let room = (CHUNK_LEN - before).min(DIRECT_CHUNK_LEN) as u64;
             let read =
                 io::Read::take(&mut *reader, room.min(left)).read_to_end(&mut self.buffer)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            hasher.update(self.buffer.get(before..).unwrap_or_default());
             left -= read as u64;
         }
-        self.finish_slot(key, start + slot_len, trailer)
+        self.finish_slot(key, start + slot_len, trailer(hasher.finalize())?)
     }
 
     /// Encodes a slot without a key whose payload is not written: what stands in its place, zeros, stays.

@@ -1,6 +1,7 @@
 //! Why a store does not take writes.
 
 use std::io;
+use std::path::PathBuf;
 
 /// An error of the append path.
 ///
@@ -25,7 +26,10 @@ pub enum WriteError {
         owner: u32,
     },
     /// Somebody else writes to the store.
-    #[error("the store is open for writing elsewhere; close it there, or open it read-only here")]
+    #[error(
+        "the store is open for writing elsewhere, and only one can write at a time; close it there, or try \
+         again later (opening it read-only needs no lock)"
+    )]
     Locked,
     /// The file has several names, and compaction would leave the others with the old one.
     #[error(
@@ -36,10 +40,55 @@ pub enum WriteError {
         /// How many names the file has.
         links: u64,
     },
+    /// The path does not lead to the store's file any more.
+    #[error(
+        "{path} {}: the store's file was moved, removed or replaced; the store goes on in its own file, which \
+         can be compacted once it is opened by its present path", if *is_taken { "is another file now" } else { "is gone" }
+    )]
+    NameLost {
+        /// The path by which the store was opened, links resolved.
+        path: PathBuf,
+        /// Whether another file has the name.
+        is_taken: bool,
+    },
+    /// The file is mounted by itself, so that nothing can take its place.
+    #[error(
+        "{path} is a mount point of its own, as when a single file is mounted into a container; a new file cannot \
+         take its place: mount its directory instead"
+    )]
+    MountPoint {
+        /// The file's path.
+        path: PathBuf,
+    },
+    /// It is unknown whether a file has got its name.
+    #[error(
+        "it is unknown which file {path} is now ({source}); look at it before anything is written"
+    )]
+    PlacementUnknown {
+        /// The path.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The process may not make a file that long.
+    #[error(
+        "the process may not make files longer than {limit} bytes; raise its limit (ulimit -f), or compact the \
+         store"
+    )]
+    FileSizeLimit {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The directory of a path does not exist.
+    #[error("the directory {path} does not exist")]
+    NoDirectory {
+        /// The directory's path.
+        path: PathBuf,
+    },
     /// The store lies on a network file system.
     #[error(
         "the store lies on a network file system, where locks and memory maps are not reliable; move it \
-         to a local disk, or allow it with OpenOptions::allow_network_file_system"
+         to a local disk (a program can allow it with OpenOptions::allow_network_file_system)"
     )]
     NetworkFileSystem,
 }
@@ -57,6 +106,9 @@ pub enum PoisonCause {
     /// A commit is in the file, but the index does not show it.
     #[error("a commit could not be made visible")]
     PublishFailed,
+    /// Compaction could not learn whether its new file has taken the old one's place.
+    #[error("it is unknown which file has the store's name")]
+    NameUnknown,
     /// The store has been closed.
     #[error("the store was closed")]
     Closed,
@@ -69,6 +121,10 @@ impl WriteError {
             Self::Poisoned { .. } => io::ErrorKind::Other,
             Self::ForeignProcess { .. } => io::ErrorKind::PermissionDenied,
             Self::HardLinked { .. } => io::ErrorKind::InvalidInput,
+            Self::NameLost { .. } | Self::NoDirectory { .. } => io::ErrorKind::NotFound,
+            Self::MountPoint { .. } => io::ErrorKind::Unsupported,
+            Self::PlacementUnknown { .. } => io::ErrorKind::Other,
+            Self::FileSizeLimit { .. } => io::ErrorKind::FileTooLarge,
             Self::Locked => io::ErrorKind::ResourceBusy,
             Self::NetworkFileSystem => io::ErrorKind::Unsupported,
         }

@@ -2,8 +2,6 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
 
@@ -71,14 +69,40 @@ pub trait StoreFile: Debug + Send + Sync {
     /// Names the file itself, whatever path it has.
     fn key(&self) -> io::Result<FileKey>;
 
-    /// Gives the file the mode of the one at `path`, but that its owner may always write to it, and its owner
-    /// if the process may. For copies, which must not be easier to read than what they are copies of. Where
-    /// there is no such thing, nothing happens.
+    /// What the system knows of the file beside its contents.
+    ///
+    /// # Errors
+    /// The operating system's; `Unsupported` for what is no file of a file system.
+    fn status(&self) -> io::Result<FileStatus> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Gives the file these permissions, and this owner and group as far as the process may. Where it may not set
+    /// the group, that group's permissions become those of everybody. Where there is no such thing, nothing
+    /// happens.
     ///
     /// # Errors
     /// The operating system's.
-    fn adopt_permissions(&self, _path: &Path) -> io::Result<()> {
+    fn set_permissions(&self, _permissions: FilePermissions) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Longest that this process may make the file, in bytes. Writing beyond it fails, but for a process that has
+    /// a limit of file size and no handler for its signal, writing is fatal. So it is asked before.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn max_len(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    /// Whether maps of the file may go on showing what another file held, while reads show what this one holds: on
+    /// an overlay file system, a file that was opened for reading before its first writer came.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn may_maps_lag(&self) -> io::Result<bool> {
+        Ok(false)
     }
 
     /// Whether the file lies on a network file system, where neither locks nor maps can be relied on.
@@ -96,93 +120,36 @@ pub struct FileKey {
     pub inode: u64,
 }
 
-/// How a file is opened.
+/// What a system knows of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Reading only.
-    Read,
-    /// Reading and writing.
-    ReadWrite,
+pub struct FileStatus {
+    /// Which file it is.
+    pub key: FileKey,
+    /// How many names it has.
+    pub links: u64,
+    /// Space that it takes on the medium, in bytes.
+    pub disk_bytes: u64,
+    /// Who may do what with it.
+    pub permissions: FilePermissions,
 }
 
-/// The directory operations of the engine.
-pub trait FileSystem: Debug + Send + Sync {
-    /// Opens an existing regular file.
-    ///
-    /// # Errors
-    /// [`FormatError::NotAStore`](simd_r_drive_entry_handle::FormatError::NotAStore) inside the error for a
-    /// directory, FIFO, socket or device, without waiting for anything.
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>>;
-
-    /// Creates a file under `path` that appears there complete, or not at all: `fill` writes it under an
-    /// unpredictable temporary name, then it is synced, renamed without replacing anything, and its
-    /// directory synced.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if the path is taken by then.
-    fn create(
-        &self,
-        path: &Path,
-        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-    ) -> io::Result<Arc<dyn StoreFile>>;
-
-    /// Creates a file that can take the place of the one at `path`, with its permissions, under an
-    /// unpredictable temporary name in the same directory. Symbolic links on the way to the file are resolved,
-    /// not replaced.
-    ///
-    /// # Errors
-    /// [`WriteError::HardLinked`](crate::WriteError::HardLinked) if the file has other names, which would go
-    /// on naming the old one; `Unsupported` if the file system cannot.
-    fn create_replacement(&self, _path: &Path) -> io::Result<Box<dyn Replacement>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Creates a file that is to appear at `path`, where nothing is yet, under an unpredictable temporary name in
-    /// the same directory. Until it is given others, it has the permissions of a private file.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if there is something at `path`; `Unsupported` if the file system cannot. If something
-    /// is there only later, it is not replaced: [`Replacement::replace`] fails with `AlreadyExists`.
-    fn create_pending(&self, _path: &Path) -> io::Result<Box<dyn Replacement>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// What `path` names at the moment.
-    fn key_of(&self, path: &Path) -> io::Result<FileKey>;
-
-    /// Creates a file that only its owner can read, with an unpredictable name that begins with the name of
-    /// `beside` and lies in the same directory, to save bytes that are about to be cut off.
-    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)>;
-
-    /// Removes the file at `path`.
-    ///
-    /// # Errors
-    /// The operating system's; `Unsupported` if the file system cannot.
-    fn remove(&self, _path: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Flushes the directory that holds the file at `path`, links resolved, so that the file keeps its name. Where
-    /// there is no such thing, nothing happens.
-    ///
-    /// # Errors
-    /// The operating system's.
-    fn sync_directory_of(&self, _path: &Path) -> io::Result<()> {
-        Ok(())
-    }
+/// Mode, owner and group of a file, where there are such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FilePermissions {
+    /// Mode bits, as in chmod(2).
+    pub mode: u32,
+    /// User id.
+    pub owner: u32,
+    /// Group id.
+    pub group: u32,
 }
 
-/// A file on its way to its path, which may be that of another one. Dropped, it vanishes.
-pub trait Replacement: Debug + Send {
-    /// The file.
-    fn file(&self) -> Arc<dyn StoreFile>;
-
-    /// Puts the file in its place, at once, and flushes the directory.
-    ///
-    /// # Errors
-    /// The operating system's; what was at the path, or nothing, is then still there. Only if the flush fails, the
-    /// file has already taken the place of another one.
-    fn replace(self: Box<Self>) -> io::Result<()>;
+impl FilePermissions {
+    /// The same, but that the owner may write. For copies.
+    #[must_use]
+    pub fn writable(self) -> Self {
+        Self { mode: self.mode & 0o777 | 0o200, ..self }
+    }
 }
 
 /// Reads until `buffer` is full or the file ends; returns how many bytes were read. Retries `Interrupted`.

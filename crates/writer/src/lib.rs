@@ -11,7 +11,9 @@ mod encoder;
 mod entry;
 mod error;
 mod file;
+mod location;
 mod os_file;
+mod os_location;
 mod platform;
 
 pub use appender::Appender;
@@ -20,9 +22,11 @@ pub use encoder::Encoder;
 pub use entry::NewEntry;
 pub use error::{PoisonCause, WriteError};
 pub use file::{
-    Access, FileKey, FileSystem, Replacement, StoreFile, read_exact_at, read_full_at, write_all_at,
+    FileKey, FilePermissions, FileStatus, StoreFile, read_exact_at, read_full_at, write_all_at,
 };
-pub use os_file::{OsFile, OsFileSystem};
+pub use location::{Access, FileSystem, Location, PendingFile, Placed, Visibility};
+pub use os_file::OsFile;
+pub use os_location::OsFileSystem;
 
 /// Runs the example of the README.
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! What differs between operating systems, in one place.
+//! What an open file can be asked to do on each operating system.
 
 #[cfg(not(unix))]
 pub(crate) use other::*;
@@ -7,23 +7,11 @@ pub(crate) use unix::*;
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{File, FileType, Metadata, OpenOptions, Permissions};
+    use std::fs::{File, Metadata, Permissions};
     use std::io;
-    use std::os::unix::fs::{
-        FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-    };
-    use std::path::Path;
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, fchown};
 
-    use simd_r_drive_entry_handle::Foreign;
-
-    use crate::file::FileKey;
-    use crate::os_file::directory_or_other;
-
-    pub(crate) fn open(path: &Path, write: bool) -> io::Result<File> {
-        // Should a FIFO have taken the path in the meantime, opening it does not wait.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits();
-        OpenOptions::new().read(true).write(write).custom_flags(flags.cast_signed()).open(path)
-    }
+    use crate::file::{FileKey, FilePermissions, FileStatus};
 
     pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.read_at(buffer, offset)
@@ -37,43 +25,44 @@ mod unix {
         Ok(FileKey { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    pub(crate) fn links(metadata: &Metadata) -> u64 {
-        metadata.nlink()
+    pub(crate) fn status(metadata: &Metadata) -> io::Result<FileStatus> {
+        // stat(2): blocks of 512 bytes, whatever the file system's are.
+        const BLOCK_LEN: u64 = 512;
+        Ok(FileStatus {
+            key: key(metadata)?,
+            links: metadata.nlink(),
+            disk_bytes: metadata.blocks().saturating_mul(BLOCK_LEN),
+            permissions: permissions(metadata),
+        })
     }
 
-    /// Gives `file` the mode, and if the process may, the owner of another.
-    pub(crate) fn copy_owner_and_mode(file: &File, other: &Metadata) -> io::Result<()> {
-        let own = file.metadata()?;
-        if (own.uid(), own.gid()) != (other.uid(), other.gid()) {
-            // Only root may; a file of another owner with the same mode is the best that is left.
-            let _ = std::os::unix::fs::fchown(file, Some(other.uid()), Some(other.gid()));
+    fn permissions(metadata: &Metadata) -> FilePermissions {
+        let mode = metadata.mode() & 0o7777;
+        FilePermissions { mode, owner: metadata.uid(), group: metadata.gid() }
+    }
+
+    pub(crate) fn set_permissions(file: &File, wanted: FilePermissions) -> io::Result<()> {
+        let FilePermissions { mut mode, owner, group } = wanted;
+        let own = permissions(&file.metadata()?);
+        if (own.owner, own.group) != (owner, group)
+            && fchown(file, Some(owner), Some(group)).is_err()
+        {
+            // Only root may give files away. The group may be one of the process's own.
+            let is_group_set = own.group == group || fchown(file, None, Some(group)).is_ok();
+            if !is_group_set {
+                // Another group must not get what that one had.
+                mode = mode & !0o070 | (mode & 0o007) << 3;
+            }
         }
-        file.set_permissions(other.permissions())
-    }
-
-    /// As [`copy_owner_and_mode`], but the owner may write to the copy even if the other is read-only.
-    pub(crate) fn adopt_permissions(file: &File, other: &Metadata) -> io::Result<()> {
-        copy_owner_and_mode(file, other)?;
-        file.set_permissions(Permissions::from_mode(other.mode() & 0o777 | 0o200))
-    }
-
-    pub(crate) fn special_kind(file_type: FileType) -> Option<Foreign> {
-        if file_type.is_fifo() {
-            Some(Foreign::Fifo)
-        } else if file_type.is_socket() {
-            Some(Foreign::Socket)
-        } else {
-            directory_or_other(file_type)
+        if permissions(&file.metadata()?).mode == mode {
+            return Ok(());
         }
+        file.set_permissions(Permissions::from_mode(mode))
     }
 
-    pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
-    /// Temporary files are private by default; a store is as readable as the umask lets new files be.
-    pub(crate) fn ordinary_permissions(builder: &mut tempfile::Builder<'_, '_>) {
-        builder.permissions(Permissions::from_mode(0o666));
+    pub(crate) fn max_file_len() -> u64 {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+        limit.current.unwrap_or(u64::MAX)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -108,18 +97,39 @@ mod unix {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// What statfs(2) calls the kind of a file system.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn file_system_kind(file: &File) -> io::Result<u32> {
+        Ok(rustix::fs::fstatfs(file)?.f_type as u32)
+    }
+
+    /// Whether SEEK_HOLE can be believed. Other file systems have called data a hole that had not been written
+    /// back yet: the whole log beyond the durable point would have been taken for zeros.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn knows_holes(file: &File) -> bool {
+        const EXT: u32 = 0xef53;
+        const XFS: u32 = 0x5846_5342;
+        const TMPFS: u32 = 0x0102_1994;
+        file_system_kind(file).is_ok_and(|kind| [EXT, XFS, TMPFS].contains(&kind))
+    }
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+        if !knows_holes(file) {
+            return Ok(Some(offset));
+        }
         match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
             Ok(data) => Ok(Some(data)),
             Err(rustix::io::Errno::NXIO) => Ok(None),
-            // Not every file system knows its holes; then everything may be data.
             Err(_) => Ok(Some(offset)),
         }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn next_hole(file: &File, offset: u64) -> io::Result<u64> {
+        if !knows_holes(file) {
+            return Ok(u64::MAX);
+        }
         Ok(rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(offset)).unwrap_or(u64::MAX))
     }
 
@@ -148,30 +158,34 @@ mod unix {
             0x0102_1997,
             0x00c3_6400,
         ];
-        let kind = rustix::fs::fstatfs(file)?.f_type as u32;
-        Ok(NETWORK.contains(&kind))
+        Ok(NETWORK.contains(&file_system_kind(file)?))
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn is_on_network(_: &File) -> io::Result<bool> {
         Ok(false)
     }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn may_maps_lag(file: &File) -> io::Result<bool> {
+        // statfs(2): an overlay. A file of a lower layer is copied up when it is first opened for writing; maps of
+        // those who opened it before stay with the lower one.
+        const OVERLAY: u32 = 0x794c_7630;
+        Ok(file_system_kind(file)? == OVERLAY)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn may_maps_lag(_: &File) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 #[cfg(not(unix))]
 mod other {
-    use std::fs::{File, FileType, Metadata, OpenOptions};
+    use std::fs::{File, Metadata};
     use std::io;
-    use std::path::Path;
 
-    use simd_r_drive_entry_handle::Foreign;
-
-    use crate::file::FileKey;
-    use crate::os_file::directory_or_other;
-
-    pub(crate) fn open(path: &Path, write: bool) -> io::Result<File> {
-        OpenOptions::new().read(true).write(write).open(path)
-    }
+    use crate::file::{FileKey, FilePermissions, FileStatus};
 
     #[cfg(windows)]
     pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -200,27 +214,22 @@ mod other {
         Ok(FileKey { device: 0, inode: created.map_or(0, |time| time.as_nanos() as u64) })
     }
 
-    pub(crate) fn links(_: &Metadata) -> u64 {
-        1
+    pub(crate) fn status(metadata: &Metadata) -> io::Result<FileStatus> {
+        Ok(FileStatus {
+            key: key(metadata)?,
+            links: 1,
+            disk_bytes: metadata.len(),
+            permissions: FilePermissions::default(),
+        })
     }
 
-    pub(crate) fn copy_owner_and_mode(_: &File, _: &Metadata) -> io::Result<()> {
+    pub(crate) fn set_permissions(_: &File, _: FilePermissions) -> io::Result<()> {
         Ok(())
     }
 
-    pub(crate) fn adopt_permissions(_: &File, _: &Metadata) -> io::Result<()> {
-        Ok(())
+    pub(crate) fn max_file_len() -> u64 {
+        u64::MAX
     }
-
-    pub(crate) fn special_kind(file_type: FileType) -> Option<Foreign> {
-        directory_or_other(file_type)
-    }
-
-    pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(crate) fn ordinary_permissions(_: &mut tempfile::Builder<'_, '_>) {}
 
     pub(crate) fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
@@ -239,6 +248,10 @@ mod other {
     }
 
     pub(crate) fn is_on_network(_: &File) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    pub(crate) fn may_maps_lag(_: &File) -> io::Result<bool> {
         Ok(false)
     }
 }

@@ -53,7 +53,7 @@ fn where_the_file_cannot_be_cut_zeros_are_written() {
     let payload = vec![7; 3 << 20];
     let entry = value(b"stream", b"");
     let len = payload.len() as u64 + 1;
-    let error = log.append_from(&[], &entry, &mut &payload[..], len, 0).unwrap_err();
+    let error = log.append_from(&[], &entry, &mut &payload[..], len, None).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     check(&file, &log, 0);
     log.append(&[value(b"second", b"2")]).unwrap();
@@ -94,7 +94,7 @@ fn a_panic_in_a_stream_is_cleaned_up_by_the_next_commit() {
     file.faults().allocate_fails = Some(io::ErrorKind::Unsupported);
     let entry = value(b"stream", b"");
     let result = catch_unwind(AssertUnwindSafe(|| {
-        log.append_from(&[], &entry, &mut Bomb(1000), 1 << 40, 0)
+        log.append_from(&[], &entry, &mut Bomb(1000), 1 << 40, None)
     }));
     assert!(result.is_err());
     log.append(&[value(b"first", b"1")]).unwrap();
@@ -135,7 +135,7 @@ fn limits_are_checked_before_the_first_byte() {
     let mut never_read = io::empty();
     for len in [MAX_PAYLOAD_LEN + (1 << 20), 1 << 48, u64::MAX] {
         let entry = value(b"stream", b"");
-        let refused = log.append_from(&[], &entry, &mut never_read, len, 0).unwrap_err();
+        let refused = log.append_from(&[], &entry, &mut never_read, len, None).unwrap_err();
         let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
         assert!(matches!(inner, Some(FormatError::StoreFull { .. })), "{len}: {refused}");
     }

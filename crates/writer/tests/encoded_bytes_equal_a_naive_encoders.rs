@@ -58,7 +58,7 @@ fn check(alignment: Alignment, entries: &[NewEntry<'_>]) {
         let (file, _, mut log) = empty_log(alignment);
         let crc = crc32fast::hash(last.payload);
         let len = last.payload.len() as u64;
-        log.append_from(before, last, &mut &last.payload[..], len, crc).unwrap();
+        log.append_from(before, last, &mut &last.payload[..], len, Some(crc)).unwrap();
         assert!(file.bytes()[..expected.len()] == expected, "streamed: {lens:?}");
     }
 }

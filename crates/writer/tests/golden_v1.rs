@@ -46,6 +46,7 @@ fn golden_store() -> Vec<u8> {
         durable_seal: seal.0,
         index_end: 0,
         is_clean: true,
+        is_copying: false,
     };
     let write_checkpoint = |checkpoint: Checkpoint| {
         let at = (checkpoint.page() * PAGE_SIZE) as u64;

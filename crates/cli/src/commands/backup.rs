@@ -1,20 +1,25 @@
 //! `backup`: copies the store, or what is new in it, to another file.
 
+use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
+use simd_r_drive::FormatError;
 use simd_r_drive::utils::format_bytes;
 
 use crate::console::Console;
+use crate::failure::failure_to_make;
 use crate::open;
 use crate::outcome::Outcome;
 
 pub(crate) fn run(console: &Console, store_path: &Path, dest: &Path) -> Result<Outcome> {
     // For reading: another process may be writing to the store.
     let store = open::for_metadata(store_path)?;
-    let report = store.backup(dest).with_context(|| {
-        format!("cannot back up the store {} to {}", open::shown(store_path), open::shown(dest))
+    let report = store.backup(dest).map_err(|error| {
+        // The store itself has been opened: what is something else is what stands at the backup's path.
+        let preposition = if is_other_file(&error) { "to what stands at" } else { "to" };
+        failure_to_make("cannot back up the store", (store_path, preposition, dest), error)
     })?;
     if let Some(aside) = &report.saved_to {
         let shown = open::shown(aside);
@@ -35,4 +40,17 @@ pub(crate) fn run(console: &Console, store_path: &Path, dest: &Path) -> Result<O
     });
     console.summarize(&value, &summary)?;
     Ok(Outcome::Complete)
+}
+
+/// Whether a file is no store of the present format.
+fn is_other_file(error: &io::Error) -> bool {
+    matches!(
+        error.get_ref().and_then(|inner| inner.downcast_ref()),
+        Some(
+            FormatError::NotAStore(_)
+                | FormatError::OlderFormat
+                | FormatError::NewerVersion { .. }
+                | FormatError::UnknownFeatures { .. }
+        )
+    )
 }

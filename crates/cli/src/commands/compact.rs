@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use simd_r_drive::utils::format_bytes;
 
 use crate::console::Console;
+use crate::failure::explain;
 use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -15,15 +16,13 @@ use crate::progress::Progress;
 pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let store = open::for_changing(store_path)?;
     let shown = open::shown(store_path);
-    if store.is_read_only() {
-        bail!("cannot compact the store {shown}: its file is read-only");
-    }
     let progress = Progress::new(console, Some(store.stats().tail), "compacting");
     let report = store
         .compact_with(|now| {
             progress.set(now.done_bytes);
             ControlFlow::Continue(())
         })
+        .map_err(|error| explain(store_path, error))
         .with_context(|| format!("cannot compact the store {shown}, which is as it was"))?;
     progress.finish();
     open::close(&store)?;

@@ -1,16 +1,17 @@
 //! `copy` and `move`: a value goes to another store.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use simd_r_drive::DataStore;
+use anyhow::{Context as _, Result};
 use simd_r_drive::traits::{DataStoreReader as _, DataStoreWriter as _};
+use simd_r_drive::{DataStore, StoreError};
 
 use crate::console::Console;
 use crate::key::{Shown, key_json};
 use crate::open;
 use crate::outcome::Outcome;
+use crate::same_file::is_same_file;
 
 pub(crate) fn copy(
     console: &Console,
@@ -45,26 +46,26 @@ pub(crate) fn transfer(
     report(console, key, target_path)
 }
 
-/// Copies a value and closes the target. Returns whether there was one; if not, the target is not created.
+/// Copies a value and closes the target. Returns whether there was one; if not, or if it is damaged, the
+/// target is not created.
 fn copy_over(source: &DataStore, key: &[u8], target_path: &Path) -> Result<bool> {
     let what = || format!("cannot copy {}", Shown(key));
-    if !source.exists(key).with_context(what)? {
+    // Reading checks it.
+    if source.read(key).with_context(what)?.is_none() {
         return Ok(false);
     }
     let target = open::or_create(target_path)?;
-    source.copy(key, &target).with_context(what)?;
+    source.copy(key, &target).inspect_err(|_| open::discard_new(&target)).with_context(what)?;
     open::close(&target)?;
     Ok(true)
 }
 
 /// A clearer word than that the one store is locked by itself.
 fn refuse_same(source: &Path, target: &Path) -> Result<()> {
-    match (fs::canonicalize(source), fs::canonicalize(target)) {
-        (Ok(source), Ok(target)) if source == target => {
-            bail!("source and target are the same store; use rename")
-        }
-        _ => Ok(()),
+    if is_same_file(source, target) {
+        return Err(io::Error::from(StoreError::SameStore).into());
     }
+    Ok(())
 }
 
 fn report(console: &Console, key: &[u8], target: &Path) -> Result<Outcome> {

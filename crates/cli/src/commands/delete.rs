@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use simd_r_drive::traits::{DataStoreReader as _, DataStoreWriter as _};
 
 use crate::console::Console;
+use crate::failure::failure;
 use crate::key::{Shown, key_json};
 use crate::open;
 use crate::outcome::Outcome;
@@ -20,7 +21,8 @@ pub(crate) fn run(console: &Console, store_path: &Path, keys: &[&[u8]]) -> Resul
     }
     present.sort_unstable();
     present.dedup();
-    store.batch_delete(&present).context("cannot delete")?;
+    let deleted = store.batch_delete(&present);
+    deleted.map_err(|error| failure("cannot delete from the store", store_path, error))?;
     open::close(&store)?;
     for key in &absent {
         console.tell(&format!("no such key: {}", Shown(key)));

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 use simd_r_drive::EntryHandle;
 use simd_r_drive::utils::format_bytes;
 
 use crate::console::{Console, counted};
 use crate::export::{Destination, Refusal, relative_path};
+use crate::failure::failure;
 use crate::key::{entry_json, entry_name};
 use crate::open;
 use crate::outcome::Outcome;
@@ -33,13 +34,14 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     // Reads are checked one by one here, so that a damaged value does not end the export.
     let (store, outcome) = open::for_salvage(console, store_path, choices.salvage, false)?;
-    let cannot = || format!("cannot export to {}", open::shown(dir));
-    fs::create_dir_all(dir).with_context(cannot)?;
-    let mut destination = Destination::new(dir, store_path, choices.force).with_context(cannot)?;
+    let cannot = |error| failure("cannot export to", dir, error);
+    fs::create_dir_all(dir).map_err(cannot)?;
+    let mut destination = Destination::new(dir, store_path, choices.force).map_err(cannot)?;
     let mut progress = Progress::new(console, Some(store.stats().live_keys), "exporting");
     let (mut files, mut bytes) = (0_u64, 0_u64);
     for entry in store.entries() {
-        let entry = entry.context("cannot read all entries")?;
+        let entry =
+            entry.map_err(|error| failure("cannot read all of the store", store_path, error))?;
         progress.advance(1);
         if !entry.key().unwrap_or_default().starts_with(prefix) {
             continue;
@@ -53,8 +55,11 @@ pub(crate) fn run(
                 progress.skip(&entry_name(&entry), entry_json(&entry), &reason);
             }
             Err(Refusal::Fail(error)) => {
-                let what = format!("cannot export {}", entry_name(&entry));
-                return Err(anyhow::Error::from(error).context(what));
+                let done = counted(files, "file");
+                let name = entry_name(&entry);
+                let what = format!("stopped at {name}, after {done}");
+                let error = anyhow::Error::from(error).context(what);
+                return Err(error.context(format!("cannot export to {}", open::shown(dir))));
             }
         }
     }
@@ -75,7 +80,16 @@ fn export(
     let Some(key) = entry.key() else {
         return Err(Refusal::Skip("it was written by hash alone and has no name".to_owned()));
     };
-    let path = relative_path(key.strip_prefix(prefix).unwrap_or(key)).map_err(Refusal::Skip)?;
+    let rest = key.strip_prefix(prefix).unwrap_or(key);
+    if rest.is_empty() && !prefix.is_empty() {
+        let reason = "--prefix is its whole key, and leaves no name for a file";
+        return Err(Refusal::Skip(reason.to_owned()));
+    }
+    if rest.starts_with(b"/") && !prefix.is_empty() {
+        let reason = "--prefix leaves an absolute path of its key; end the prefix with a /";
+        return Err(Refusal::Skip(reason.to_owned()));
+    }
+    let path = relative_path(rest).map_err(Refusal::Skip)?;
     if !entry.is_valid_checksum() {
         let at = entry.start_offset();
         return Err(Refusal::Skip(format!("its payload at byte {at} is damaged")));

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::json;
 use simd_r_drive::utils::format_bytes;
 
 use crate::console::{Console, counted};
-use crate::import::{Excludes, Importer, Walk};
+use crate::failure::failure;
+use crate::import::{Excludes, Importer, Stopped, Walk};
+use crate::key::Shown;
 use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -21,19 +23,22 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let excludes = Excludes::new(excludes)?;
     // Before the store is created.
-    let found =
-        std::fs::metadata(dir).with_context(|| format!("cannot import {}", open::shown(dir)))?;
+    let found = std::fs::metadata(dir).map_err(|error| failure("cannot import", dir, error))?;
     if !found.is_dir() {
         bail!("cannot import {}: it is not a directory", open::shown(dir));
     }
     let store = open::or_create(store_path)?;
-    let walk = Walk::new(dir, prefix, &excludes, store_path)?;
+    let walk = Walk::new(dir, prefix, &excludes, &store)?;
     let mut progress = Progress::new(console, None, "importing");
     let imported = Importer::new(&store).run(walk, &mut progress);
     let (skipped_count, skipped) = progress.finish();
-    // What was imported before an error stays; say so only if closing works.
-    let imported = imported.with_context(|| format!("cannot import {}", open::shown(dir)))?;
-    open::close(&store)?;
+    if imported.is_err() {
+        open::discard_new(&store);
+    }
+    // Also of what was imported before an error.
+    let closed = open::close(&store);
+    let imported = imported.map_err(|stopped| cannot_import_all(dir, stopped, closed.is_ok()))?;
+    closed?;
     let (files, bytes) = (imported.files, imported.bytes);
     let mut summary = format!("imported {}, {}", counted(files, "file"), format_bytes(bytes));
     if skipped_count > 0 {
@@ -41,4 +46,18 @@ pub(crate) fn run(
     }
     console.summarize(&json!({ "files": files, "bytes": bytes, "skipped": skipped }), &summary)?;
     Ok(Outcome::complete_if(skipped_count == 0))
+}
+
+/// Says what is stored and what is not.
+fn cannot_import_all(dir: &Path, stopped: Stopped, is_closed: bool) -> anyhow::Error {
+    let Stopped { imported, key, error } = stopped;
+    let (dir, key) = (open::shown(dir), Shown(&key));
+    let what = if imported.files == 0 {
+        format!("cannot import anything of {dir} ({key} and what follows are not stored)")
+    } else {
+        let files = counted(imported.files, "file");
+        let rest = if is_closed { "" } else { ", though perhaps not on the medium yet" };
+        format!("cannot import all of {dir} ({files} stored{rest}; {key} and what follows are not)")
+    };
+    anyhow::Error::from(error).context(what)
 }

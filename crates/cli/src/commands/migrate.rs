@@ -1,13 +1,15 @@
 //! `migrate`: converts a store of an older version.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use simd_r_drive::Migration;
 
 use crate::console::{Console, counted};
-use crate::open;
+use crate::failure::failure_to_make;
 use crate::outcome::Outcome;
 
 pub(crate) fn run(
@@ -16,14 +18,15 @@ pub(crate) fn run(
     old_store: &Path,
     skip_damaged: bool,
 ) -> Result<Outcome> {
+    let cannot = |error: io::Error| {
+        failure_to_make("cannot migrate the store", (old_store, "to", store_path), error)
+    };
+    // Before the old store is read from end to end.
+    if fs::symlink_metadata(store_path).is_ok() {
+        return Err(cannot(io::ErrorKind::AlreadyExists.into()));
+    }
     let migration = Migration::new().skip_damaged(skip_damaged);
-    let report = migration.run(old_store, store_path).with_context(|| {
-        format!(
-            "cannot migrate the store {} to {}",
-            open::shown(old_store),
-            open::shown(store_path)
-        )
-    })?;
+    let report = migration.run(old_store, store_path).map_err(cannot)?;
     let mut lost = Vec::new();
     for entry in &report.damaged {
         lost.push(json!({

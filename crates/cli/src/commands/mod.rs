@@ -16,23 +16,29 @@ mod repair;
 mod verify;
 mod write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, output_file};
 use crate::console::Console;
 use crate::key::bytes_of;
 use crate::outcome::Outcome;
+use crate::standard_streams;
 
 /// Carries out what was asked.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<Outcome> {
     let store = &args.store;
+    // Before anything is done: what is done is told, or the exit status says that nothing is.
+    if standard_streams::is_output_closed() && args.command.prints(args.json, args.quiet) {
+        bail!("standard output is closed, and nothing was done: what it printed would be lost");
+    }
     match &args.command {
         Command::Write { key, value } => {
             let value = value.as_deref().map(bytes_of).transpose()?;
             write::run(console, store, bytes_of(key)?, value)
         }
         Command::Read { key, output, salvage, buffer_size } => {
-            let target = read::Target { path: output.as_deref(), buffer_size: *buffer_size };
+            let target =
+                read::Target { path: output_file(output.as_deref()), buffer_size: *buffer_size };
             read::run(console, store, bytes_of(key)?, *salvage, target)
         }
         Command::Delete { keys } => {

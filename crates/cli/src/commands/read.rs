@@ -9,9 +9,11 @@ use simd_r_drive::traits::DataStoreReader as _;
 
 use crate::console::Console;
 use crate::export::write_file;
+use crate::failure::failure;
 use crate::key::{Shown, entry_json};
 use crate::open;
 use crate::outcome::Outcome;
+use crate::same_file::is_same_file;
 
 /// Where the value goes, in pieces of which size.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,7 @@ pub(crate) fn run(
         return Ok(outcome);
     };
     write_to_path(&entry, path, store_path, buffer_size)
-        .with_context(|| format!("cannot write {}", open::shown(path)))?;
+        .map_err(|error| failure("cannot write", path, error))?;
     if console.is_json {
         let mut object = entry_json(&entry);
         object.insert("size".to_owned(), entry.size().into());
@@ -58,19 +60,32 @@ fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) ->
             copy_in_pieces(value, &mut file, buffer_size)
         }
         Ok(_) => {
-            // The file itself, not a link to it, is replaced.
-            let file = fs::canonicalize(path)?;
-            if file == fs::canonicalize(store)? {
+            if is_open_file(path) {
+                // Whoever has opened it would not see what takes its place.
+                let reason = "it is a file that is open already; give the path of the file";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
+            if is_same_file(path, store) {
                 let reason = "it is the store itself";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
             }
+            // The file itself, not a link to it, is replaced.
+            let file = fs::canonicalize(path)?;
             write_file(&file, true, |file| copy_in_pieces(value, file, buffer_size))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
             write_file(path, true, |file| copy_in_pieces(value, file, buffer_size))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a path of the system leads to a file that the command was started with.
+fn is_open_file(path: &Path) -> bool {
+    let directory = path.parent().unwrap_or(path);
+    path == Path::new("/dev/stderr")
+        || directory == Path::new("/dev/fd")
+        || (directory.starts_with("/proc") && directory.ends_with("fd"))
 }
 
 fn copy_in_pieces(value: &[u8], output: &mut impl Write, buffer_size: usize) -> io::Result<()> {

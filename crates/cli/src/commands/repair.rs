@@ -2,22 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use simd_r_drive::repair;
 
 use crate::console::{Console, counted};
+use crate::failure::failure_to_make;
 use crate::key::{Shown, key_json};
-use crate::open;
 use crate::outcome::Outcome;
 
 pub(crate) fn run(console: &Console, store_path: &Path, new_store: &Path) -> Result<Outcome> {
-    let report = repair(store_path, new_store).with_context(|| {
-        format!(
-            "cannot repair the store {} into {}",
-            open::shown(store_path),
-            open::shown(new_store)
-        )
+    let report = repair(store_path, new_store).map_err(|error| {
+        failure_to_make("cannot repair the store", (store_path, "into", new_store), error)
     })?;
     let mut lost = Vec::new();
     for entry in &report.damaged_entries {

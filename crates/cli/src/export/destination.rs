@@ -1,11 +1,13 @@
 //! The directory that files are written to, and nothing outside it.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::write_file::write_file;
+use crate::open::shown;
+use crate::same_file::is_same_file;
 
 /// Why a file was not written.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Destination {
     root: PathBuf,
+    /// The root as the user named it.
+    named: PathBuf,
     store: PathBuf,
     is_forced: bool,
     /// Directories below the root that were made or seen, and are no links.
@@ -31,8 +35,9 @@ pub(crate) struct Destination {
 impl Destination {
     /// The directory `root`, which exists. The file of the store is never replaced.
     pub(crate) fn new(root: &Path, store: &Path, is_forced: bool) -> io::Result<Self> {
-        let (root, store) = (fs::canonicalize(root)?, fs::canonicalize(store)?);
-        Ok(Self { root, store, is_forced, known: HashSet::new() })
+        let (named, root) = (root.to_owned(), fs::canonicalize(root)?);
+        let store = fs::canonicalize(store)?;
+        Ok(Self { root, named, store, is_forced, known: HashSet::new() })
     }
 
     /// Writes a file at `relative`, a path of plain names.
@@ -42,15 +47,23 @@ impl Destination {
         }
         let path = self.root.join(relative);
         match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_symlink() => return skip("a symbolic link is in its place"),
-            Ok(found) if !found.is_file() => return skip("something else is in its place"),
-            Ok(_) if !self.is_forced => return skip("the file exists; --force replaces it"),
-            Ok(_) if path == self.store => return skip("the store itself is in its place"),
+            Ok(found) if !found.is_file() => return self.skip(relative, kind_of(&found)),
+            Ok(_) if is_same_file(&path, &self.store) => {
+                return self.skip(relative, "is the store itself");
+            }
+            Ok(_) if !self.is_forced => {
+                return self.skip(relative, "exists already; --force replaces it");
+            }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(refusal(error)),
         }
         write_file(&path, self.is_forced, |file| file.write_all(content)).map_err(refusal)
+    }
+
+    /// Leaves a file out because of what is at `relative`.
+    fn skip(&self, relative: &Path, what: &str) -> Result<(), Refusal> {
+        Err(Refusal::Skip(format!("{} {what}", shown(&self.named.join(relative)))))
     }
 
     /// Makes the directories on the way to a file, if they are not there yet.
@@ -69,11 +82,8 @@ impl Destination {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let found = fs::symlink_metadata(&path).map_err(refusal)?;
-                    if found.is_symlink() {
-                        return skip("a symbolic link is on its way");
-                    }
                     if !found.is_dir() {
-                        return skip("a file is where its directory should be");
+                        return self.skip(&below, kind_of(&found));
                     }
                 }
                 Err(error) => return Err(refusal(error)),
@@ -84,8 +94,17 @@ impl Destination {
     }
 }
 
-fn skip(reason: &str) -> Result<(), Refusal> {
-    Err(Refusal::Skip(reason.to_owned()))
+/// What is in the way of a file or a directory.
+fn kind_of(found: &Metadata) -> &'static str {
+    if found.is_symlink() {
+        "is a symbolic link, which is not followed"
+    } else if found.is_dir() {
+        "is a directory"
+    } else if found.is_file() {
+        "is a file, not a directory"
+    } else {
+        "is no regular file"
+    }
 }
 
 /// What concerns one name only, or the medium.

@@ -8,7 +8,6 @@ mod walk;
 
 use std::io;
 
-use anyhow::Result;
 use simd_r_drive::DataStore;
 use simd_r_drive::traits::DataStoreWriter as _;
 
@@ -24,11 +23,20 @@ use crate::progress::Progress;
 /// streamed.
 const SMALL_FILE_LEN: u64 = 16 << 20;
 
-/// What was stored.
+/// What is in the store.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Imported {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
+}
+
+/// Why an import ended early. Files are stored in the order in which they are found: those before `key` are in
+/// the store, it and what would have followed are not.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) imported: Imported,
+    pub(crate) key: Vec<u8>,
+    pub(crate) error: io::Error,
 }
 
 /// Stores files.
@@ -48,7 +56,11 @@ impl<'s> Importer<'s> {
     ///
     /// # Errors
     /// The store's. What goes wrong with a file is told to `progress`, and the file is skipped.
-    pub(crate) fn run(mut self, walk: Walk<'_>, progress: &mut Progress<'_>) -> Result<Imported> {
+    pub(crate) fn run(
+        mut self,
+        walk: Walk<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Imported, Stopped> {
         for found in walk {
             match found {
                 Found::File(file) => match self.store_file(&file)? {
@@ -67,7 +79,7 @@ impl<'s> Importer<'s> {
     }
 
     /// Stores one file, now or with the next batch. The inner error says why it was skipped.
-    fn store_file(&mut self, file: &FoundFile) -> Result<Result<(), String>> {
+    fn store_file(&mut self, file: &FoundFile) -> Result<Result<(), String>, Stopped> {
         let source = match Source::open(&file.path) {
             Ok(source) => source,
             Err(error) => return Ok(Err(error.to_string())),
@@ -79,38 +91,49 @@ impl<'s> Importer<'s> {
         if !self.batch.has_room_for(&file.key, len) {
             self.flush()?;
         }
-        if let Err(error) = self.batch.add(&file.key, source) {
-            return Ok(Err(error.to_string()));
-        }
-        self.imported.files += 1;
-        self.imported.bytes += len;
-        Ok(Ok(()))
+        Ok(self.batch.add(&file.key, source).map_err(|error| error.to_string()))
     }
 
-    fn stream(&mut self, key: &[u8], source: Source) -> Result<Result<(), String>> {
+    fn stream(&mut self, key: &[u8], source: Source) -> Result<Result<(), String>, Stopped> {
+        // What was found before is stored before.
+        self.flush()?;
         let len = source.len();
         let mut reader = CheckedReader::new(source);
-        match self.store.write_stream(key, &mut reader) {
+        match self.store.write_stream_sized(key, &mut reader, len) {
             Ok(_) => {
-                self.imported.files += 1;
-                self.imported.bytes += len;
+                self.imported.count(len);
                 Ok(Ok(()))
             }
             Err(error) if reader.has_failed() => Ok(Err(error.to_string())),
-            Err(error) => Err(cannot_store(error, key)),
+            Err(error) => Err(self.stopped(key, error)),
         }
     }
 
-    fn flush(&mut self) -> Result<()> {
+    /// Stores the batch in one commit, or, if that fails, what can be stored of it.
+    fn flush(&mut self) -> Result<(), Stopped> {
         let entries = self.batch.entries();
-        let Some((first, _)) = entries.first() else { return Ok(()) };
-        self.store.batch_write(&entries).map_err(|error| cannot_store(error, first))?;
-        drop(entries);
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let is_stored = self.store.batch_write(&entries).is_ok();
+        for (key, content) in entries {
+            if !is_stored && let Err(error) = self.store.write(key, content) {
+                return Err(self.stopped(key, error));
+            }
+            self.imported.count(content.len() as u64);
+        }
         self.batch.clear();
         Ok(())
     }
+
+    fn stopped(&self, key: &[u8], error: io::Error) -> Stopped {
+        Stopped { imported: self.imported, key: key.to_owned(), error }
+    }
 }
 
-fn cannot_store(error: io::Error, key: &[u8]) -> anyhow::Error {
-    anyhow::Error::from(error).context(format!("cannot store {} and what follows", Shown(key)))
+impl Imported {
+    fn count(&mut self, len: u64) {
+        self.files += 1;
+        self.bytes += len;
+    }
 }

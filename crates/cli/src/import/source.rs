@@ -58,6 +58,12 @@ impl Source {
     }
 }
 
+impl From<Source> for File {
+    fn from(source: Source) -> Self {
+        source.file
+    }
+}
+
 /// A file as a stream that ends with an error if the file changed meanwhile.
 #[derive(Debug)]
 pub(super) struct CheckedReader {
@@ -83,7 +89,8 @@ impl CheckedReader {
         if self.read > self.source.len {
             return Err(changed());
         }
-        if read == 0 && !buffer.is_empty() {
+        // With the last byte, too: nobody may ask for more.
+        if self.read == self.source.len || read == 0 && !buffer.is_empty() {
             self.source.check(self.read)?;
         }
         Ok(read)

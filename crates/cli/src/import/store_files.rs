@@ -1,39 +1,137 @@
-//! The store's own files, which may lie in the directory that is imported.
+//! The store's own file, and what simd-r-drive may have left in the directory that is imported.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// The store's file, and what opening or creating a store may leave beside it.
+use simd_r_drive_entry_handle::{Identity, constants::PAGE_SIZE};
+use walkdir::DirEntry;
+
+use super::source::Source;
+
+/// The store's file, and how its temporary files are known.
 #[derive(Debug)]
 pub(super) struct StoreFiles {
     directory: PathBuf,
     name: OsString,
+    #[cfg(unix)]
+    inode: (u64, u64),
+    store_id: [u8; 16],
 }
 
 impl StoreFiles {
-    /// The files of the store at `path`, which exists.
-    pub(super) fn new(path: &Path) -> io::Result<Self> {
+    /// The files of the store at `path`, which exists and has this id.
+    pub(super) fn new(path: &Path, store_id: [u8; 16]) -> io::Result<Self> {
         let path = fs::canonicalize(path)?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         let name = path.file_name().map(ToOwned::to_owned).unwrap_or_default();
-        Ok(Self { directory, name })
+        #[cfg(unix)]
+        let inode = inode(&fs::metadata(&path)?);
+        Ok(Self {
+            directory,
+            name,
+            #[cfg(unix)]
+            inode,
+            store_id,
+        })
     }
 
-    pub(super) fn contain(&self, path: &Path) -> bool {
-        // Most files are ruled out by their names, without asking the system.
-        path.file_name().is_some_and(|name| self.is_name(name.as_encoded_bytes()))
-            && path.parent().and_then(|parent| fs::canonicalize(parent).ok()).as_deref()
+    /// Whether a file that was found is one of them. What a recovery has cut off and saved is not: it is there
+    /// for the user.
+    pub(super) fn contain(&self, entry: &DirEntry) -> bool {
+        self.is_store(entry) || self.is_temporary(entry)
+    }
+
+    /// Most files are ruled out by name and number, without asking the system.
+    fn is_store(&self, entry: &DirEntry) -> bool {
+        #[cfg(unix)]
+        if walkdir::DirEntryExt::ino(entry) == self.inode.1 {
+            // Hard links of it, too.
+            return entry.metadata().is_ok_and(|found| inode(&found) == self.inode);
+        }
+        entry.file_name() == self.name
+            && entry.path().parent().and_then(|parent| fs::canonicalize(parent).ok()).as_deref()
                 == Some(&*self.directory)
     }
 
-    fn is_name(&self, name: &[u8]) -> bool {
-        match name.strip_prefix(self.name.as_encoded_bytes()) {
-            // What a recovery cut off is saved beside the store.
-            Some(rest) => rest.is_empty() || rest.starts_with(b".cut-"),
-            // A store that is being created.
-            None => name.starts_with(b".simd-r-drive-"),
+    /// Whether a file is what an interrupted command has left.
+    ///
+    /// Its name alone says little where it is short: `.simd-r-drive-readme` is a name that people give. Such a
+    /// file is left out only if it is a copy of this store, as an interrupted compaction leaves it, or has
+    /// nothing in it. Nobody gives the longer names, which end in `.tmp`, by hand; of those, only another
+    /// store, which can be whole, is imported.
+    fn is_temporary(&self, entry: &DirEntry) -> bool {
+        let Some(name) = TemporaryName::of(entry.file_name().as_encoded_bytes()) else {
+            return false;
+        };
+        if !entry.file_type().is_file() {
+            return false;
+        }
+        // A file that cannot be read is told as any other.
+        let Ok(head) = head_of(entry.path()) else { return false };
+        match (Identity::decode(&head), name) {
+            (Ok(Some(identity)), _) => identity.store_id == self.store_id,
+            // A store of a newer format.
+            (Err(_), _) => false,
+            (Ok(None), TemporaryName::Unmistakable) => true,
+            (Ok(None), TemporaryName::Short) => head.is_empty(),
+        }
+    }
+}
+
+/// Names that simd-r-drive gives to temporary files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TemporaryName {
+    /// `.simd-r-drive-`, 12 letters or digits, `.tmp`.
+    Unmistakable,
+    /// `.simd-r-drive-` and 6 letters or digits.
+    Short,
+}
+
+impl TemporaryName {
+    fn of(name: &[u8]) -> Option<Self> {
+        let rest = name.strip_prefix(b".simd-r-drive-")?;
+        let (random, kind, len) = match rest.strip_suffix(b".tmp") {
+            Some(random) => (random, Self::Unmistakable, 12),
+            None => (rest, Self::Short, 6),
+        };
+        (random.len() == len && random.iter().all(u8::is_ascii_alphanumeric)).then_some(kind)
+    }
+}
+
+/// The first page of a file, or as much as there is of it.
+fn head_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::from(Source::open(path)?).take(PAGE_SIZE as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+#[cfg(unix)]
+fn inode(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_exactly_the_two_forms_are_temporary() {
+        for (name, kind) in [
+            (".simd-r-drive-aB3xY9", Some(TemporaryName::Short)),
+            (".simd-r-drive-aB3xY9aB3xY9.tmp", Some(TemporaryName::Unmistakable)),
+            (".simd-r-drive-notes", None),
+            (".simd-r-drive-aB3xY9a", None),
+            (".simd-r-drive-aB3x_9", None),
+            (".simd-r-drive-aB3xY9.tmp", None),
+            (".simd-r-drive-aB3xY9aB3xY9", None),
+            (".simd-r-drive-aB3xY9aB3xY9.tmp~", None),
+            ("simd-r-drive-aB3xY9", None),
+            (".simd-r-drive-", None),
+        ] {
+            assert_eq!(TemporaryName::of(name.as_bytes()), kind, "{name}");
         }
     }
 }

@@ -4,13 +4,14 @@ use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use simd_r_drive::DataStore;
 use walkdir::{DirEntry, IntoIter, WalkDir};
 
 use super::exclude::Excludes;
 use super::store_files::StoreFiles;
+use crate::failure::failure;
 use crate::key::bytes_of;
-use crate::open;
 
 /// The longest key that the format takes, in bytes.
 const MAX_KEY_LEN: usize = u16::MAX as usize;
@@ -19,7 +20,7 @@ const MAX_KEY_LEN: usize = u16::MAX as usize;
 #[derive(Debug)]
 pub(crate) enum Found {
     File(FoundFile),
-    /// Something that cannot be imported, by its path below the imported directory.
+    /// Something that cannot be imported, by the key that it would have.
     Skipped {
         name: Vec<u8>,
         reason: String,
@@ -44,15 +45,16 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Walks `dir`, without what is excluded and without the files of the store at `store`, which exists.
+    /// Walks `dir`, without what is excluded and without the files of `store`.
     pub(crate) fn new(
         dir: &'a Path,
         prefix: &'a [u8],
         excludes: &'a Excludes,
-        store: &Path,
+        store: &DataStore,
     ) -> Result<Self> {
-        let store_files = StoreFiles::new(store)
-            .with_context(|| format!("cannot find the store {}", open::shown(store)))?;
+        let path = store.get_path();
+        let store_files = StoreFiles::new(&path, store.stats().store_id)
+            .map_err(|error| failure("cannot find the store", &path, error))?;
         let entries = WalkDir::new(dir).min_depth(1).sort_by_file_name().into_iter();
         Ok(Self { dir, prefix, excludes, store_files, entries })
     }
@@ -67,23 +69,22 @@ impl<'a> Walk<'a> {
             }
             return None;
         }
-        if file_type.is_dir() || self.store_files.contain(entry.path()) {
+        if file_type.is_dir() || self.store_files.contain(&entry) {
             return None;
         }
-        let name = match relative_key(relative) {
-            Ok(name) => name,
+        let key = match relative_key(relative) {
+            Ok(name) => [self.prefix, &name].concat(),
             Err(error) => {
-                let name = relative.as_os_str().as_encoded_bytes().to_vec();
+                let name = [self.prefix, relative.as_os_str().as_encoded_bytes()].concat();
                 return Some(Found::Skipped { name, reason: error.to_string() });
             }
         };
         if !file_type.is_file() {
-            return Some(Found::Skipped { name, reason: describe(file_type).to_owned() });
+            return Some(Found::Skipped { name: key, reason: describe(file_type).to_owned() });
         }
-        let key = [self.prefix, &name].concat();
         if key.len() > MAX_KEY_LEN {
             let reason = format!("its key of {} bytes is too long", key.len());
-            return Some(Found::Skipped { name, reason });
+            return Some(Found::Skipped { name: key, reason });
         }
         Some(Found::File(FoundFile { path: entry.into_path(), key }))
     }
@@ -91,8 +92,8 @@ impl<'a> Walk<'a> {
     fn skipped(&self, error: &walkdir::Error) -> Found {
         let path = error.path().unwrap_or(self.dir);
         let relative = path.strip_prefix(self.dir).unwrap_or(path);
-        let name = relative.as_os_str().as_encoded_bytes().to_vec();
-        let name = if name.is_empty() { b".".to_vec() } else { name };
+        let name = relative.as_os_str().as_encoded_bytes();
+        let name = if name.is_empty() { b".".to_vec() } else { [self.prefix, name].concat() };
         let reason = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
         Found::Skipped { name, reason }
     }

@@ -21,15 +21,58 @@ fn keys_are_relative_paths_behind_the_prefix() {
 }
 
 #[test]
-fn the_stores_own_files_are_left_out() {
+fn the_stores_own_file_is_left_out_by_whatever_name() {
     let bench = Bench::new();
     bench.file("a", "a");
-    bench.file("store.srd.cut-1234", "what a recovery saved");
     bench.file("sub/store.srd", "another file of that name");
     for _ in 0..2 {
         bench.run(["import", "."]).succeeds();
         assert_eq!(bench.run(["list"]).succeeds().lines(), ["a", "sub/store.srd"]);
     }
+    #[cfg(unix)]
+    {
+        fs::hard_link(bench.path("store.srd"), bench.path("sub/link.srd")).unwrap();
+        bench.run(["import", "."]).succeeds();
+        assert_eq!(bench.run(["list"]).succeeds().lines(), ["a", "sub/store.srd"]);
+    }
+}
+
+#[test]
+fn files_that_are_only_called_like_the_stores_are_imported() {
+    let bench = Bench::new();
+    let names = [
+        ".simd-r-drive-config",
+        ".simd-r-drive-notes",
+        ".simd-r-drive-readme.tmp",
+        "store.srd.cut-1234",
+    ];
+    for name in names {
+        bench.file(name, "Dear diary");
+    }
+    bench.run(["import", "."]).succeeds();
+    assert_eq!(bench.run(["list"]).succeeds().lines(), names);
+}
+
+#[test]
+fn what_an_interrupted_command_has_left_is_not_imported() {
+    let bench = Bench::new();
+    bench.run(["write", "key", "value"]).succeeds();
+    bench.run_on("other.srd", ["write", "key", "value"]).succeeds();
+    let half = |name: &str| {
+        let bytes = fs::read(bench.path(name)).unwrap();
+        bytes[..bytes.len() / 2].to_vec()
+    };
+    // A compaction of this store; one that had only begun; an export or a new store.
+    bench.file(".simd-r-drive-aB3xY9", half("store.srd"));
+    bench.file("sub/.simd-r-drive-aB3xY9aB3xY9.tmp", half("store.srd"));
+    bench.file(".simd-r-drive-123456", "");
+    bench.file(".simd-r-drive-123456123456.tmp", "half of a val");
+    // Another store may be all that is left of it.
+    bench.file(".simd-r-drive-abcdef", half("other.srd"));
+    bench.file(".simd-r-drive-abcdefabcdef.tmp", half("other.srd"));
+    bench.run(["import", ".", "--exclude", "other.srd"]).succeeds();
+    let listed = bench.run(["list"]).succeeds().lines();
+    assert_eq!(listed, [".simd-r-drive-abcdef", ".simd-r-drive-abcdefabcdef.tmp", "key"]);
 }
 
 #[test]

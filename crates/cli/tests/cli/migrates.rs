@@ -71,15 +71,17 @@ fn what_is_there_already_or_no_older_store_is_refused() {
     bench.file("text", "Dear diary, today I was not a store.\n");
     bench.run_on("present.srd", ["write", "key", "value"]).succeeds();
     let before = tree(&bench.path(""));
-    for (source, reason) in
-        [("text", "text"), ("present.srd", "already"), ("missing", "No such file")]
-    {
-        let expected = format!("simd-r-drive: cannot migrate the store {source} to store.srd: ");
-        bench.run(["migrate", source]).exits(2).says(&expected).says(reason);
+    for (source, reason) in [
+        ("text", "text to store.srd: not a simd-r-drive store: it looks like text"),
+        ("present.srd", "to store.srd: present.srd is in the present format already"),
+        ("missing", "missing to store.srd: there is no such file\n"),
+    ] {
+        let refused = bench.run(["migrate", source]).exits(2);
+        refused.says("simd-r-drive: cannot migrate the store ").says(reason);
         assert!(tree(&bench.path("")) == before, "{source}");
     }
     let refused = bench.run_on("present.srd", ["migrate", "old.bin"]).exits(2);
-    refused.says("cannot migrate the store old.bin to present.srd: ");
+    refused.says("cannot migrate the store old.bin to present.srd: it exists already");
     assert!(tree(&bench.path("")) == before);
     bench.run(["migrate", "old.bin"]).succeeds();
 }

@@ -125,6 +125,26 @@ fn a_store_tells_of_itself() {
     assert_eq!(json["tail"], fs::metadata(bench.path("store.srd")).unwrap().len());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_store_tells_how_long_its_file_is_and_what_it_takes_on_the_disk() {
+    use std::os::unix::fs::MetadataExt as _;
+    let bench = Bench::new();
+    bench.run_with_input(["write", "key"], &[7; 300_000]).succeeds();
+    // Space that is allocated ahead, or that a punched hole has given back, makes the two differ.
+    let file = fs::OpenOptions::new().write(true).open(bench.path("store.srd")).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (8 << 20)).unwrap();
+    file.sync_all().unwrap();
+    let found = file.metadata().unwrap();
+    let (len, taken) = (found.len(), found.blocks() * 512);
+    assert!(taken < len);
+    let json = bench.run(["info", "--json"]).succeeds().json();
+    assert_eq!((&json["file_bytes"], &json["disk_bytes"]), (&len.into(), &taken.into()));
+    let text = bench.run(["info"]).succeeds().stdout();
+    assert!(text.contains(&format!("file        {len} (")), "{text}");
+    assert!(text.contains(&format!("on disk     {taken} (")), "{text}");
+}
+
 #[test]
 fn compaction_drops_what_is_dead_and_keeps_the_rest() {
     let bench = Bench::new();
@@ -140,4 +160,32 @@ fn compaction_drops_what_is_dead_and_keeps_the_rest() {
     assert_eq!(bench.run(["list"]).succeeds().lines(), ["key"]);
     assert_eq!(bench.run(["info", "--json"]).succeeds().json()["dead_slots"], 0);
     assert_eq!(fs::read_dir(bench.path("")).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_standard_output_goes_to_is_written_on_and_not_replaced() {
+    let bench = Bench::new();
+    bench.run(["write", "key", "value"]).succeeds();
+    bench.file("log", "kept ");
+    for path in ["/dev/stdout", "/dev/fd/1"] {
+        bench.shell(&format!("$S store.srd read key -o {path} >>log")).succeeds();
+    }
+    assert_eq!(fs::read(bench.path("log")).unwrap(), b"kept valuevalue");
+    bench.run(["read", "key", "-o", "/dev/stdout", "--json"]).exits(2).says("add -o FILE");
+    let refused = bench.shell("$S store.srd read key -o /dev/fd/3 3>>log").exits(2);
+    refused.says("cannot write /dev/fd/3: it is a file that is open already");
+    assert_eq!(fs::read(bench.path("log")).unwrap(), b"kept valuevalue");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_input_that_cannot_be_read_is_named_and_creates_no_store() {
+    let bench = Bench::new();
+    let failed = bench.shell("$S store.srd write key </").exits(2);
+    failed.says("simd-r-drive: cannot write key: cannot read standard input: Is a directory");
+    assert!(!bench.path("store.srd").exists());
+    bench.run(["write", "other", "value"]).succeeds();
+    bench.shell("$S store.srd write key </").exits(2);
+    assert_eq!(bench.run(["list"]).succeeds().lines(), ["other"]);
 }

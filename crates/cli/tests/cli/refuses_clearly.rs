@@ -90,3 +90,66 @@ fn a_command_line_that_cannot_be_read_is_a_usage_error() {
     assert!(help.status.success());
     assert!(String::from_utf8(help.stdout).unwrap().contains("Exit status:"));
 }
+
+#[test]
+fn a_directory_that_does_not_exist_is_named_and_no_temporary_file() {
+    let bench = Bench::new();
+    bench.run(["write", "key", "value"]).succeeds();
+    bench.file("file", "");
+    let missing = "the directory x does not exist\n";
+    let expected = format!("simd-r-drive: cannot open the store x/y/new.srd: {missing}");
+    assert_eq!(bench.run_on("x/y/new.srd", ["write", "key", "value"]).exits(2).stderr(), expected);
+    assert_eq!(bench.run_on("x/y/new.srd", ["read", "key"]).exits(2).stderr(), expected);
+    for (arguments, message) in [
+        (&["read", "key", "-o", "x/out"][..], "cannot write x/out: "),
+        (&["repair", "x/new"], "cannot repair the store store.srd into x/new: "),
+        (&["backup", "x/new"], "cannot back up the store store.srd to x/new: "),
+        (&["copy", "key", "x/new"], "cannot open the store x/new: "),
+    ] {
+        let expected = format!("simd-r-drive: {message}{missing}");
+        assert_eq!(bench.run(arguments).exits(2).stderr(), expected);
+    }
+    let within = bench.run_on("file/new.srd", ["write", "key", "value"]).exits(2);
+    within.says("cannot open the store file/new.srd: file is not a directory");
+    bench.run(["export", "file/x"]).exits(2).says("cannot export to file/x: file is not a dir");
+    bench.run(["export", "file"]).exits(2).says("cannot export to file: it exists already");
+    bench.run(["repair", "file"]).exits(2).says("into file: it exists already; choose a path");
+}
+
+#[test]
+fn a_command_that_is_called_something_else_here_is_pointed_out() {
+    let bench = Bench::new();
+    for (name, advice) in [
+        ("get", "use `read`"),
+        ("cat", "use `read`"),
+        ("set", "use `write`"),
+        ("put", "use `write`"),
+        ("ls", "use `list`"),
+        ("rm", "use `delete`"),
+        ("del", "use `delete`"),
+    ] {
+        let expected = format!("simd-r-drive: there is no command `{name}`; {advice}\n");
+        assert_eq!(bench.run([name, "key"]).exits(2).stderr(), expected);
+        assert_eq!(bench.run(["--json", name, "key", "value"]).exits(2).stderr(), expected);
+        // Without a store.
+        assert_eq!(bench.run_on(name, ["key"]).exits(2).stderr(), expected);
+    }
+    let expected =
+        "simd-r-drive: the store's file comes before the command: simd-r-drive STORE list\n";
+    assert_eq!(bench.run_on("list", ["store.srd"]).exits(2).stderr(), expected);
+    bench.run(["read"]).exits(2).says("<KEY>");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_cannot_be_written_is_named_once_before_anything_is_read() {
+    let bench = Bench::new();
+    bench.run(["write", "key", "value"]).succeeds();
+    bench.file("in/file", "content");
+    bench.set_mode("store.srd", 0o444);
+    let expected = "simd-r-drive: cannot change the store store.srd: its file, or the medium, \
+                    is read-only\n";
+    for arguments in CHANGING.iter().chain(&[&["write", "key", "new"][..], &["import", "in"]]) {
+        assert_eq!(bench.run_unprivileged(*arguments).exits(2).stderr(), expected);
+    }
+}

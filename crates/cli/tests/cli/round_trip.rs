@@ -80,3 +80,22 @@ fn exported_files_have_ordinary_permissions() {
     let mode = |path| fs::metadata(bench.path(path)).unwrap().permissions().mode();
     assert_eq!(mode("out/file"), mode("ordinary"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    bench.run(["write", "file", "value"]).succeeds();
+    for mode in [0o600, 0o755] {
+        bench.file("out/file", "secret");
+        bench.set_mode("out/file", mode);
+        let mode_now =
+            || fs::metadata(bench.path("out/file")).unwrap().permissions().mode() & 0o777;
+        bench.run(["read", "file", "-o", "out/file"]).succeeds();
+        assert_eq!(mode_now(), mode);
+        bench.run(["export", "out", "--force"]).succeeds();
+        assert_eq!(mode_now(), mode);
+        assert_eq!(fs::read(bench.path("out/file")).unwrap(), b"value");
+    }
+}

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -11,11 +13,17 @@ use tempfile::TempDir;
 /// A directory to run the command in; the store is `store.srd` in it.
 pub(crate) struct Bench {
     directory: TempDir,
+    #[cfg(unix)]
+    tools: TempDir,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            #[cfg(unix)]
+            tools: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
@@ -47,6 +55,44 @@ impl Bench {
         arguments: impl IntoIterator<Item = S>,
     ) -> Finished {
         Finished(self.command().arg(store).args(arguments).output().unwrap())
+    }
+
+    /// As `run`, as a user whom permissions bind.
+    #[cfg(unix)]
+    pub(crate) fn run_unprivileged<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Finished {
+        use std::os::unix::process::CommandExt as _;
+        let mut command = self.command();
+        if rustix::process::getuid().is_root() {
+            // A copy that this user can reach, and a directory that it may write to.
+            let binary = self.tools.path().join("simd-r-drive");
+            // By another process: a child that is forked meanwhile would hold a copy that is written here open,
+            // and then it cannot be run.
+            let original = env!("CARGO_BIN_EXE_simd-r-drive");
+            assert!(Command::new("cp").arg(original).arg(&binary).status().unwrap().success());
+            for path in [self.tools.path(), self.directory.path(), &binary] {
+                fs::set_permissions(path, PermissionsExt::from_mode(0o777)).unwrap();
+            }
+            command = Command::new(binary);
+            command.current_dir(self.directory.path()).stdin(Stdio::null());
+            command.uid(65534).gid(65534);
+        }
+        Finished(command.arg("store.srd").args(arguments).output().unwrap())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn set_mode(&self, relative: &str, mode: u32) {
+        fs::set_permissions(self.path(relative), PermissionsExt::from_mode(mode)).unwrap();
+    }
+
+    /// Runs a shell script, in which `$S` is the command and `store.srd` the store.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, script: &str) -> Finished {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).env("S", env!("CARGO_BIN_EXE_simd-r-drive"));
+        Finished(command.current_dir(self.directory.path()).output().unwrap())
     }
 
     /// As `run`, with bytes on standard input.

@@ -4,8 +4,8 @@ use std::io;
 
 use simd_r_drive_entry_handle::constants::METADATA_SIZE;
 use simd_r_drive_entry_handle::{
-    Damage, Flags, FormatError, Identity, Kind, Layout, LogCursor, LogSource as _, Seal,
-    SealedTrailer, read_slot,
+    Damage, Flags, FormatError, Identity, Layout, LogCursor, LogSource as _, Seal, SealedTrailer,
+    read_slot,
 };
 use simd_r_drive_writer::{StoreFile, write_all_at};
 
@@ -88,7 +88,8 @@ impl Log<'_> {
         Ok((from == self.root()).then_some(cuts))
     }
 
-    fn cursor(&self, to: Point) -> LogCursor<WindowReader<'_>> {
+    /// Walks backward from `to`.
+    pub(super) fn cursor(&self, to: Point) -> LogCursor<WindowReader<'_>> {
         let source = WindowReader::new(self.file, to.end, Direction::Backward);
         LogCursor::new(source, self.layout(), to.end, Some(to.seal.self_half()))
     }
@@ -105,8 +106,8 @@ pub(super) struct CheckedCopy<'a> {
     at: Point,
     /// What has been read and not yet written.
     buffer: Vec<u8>,
-    /// Barriers that have been left out, with their offsets.
-    barriers: Vec<(u64, Box<[u8]>)>,
+    /// Up to here the target may have been written to.
+    pub(super) reached: u64,
     pub(super) copied_slots: u64,
 }
 
@@ -120,16 +121,16 @@ impl<'a> CheckedCopy<'a> {
             target,
             at: from,
             buffer: Vec::new(),
-            barriers: Vec::new(),
+            reached: from.end,
             copied_slots: 0,
         }
     }
 
     /// Copies up to `to`, a slot's end, and flushes the target. Every slot's seal, link, padding and payload
-    /// are checked before its last byte is written. Takes 24 bytes of memory a slot.
+    /// are checked before its last byte is written. Takes 16 bytes of memory a slot.
     ///
-    /// A barrier says that everything before it is on the medium, so it is written when that is true of the
-    /// target too: after a flush of all else.
+    /// A barrier says that everything before it is on the medium. That is true of the target too
+    /// only after the flush, so a file that others see must say that it is being copied to.
     ///
     /// # Errors
     /// [`FormatError::Damaged`] for a slot that is not as it was written; reading's and writing's.
@@ -139,24 +140,16 @@ impl<'a> CheckedCopy<'a> {
         while cursor.position() > self.at.end
             && let Some(slot) = cursor.previous()?
         {
-            slots.push((slot.end, slot.trailer.payload_len, slot.trailer.kind));
+            slots.push((slot.end, slot.trailer.payload_len));
         }
-        for (end, payload_len, kind) in slots.into_iter().rev() {
-            self.copy_slot(end, payload_len, kind)?;
+        for (end, payload_len) in slots.into_iter().rev() {
+            self.copy_slot(end, payload_len)?;
         }
-        self.write()?;
-        self.target.sync()?;
-        if self.barriers.is_empty() {
-            return Ok(());
-        }
-        for (offset, barrier) in self.barriers.drain(..) {
-            write_all_at(self.target, &barrier, offset)?;
-        }
+        self.write_up_to(self.at.end)?;
         self.target.sync()
     }
 
-    fn copy_slot(&mut self, end: u64, payload_len: u64, kind: Kind) -> io::Result<()> {
-        let start = self.at.end;
+    fn copy_slot(&mut self, end: u64, payload_len: u64) -> io::Result<()> {
         let payload_end = self.at.end + payload_len;
         let mut crc = crc32fast::Hasher::new();
         let mut at = self.at.end;
@@ -167,39 +160,25 @@ impl<'a> CheckedCopy<'a> {
             self.buffer.extend_from_slice(piece);
             at += len as u64;
             if self.buffer.len() >= PIECE_LEN {
-                write(self.target, &mut self.buffer, at)?;
+                self.write_up_to(at)?;
             }
         }
         let rest = self.source.read(payload_end, (end - payload_end) as usize)?;
         let expected = Slot { before: self.at, end, payload_len };
         let seal = expected.check(&self.layout, rest, crc.finalize())?;
         self.buffer.extend_from_slice(rest);
-        if kind == Kind::Barrier {
-            self.leave_out(end, (end - start) as usize);
-        }
         self.at = Point { end, seal };
         self.copied_slots += 1;
-        if self.buffer.len() >= PIECE_LEN { self.write() } else { Ok(()) }
+        if self.buffer.len() >= PIECE_LEN { self.write_up_to(end) } else { Ok(()) }
     }
 
-    /// Takes the last `len` bytes, a slot that ends at `end`, and puts zeros in their place.
-    fn leave_out(&mut self, end: u64, len: usize) {
-        let at = self.buffer.len().saturating_sub(len);
-        let slot = &mut self.buffer[at..];
-        self.barriers.push((end - slot.len() as u64, Box::from(&*slot)));
-        slot.fill(0);
+    /// Writes what the buffer holds, so that it ends at `end`.
+    fn write_up_to(&mut self, end: u64) -> io::Result<()> {
+        self.reached = end;
+        write_all_at(self.target, &self.buffer, end - self.buffer.len() as u64)?;
+        self.buffer.clear();
+        Ok(())
     }
-
-    fn write(&mut self) -> io::Result<()> {
-        write(self.target, &mut self.buffer, self.at.end)
-    }
-}
-
-/// Writes what the buffer holds, so that it ends at `end`.
-fn write(target: &dyn StoreFile, buffer: &mut Vec<u8>, end: u64) -> io::Result<()> {
-    write_all_at(target, buffer, end - buffer.len() as u64)?;
-    buffer.clear();
-    Ok(())
 }
 
 /// A slot that has been found by walking backward.

@@ -1,6 +1,7 @@
 //! Backups: a copy of the store's file as of one commit, whole or extended.
 
 mod checked_copy;
+mod remains;
 mod target;
 
 use std::io;
@@ -8,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use simd_r_drive_writer::WriteError;
+use simd_r_drive_writer::{Location, Visibility, WriteError};
 
 use self::checked_copy::Log;
 use self::target::{Appended, Existing, fill_new};
 use crate::error::StoreError;
 use crate::generation::Generation;
-use crate::open::{Point, refuse_network};
+use crate::open::{Point, copy_permissions, place_new, refuse_network, remove_orphans};
 use crate::store::DataStore;
 
 /// What a backup did. See [`DataStore::backup`].
@@ -33,7 +34,9 @@ pub struct BackupReport {
     /// a flush failed), a loss of power can take the last commits from the store, and the backup, which has
     /// them, can no longer be extended.
     pub is_store_flushed: bool,
-    /// Where the remains of an interrupted backup were saved before they were cut off.
+    /// Where bytes beyond the last commit of an existing backup were saved before they were cut
+    /// off. `None` if there were none, or if the store has the same, as it has after a backup that
+    /// was interrupted.
     pub saved_to: Option<PathBuf>,
     /// How long it took.
     pub duration: Duration,
@@ -46,10 +49,12 @@ impl DataStore {
     /// copied. The copy is a store like any other, with all versions and deletions that the original has; a
     /// restore is to open it, or to put it in the original's place while that is closed.
     ///
-    /// If there is nothing at `path`, all is copied, and the file appears complete or not at all, with the
-    /// permissions of the store's file. If there is an earlier backup of this very file there, only what was
-    /// committed since is appended; interrupted by a crash, it shows some commit between the two. What it held
-    /// before is not read again. Compaction writes a new file, so the first backup after it needs a new path.
+    /// If there is nothing at `path`, all is copied, and the file appears complete or not at all,
+    /// with the permissions of the store's file. If there is an earlier backup of this very file
+    /// there, only what was committed since is appended; interrupted by a crash, it shows some
+    /// commit between the two, and the next backup completes it. Of what it held before, only what
+    /// opening it reads is read again, so that nothing is appended to a backup that cannot be
+    /// opened. Compaction writes a new file, so the first backup after it needs a new path.
     ///
     /// A backup that is itself written to becomes a store of its own, and can no longer be extended.
     ///
@@ -68,12 +73,15 @@ impl DataStore {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// Costs two or three passes over the keys and trailers, one over the payloads that are copied, and up to
-    /// 32 MiB of memory at the smallest slots.
+    /// Costs two or three passes over the keys and trailers, one over the payloads that are copied,
+    /// and up to 32 MiB of memory at the smallest slots. Extending a backup costs, besides, what
+    /// opening it does: without an index in it, that is a pass over all of its keys and trailers;
+    /// and five flushes, or one more for each 32 MiB.
     ///
     /// # Errors
     /// - [`FormatError::Damaged`](crate::FormatError::Damaged) with the offset of a slot that is not as it was
     ///   written;
+    /// - [`StoreError::BackupDamaged`] if the existing backup could not be opened;
     /// - [`StoreError::BackupOutdated`], [`StoreError::BackupDiverged`], [`StoreError::BackupOfOtherStore`],
     ///   [`StoreError::BackupOntoItself`], and those of opening a store, for what is at `path` already;
     /// - [`WriteError::Locked`] if the backup is open for writing, or being written;
@@ -87,15 +95,16 @@ impl DataStore {
     /// written.
     pub fn backup(&self, path: &Path) -> io::Result<BackupReport> {
         let started = Instant::now();
-        let file_system = &*self.shared.options.file_system;
+        let location = self.shared.options.file_system.locate(path)?;
         let generation = self.shared.current.load_full();
         let file_key = generation.file.key().ok();
-        if file_key.is_some() && file_key == file_system.key_of(path).ok() {
+        if file_key.is_some() && file_key == location.key().ok() {
             return Err(StoreError::BackupOntoItself { path: path.to_owned() }.into());
         }
-        let report = match Existing::open(path, &generation.identity, &self.shared.options) {
+        let options = &self.shared.options;
+        let report = match Existing::open(&location, path, &generation.identity, options) {
             Ok(existing) => self.extend(&existing),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_backup(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_backup(&*location),
             Err(error) => Err(error),
         };
         report.map(|report| BackupReport { duration: started.elapsed(), ..report })
@@ -116,21 +125,18 @@ impl DataStore {
         })
     }
 
-    fn write_backup(&self, path: &Path) -> io::Result<BackupReport> {
+    fn write_backup(&self, location: &dyn Location) -> io::Result<BackupReport> {
         let source = self.settle()?;
+        remove_orphans(location, &source.generation.identity);
         let mut copied_slots = 0;
-        let file = self.shared.options.file_system.create(path, &mut |file| {
+        let (file, _) = place_new(location, Visibility::Private, &mut |file| {
             refuse_network(file, &self.shared.options)?;
             if !file.try_lock()? {
                 return Err(WriteError::Locked.into());
             }
-            match file.adopt_permissions(&self.shared.path) {
-                // A nested store has no file; another one's may have been renamed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                result => result?,
-            }
             copied_slots = fill_new(file, source.log(), source.to)?;
-            Ok(())
+            // At the end, and of the open file: what the store's permissions are now, whatever its path.
+            copy_permissions(&*source.generation.file, file)
         })?;
         // If this fails, closing the file does it.
         let _ = file.unlock();

@@ -4,18 +4,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::Identity;
-use simd_r_drive_writer::{Access, StoreFile, WriteError, write_all_at};
+use simd_r_drive_entry_handle::{FormatError, Identity};
+use simd_r_drive_writer::{Access, Location, Placed, StoreFile, WriteError, write_all_at};
 
 use super::checked_copy::{CheckedCopy, Cut, Log};
-use crate::clean_hints::write_clean_hints;
+use super::remains::are_in_source;
+use crate::clean_hints::{write_clean_hints, write_copying_hints};
 use crate::error::StoreError;
 use crate::open::{
-    Found, Header, Point, Tail, find_tail, identify, nothing_in_it, refuse_network, save_aside,
+    Found, Header, Point, Sound, Tail, check_sound, identify, index_in, nothing_in_it,
+    refuse_network, save_aside,
 };
 use crate::options::OpenOptions;
 
 /// Writes the log up to `to` into a new file, and then the header. Returns how many slots were copied.
+///
+/// Nobody sees the file before it is complete and flushed, so no hint says that it is being copied
+/// to.
 ///
 /// # Errors
 /// See [`CheckedCopy::copy_to`].
@@ -39,30 +44,33 @@ pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: Point) -> io::Res
 #[derive(Debug)]
 pub(super) struct Existing {
     file: Arc<dyn StoreFile>,
+    location: Arc<dyn Location>,
     path: PathBuf,
     header: Header,
-    tail: Tail,
+    sound: Sound,
     len: u64,
 }
 
 impl Existing {
-    /// Opens and locks what is at `path`, and makes sure that it is a backup of the file with `identity`.
+    /// Opens and locks what is at `path`, and makes sure that it is a backup of the file with
+    /// `identity`, and opens without damage.
     ///
     /// # Errors
-    /// `NotFound`; what the file is instead of a backup; [`WriteError::Locked`].
+    /// `NotFound`; what the file is instead of a backup; [`WriteError::Locked`];
+    /// [`StoreError::BackupDamaged`].
     pub(super) fn open(
+        location: &Arc<dyn Location>,
         path: &Path,
         identity: &Identity,
         options: &OpenOptions,
     ) -> io::Result<Self> {
-        let file_system = &*options.file_system;
-        let file = file_system.open(path, Access::ReadWrite)?;
+        let file = location.open(Access::ReadWrite)?;
         refuse_network(&*file, options)?;
         check_identity(&read_header(&*file)?, identity, path)?;
         if !file.try_lock()? {
             return Err(WriteError::Locked.into());
         }
-        if file_system.key_of(path).ok() != Some(file.key()?) {
+        if location.key().ok() != Some(file.key()?) {
             return Err(StoreError::PathUnstable { path: path.to_owned() }.into());
         }
         // Again, now that nobody else writes to it.
@@ -70,15 +78,18 @@ impl Existing {
         check_identity(&header, identity, path)?;
         header.identity.check_writable()?;
         let len = file.len()?;
-        let checkpoints = &header.checkpoints;
-        let tail = find_tail(&*file, &header.identity, checkpoints, len, false, &mut |_| {})?;
-        Ok(Self { file, path: path.to_owned(), header, tail, len })
+        let sound = check_sound(&file, &header, len, options);
+        let sound = sound.map_err(|error| damaged_backup(path, error))?;
+        let (location, path) = (Arc::clone(location), path.to_owned());
+        Ok(Self { file, location, path, header, sound, len })
     }
 
     /// Appends what `log` has up to `to` and the backup does not.
     ///
-    /// Data is flushed before the checkpoint that names it is written: interrupted anywhere, the backup ends
-    /// at a commit that it had before, or at a later one.
+    /// Before the first byte, both checkpoints say that a log is being copied, so that no barrier
+    /// is believed before what it speaks of is on this medium too. Data is flushed before a
+    /// checkpoint names it, and all of it before one says that the copy is complete. Interrupted
+    /// anywhere, the backup ends at a commit that it had before, or at a later one.
     ///
     /// # Errors
     /// [`StoreError::BackupDiverged`]; else see [`CheckedCopy::copy_to`]. The backup is then as it was, or
@@ -89,7 +100,7 @@ impl Existing {
         to: Point,
         options: &OpenOptions,
     ) -> io::Result<Appended> {
-        let Tail { durable, tail, data_end, .. } = self.tail;
+        let Tail { durable, tail, data_end, .. } = self.sound.tail;
         let diverged = || StoreError::BackupDiverged { path: self.path.clone(), tail: tail.end };
         // A compaction may have come between.
         check_identity(&self.header, log.identity, &self.path)?;
@@ -100,53 +111,77 @@ impl Existing {
         }
         let mut appended =
             Appended { copied_bytes: to.end - durable.end, copied_slots: 0, saved_to: None };
-        if durable == to && self.len == to.end {
+        if durable == to && self.len == to.end && !self.is_incomplete() {
             return Ok(appended);
         }
         let file = &*self.file;
-        if data_end > tail.end {
-            let file_system = &*options.file_system;
-            appended.saved_to =
-                Some(save_aside(file_system, &self.path, file, tail.end, data_end)?);
+        let mut saved = None;
+        // What an interrupted backup left is saved only if it is lost otherwise.
+        if data_end > tail.end && !are_in_source(tail.end..data_end, file, log, to)? {
+            let placed = save_aside(&*self.location, file, tail.end, data_end)?;
+            appended.saved_to = Some(placed.path().to_owned());
+            saved = Some(placed);
         }
         if self.len > tail.end {
-            file.set_len(tail.end)?;
+            file.set_len(tail.end).inspect_err(|_| {
+                // Nothing is cut off: the next try saves it again.
+                saved.take().map(Placed::remove);
+            })?;
         }
-        let mut good_end = tail.end;
-        match self.copy(log, durable, to, cuts, &mut good_end) {
-            Ok(copied_slots) => Ok(Appended { copied_slots, ..appended }),
+        let mut copy = CheckedCopy::new(log, file, durable, to.end);
+        match self.copy(&mut copy, log, cuts, to, options) {
+            Ok(()) => Ok(Appended { copied_slots: copy.copied_slots, ..appended }),
             Err(error) => {
-                // Best effort: recovery cuts what remains.
-                let _ = file.set_len(good_end);
+                // Best effort: recovery cuts what remains. What was written stays, since a reader
+                // may show whole commits of it.
+                let _ = file.set_len(copy.reached.max(tail.end));
                 Err(error)
             }
         }
     }
 
+    /// Whether the backup was interrupted when it was extended before.
+    fn is_incomplete(&self) -> bool {
+        self.header.checkpoints.first().is_some_and(|newest| newest.is_copying)
+    }
+
     fn copy(
         &self,
+        copy: &mut CheckedCopy<'_>,
         log: Log<'_>,
-        from: Point,
-        to: Point,
         cuts: Vec<Cut>,
-        good_end: &mut u64,
-    ) -> io::Result<u64> {
-        let file = &*self.file;
-        allocate(file, *good_end, to.end.saturating_sub(*good_end))?;
+        to: Point,
+        options: &OpenOptions,
+    ) -> io::Result<()> {
+        let (file, identity) = (&*self.file, &self.header.identity);
+        let Sound { tail: Tail { durable, tail, .. }, index_end } = self.sound;
+        allocate(file, tail.end, to.end.saturating_sub(tail.end))?;
         let mut sequence = self.header.checkpoints.first().map_or(0, |newest| newest.sequence);
-        let mut copy = CheckedCopy::new(log, file, from, to.end);
-        for cut in cuts.into_iter().rev() {
-            copy.copy_to(cut.point)?;
-            if cut.is_commit {
-                sequence += 1;
-                let index_end = log.index_end(cut.point.end);
-                // Before the checkpoint that names it: once that may be there, nothing below is cut off.
-                *good_end = cut.point.end.max(*good_end);
-                write_clean_hints(file, &self.header.identity, sequence, cut.point, index_end)?;
+        let mut next_sequence = || {
+            sequence = sequence.wrapping_add(1);
+            sequence
+        };
+        // One page after the other: one of them is whole at any time.
+        for _ in 0..2 {
+            write_copying_hints(file, identity, next_sequence(), durable, index_end)?;
+            file.sync()?;
+        }
+        for Cut { point, is_commit } in cuts.into_iter().rev() {
+            copy.copy_to(point)?;
+            if is_commit && point != to {
+                write_copying_hints(file, identity, next_sequence(), point, index_end)?;
             }
         }
-        file.sync()?;
-        Ok(copy.copied_slots)
+        // The index that the source uses, unless it was not complete yet when an earlier backup
+        // copied it.
+        let named = log.index_end(to.end);
+        let newest_index = index_in(&self.file, &self.header, [named], to, options)?;
+        let index_end = newest_index.unwrap_or(index_end);
+        for _ in 0..2 {
+            write_clean_hints(file, identity, next_sequence(), to, index_end)?;
+            file.sync()?;
+        }
+        Ok(())
     }
 
     /// Gives the lock back.
@@ -169,6 +204,14 @@ fn read_header(file: &dyn StoreFile) -> io::Result<Header> {
     match identify(file, len)? {
         Found::Store(header) => Ok(*header),
         Found::Nothing => Err(nothing_in_it(len)),
+    }
+}
+
+/// The error for a backup at `path` that does not open.
+fn damaged_backup(path: &Path, error: io::Error) -> io::Error {
+    match error.downcast::<FormatError>() {
+        Ok(damage) => StoreError::BackupDamaged { path: path.to_owned(), damage }.into(),
+        Err(error) => error,
     }
 }
 

@@ -47,6 +47,15 @@ impl Writer {
         index.pending() >= CLOSE_MIN || index.frozen().len() > 2
     }
 
+    /// Where the log would end after a checkpoint.
+    pub(crate) fn tail_after_checkpoint(&self) -> u64 {
+        let table_bytes = self.generation_ref().index.plan_table(Merging::Soon, 0).table_bytes();
+        let slot_len = usize::try_from(table_bytes)
+            .ok()
+            .and_then(|len| self.generation_ref().layout.slot_len(len, 0).ok());
+        self.tail().saturating_add(slot_len.unwrap_or(u64::MAX))
+    }
+
     /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet. The caller flushes the
     /// file before it says so to anybody.
     pub(crate) fn checkpoint_alone(

@@ -15,13 +15,13 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use simd_r_drive_writer::{PoisonCause, Replacement};
+use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
 
 use self::copy::Compaction;
 pub(crate) use self::copy::FLUSH_DISTANCE;
 use crate::events;
 use crate::generation::Generation;
-use crate::open::{new_file, next_identity};
+use crate::open::{new_file, next_identity, remove_orphans};
 use crate::shared::Shared;
 use crate::store::DataStore;
 use crate::writer::Writer;
@@ -62,13 +62,21 @@ impl DataStore {
     /// are gone then, and history starts anew.
     ///
     /// Reads and writes go on; handles, iterators and snapshots stay valid. Needs space for the live values
-    /// beside the old file.
+    /// beside the old file. A store in which nothing is dead stays in its file. The new one
+    /// is never longer.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`](crate::FormatError::Damaged) if an entry is not as it was written: damage is
-    /// not copied. `InvalidInput` if the file has other hard links, which would go on naming the old file.
-    /// After an error the store is as it was; only if the new file is in place and its directory cannot be
-    /// flushed, the store goes on there and takes no more writes until it is opened again.
+    /// - [`FormatError::Damaged`](crate::FormatError::Damaged) if an entry is not as it was written: damage is
+    ///   not copied.
+    /// - [`WriteError::NameLost`] if the path by which the store was opened no longer leads to its file, also if
+    ///   that becomes so meanwhile: another file is never replaced. The directory was held open, so that it may
+    ///   be renamed, and the process may work elsewhere.
+    /// - [`WriteError::HardLinked`] if the file has other hard links, which would go on naming the old file;
+    ///   [`WriteError::MountPoint`] if it is mounted by itself.
+    ///
+    /// After an error the store is as it was. Only if the new file is in place and its directory cannot be
+    /// flushed, or if it is unknown which file is in place ([`WriteError::PlacementUnknown`]), it takes no more
+    /// writes until it is opened again.
     ///
     /// # Locking
     /// Writers wait while the last few commits are copied, at most 1 MiB of the log, and flushed, at most 5 MiB of the
@@ -109,12 +117,20 @@ impl DataStore {
         let _one_at_a_time = shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let source = shared.writer()?.generation();
         let bytes_before = source.publication.tail();
-        let (target, replacement) = create_target(shared, &source)?;
+        let Some(location) = &shared.location else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        remove_orphans(&**location, &source.identity);
+        let (target, pending) = create_target(shared, &**location, &source)?;
         let mut compaction = Compaction { source, target, progress: Some(&mut progress) };
 
         let done = compaction.copy_live()?;
         // While it does not matter yet how long it takes.
-        if shared.options.automatic_checkpoints && compaction.target.is_worth_checkpoint() {
+        let has_room = compaction.target.tail_after_checkpoint() <= bytes_before;
+        if shared.options.automatic_checkpoints
+            && compaction.target.is_worth_checkpoint()
+            && has_room
+        {
             let nobody = ArcSwap::new(compaction.target.generation());
             compaction.target.checkpoint_alone(&nobody)?;
         }
@@ -122,24 +138,36 @@ impl DataStore {
         let locked_bytes = writer.tail() - done;
         compaction.progress = None;
         compaction.catch_up(done, writer.tail())?;
-        compaction.target.append_barrier_after_flush()?;
-        let old_key = compaction.source.file.key()?;
-        let result = replacement.replace();
-        if result.is_err() && shared.options.file_system.key_of(&shared.path).ok() == Some(old_key)
-        {
-            let bytes_after = bytes_before;
-            return result.map(|()| CompactionReport { bytes_before, bytes_after, locked_bytes });
+        if compaction.target.tail() >= writer.tail() {
+            // Nothing was dead. What a new file would be, this one is too: flushed.
+            let bytes_after = writer.tail();
+            drop(writer);
+            shared.sync()?;
+            return Ok(CompactionReport { bytes_before, bytes_after, locked_bytes });
         }
+        compaction.target.finish_new(writer.tail())?;
+        let placed = match pending.place() {
+            Ok(placed) => placed,
+            Err(error) => {
+                if is_placement_unknown(&error) {
+                    // What is written to either file from here on could be lost.
+                    writer.poison(PoisonCause::NameUnknown);
+                }
+                return Err(error);
+            }
+        };
         // The path names the new file: what is written to the old one from here on would be lost.
         let bytes_after = compaction.target.tail();
         shared.current.store(compaction.target.generation());
         writer.move_to(compaction.target);
-        if let Err(error) = result {
+        if let Err(error) = location.sync_directory() {
             // Whether it still does after a loss of power is unknown.
             writer.poison(PoisonCause::SyncFailed);
             return Err(error);
         }
         shared.flush.advance(writer.commits());
+        drop(writer);
+        placed.remove_displaced();
         Ok(CompactionReport { bytes_before, bytes_after, locked_bytes })
     }
 
@@ -162,15 +190,22 @@ impl DataStore {
     }
 }
 
+/// Whether it is unknown which file has the store's name.
+fn is_placement_unknown(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(WriteError::PlacementUnknown { .. }))
+}
+
 /// The new file, with a writer of its own that nobody else knows yet.
 fn create_target(
     shared: &Shared,
+    location: &dyn Location,
     source: &Generation,
-) -> io::Result<(Writer, Box<dyn Replacement>)> {
-    let replacement = shared.options.file_system.create_replacement(&shared.path)?;
+) -> io::Result<(Writer, Box<dyn PendingFile>)> {
+    let pending = location.create_replacement(&source.file)?;
     let identity = next_identity(&source.identity)?;
-    let (generation, resume) = new_file(replacement.file(), &identity, &shared.options)?;
-    Ok((Writer::of_new_file(Arc::new(generation), resume)?, replacement))
+    let (generation, resume) = new_file(pending.file(), &identity, &shared.options)?;
+    Ok((Writer::of_new_file(Arc::new(generation), resume)?, pending))
 }
 
 impl Compaction<'_> {

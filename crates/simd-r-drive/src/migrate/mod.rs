@@ -11,12 +11,14 @@ use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
 use simd_r_drive_entry_handle::{
     Alignment, Barrier, Flags, Foreign, FormatError, Identity, Kind, Seal, Trailer,
 };
-use simd_r_drive_writer::{Access, Encoder, StoreFile, WriteError, now_10ms, read_full_at};
+use simd_r_drive_writer::{
+    Access, Encoder, StoreFile, Visibility, WriteError, now_10ms, read_full_at,
+};
 
 use self::old_log::{Broken, OldEntry, OldLog};
 use crate::clean_hints::write_clean_hints;
 use crate::error::StoreError;
-use crate::open::{Point, new_identity, refuse_network, write_header};
+use crate::open::{Point, copy_permissions, new_identity, place_new, refuse_network, write_header};
 use crate::options::OpenOptions;
 
 /// How much of a file is looked at to say what it is instead of a store.
@@ -129,7 +131,7 @@ impl Migration {
     pub fn run(&self, old: &Path, new: &Path) -> io::Result<MigrationReport> {
         let started = Instant::now();
         let file_system = &*self.options.file_system;
-        let source = file_system.open(old, Access::Read)?;
+        let source = file_system.locate(old)?.open(Access::Read)?;
         let (log, old_bytes) = self.read_old(&*source, old)?;
         let identity = new_identity(Alignment::new(self.options.alignment)?)?;
         let mut report = MigrationReport {
@@ -142,13 +144,14 @@ impl Migration {
             unreadable: log.unreadable,
             duration: Duration::ZERO,
         };
-        let file = file_system.create(new, &mut |file| {
+        let location = file_system.locate(new)?;
+        let (file, _) = place_new(&*location, Visibility::Private, &mut |file| {
             refuse_network(file, &self.options)?;
             if !file.try_lock()? {
                 return Err(WriteError::Locked.into());
             }
-            file.adopt_permissions(old)?;
-            self.write_new(file, &identity, &*source, &log.live, &mut report)
+            self.write_new(file, &identity, &*source, &log.live, &mut report)?;
+            copy_permissions(&*source, file)
         })?;
         file.unlock()?;
         report.duration = started.elapsed();
@@ -204,16 +207,22 @@ impl Migration {
             let too_large = FormatError::StoreFull { max: MAX_FILE_LEN };
             let slot_len = layout.alignment().slot_len(entry.len, 8).ok_or(too_large)?;
             end += slot_len;
-            let trailer = Trailer {
+            let trailer = |payload_crc| Trailer {
                 payload_len: entry.len,
                 key_len: 8,
                 previous_end: 0,
                 kind: Kind::Value,
                 flags: Flags::BARE_HASH.with(Flags::COMMIT),
                 written_at,
-                payload_crc: entry.crc,
+                payload_crc,
             };
-            encoder.push_from(&key, &mut entry.reader(source), slot_len, trailer)?;
+            let reader = &mut entry.reader(source);
+            encoder.push_from(&key, reader, entry.len, slot_len, |crc| {
+                // It was right a moment ago.
+                let OldEntry { start: offset, key_hash, .. } = *entry;
+                let changed = StoreError::OldEntryDamaged { offset, key_hash };
+                if crc == entry.crc { Ok(trailer(crc)) } else { Err(changed.into()) }
+            })?;
             report.entries += 1;
         }
         let seal = encoder.finish()?;

@@ -5,6 +5,7 @@ use std::io;
 use simd_r_drive_entry_handle::LogSlot;
 
 use super::newer::NewerSlots;
+use super::shows_same;
 use super::tail::{Point, find_tail_from};
 use crate::generation::Generation;
 use crate::maps;
@@ -15,6 +16,15 @@ const SEARCH_LEN: u64 = 8 << 20;
 /// How many slots are made visible in one step, at the least; a commit is never divided.
 const STEP: u64 = 16 * 1024;
 
+/// How far following a log got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Advanced {
+    /// To its end.
+    ToEnd,
+    /// To where the map goes on showing another file than reads do. It must be opened again.
+    MapLags,
+}
+
 /// Makes visible what was committed to the generation's file since `position`, the tail that it shows, and moves that
 /// along: also if it fails half-way.
 ///
@@ -23,7 +33,7 @@ const STEP: u64 = 16 * 1024;
 ///
 /// # Errors
 /// The file's.
-pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Result<()> {
+pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Result<Advanced> {
     let len = generation.file.len()?;
     let mut search_len = SEARCH_LEN;
     loop {
@@ -37,6 +47,9 @@ pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Resu
         };
         if tail != *position {
             make_room(generation, tail.end)?;
+            if !shows_same(&generation.log, tail.end)? {
+                return Ok(Advanced::MapLags);
+            }
             for step in steps.0 {
                 publish(generation, step, position)?;
             }
@@ -45,7 +58,7 @@ pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Resu
             // A commit that is longer than what was searched, or space that is allocated ahead.
             search_len = search_len.saturating_mul(4);
         } else {
-            return Ok(());
+            return Ok(Advanced::ToEnd);
         }
     }
 }

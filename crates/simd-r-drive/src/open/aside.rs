@@ -3,39 +3,108 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use simd_r_drive_writer::{FileSystem, StoreFile, read_full_at, write_all_at};
+use simd_r_drive_writer::{Location, Placed, StoreFile, read_full_at, write_all_at};
 
-/// Copies `[start, end)` of `file` to a new private file beside `path` and flushes it. Returns its path.
+use crate::events;
+
+/// Bytes beyond the last commit: what is left of one that was not acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remains {
+    /// The tail.
+    pub(crate) start: u64,
+    /// End of the last byte that is not zero.
+    pub(crate) end: u64,
+}
+
+impl Remains {
+    /// Saves the bytes to a file of their own, cuts them off, and flushes that. Returns where they are; `None` if
+    /// they cannot be saved at the moment, as on a full disk. They then stay, and nothing may be appended.
+    ///
+    /// # Errors
+    /// Those of the store's file.
+    pub(crate) fn cut(
+        self,
+        path: &Path,
+        location: &dyn Location,
+        file: &dyn StoreFile,
+    ) -> io::Result<Option<PathBuf>> {
+        let saved = match save_aside(location, file, self.start, self.end) {
+            Ok(saved) => saved,
+            Err(SaveError::Read(error)) => return Err(error),
+            Err(SaveError::Write(error)) => {
+                events::remains_not_saved(path, &error);
+                return Ok(None);
+            }
+        };
+        let saved_to = saved.path().to_owned();
+        if let Err(error) = file.set_len(self.start) {
+            // Nothing is cut off: the next try saves it again.
+            let _ = saved.remove();
+            return Err(error);
+        }
+        file.sync()?;
+        events::cut(path, &saved_to, self.start, self.end - self.start);
+        Ok(Some(saved_to))
+    }
+}
+
+/// Why bytes could not be saved.
+#[derive(Debug)]
+pub(crate) enum SaveError {
+    /// They cannot be read.
+    Read(io::Error),
+    /// They cannot be written elsewhere.
+    Write(io::Error),
+}
+
+impl From<SaveError> for io::Error {
+    fn from(error: SaveError) -> Self {
+        match error {
+            SaveError::Read(error) | SaveError::Write(error) => error,
+        }
+    }
+}
+
+/// Copies `[start, end)` of `file` to a new private file, flushes it, and gives it a lasting name beside the store.
 ///
 /// # Errors
-/// Reading the store's, or writing the new file's; nothing may be cut off then. The new file is removed.
+/// Nothing may be cut off then. There is no new file.
 pub(crate) fn save_aside(
-    file_system: &dyn FileSystem,
-    path: &Path,
+    location: &dyn Location,
     file: &dyn StoreFile,
     start: u64,
     end: u64,
-) -> io::Result<PathBuf> {
-    let (aside_path, aside) = file_system.create_aside(path)?;
-    let result = copy(file, &*aside, start, end).and_then(|()| aside.sync());
-    if let Err(error) = result {
-        // A part of what is still in the store is of no use, and would be one more with every try.
-        let _ = file_system.remove(&aside_path);
-        return Err(error);
+) -> Result<Placed, SaveError> {
+    let pending = location.create_aside().map_err(SaveError::Write)?;
+    let aside = pending.file();
+    copy(file, &*aside, start, end)?;
+    aside.sync().map_err(SaveError::Write)?;
+    let placed = pending.place().map_err(SaveError::Write)?;
+    match location.sync_directory() {
+        // Entering a directory takes less than reading it.
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+            let _ = placed.remove();
+            Err(SaveError::Write(error))
+        }
+        _ => Ok(placed),
     }
-    Ok(aside_path)
 }
 
-fn copy(file: &dyn StoreFile, aside: &dyn StoreFile, start: u64, end: u64) -> io::Result<()> {
+fn copy(
+    file: &dyn StoreFile,
+    aside: &dyn StoreFile,
+    start: u64,
+    end: u64,
+) -> Result<(), SaveError> {
     let mut buffer = vec![0; 1 << 20];
     let mut at = start;
     while at < end {
         let want = (end - at).min(buffer.len() as u64) as usize;
-        let read = read_full_at(file, &mut buffer[..want], at)?;
+        let read = read_full_at(file, &mut buffer[..want], at).map_err(SaveError::Read)?;
         if read == 0 {
             break;
         }
-        write_all_at(aside, &buffer[..read], at - start)?;
+        write_all_at(aside, &buffer[..read], at - start).map_err(SaveError::Write)?;
         at += read as u64;
     }
     Ok(())

@@ -50,6 +50,7 @@ pub(crate) fn write_header(file: &dyn StoreFile, identity: &Identity) -> io::Res
             durable_seal: identity.checksum(),
             index_end: 0,
             is_clean: true,
+            is_copying: false,
         };
         let at = (checkpoint.page() * PAGE_SIZE) as u64;
         write_all_at(file, &checkpoint.encode(identity), at)?;

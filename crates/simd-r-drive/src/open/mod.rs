@@ -8,6 +8,7 @@ mod newer;
 mod replay;
 mod report;
 mod resync;
+mod sound;
 mod table;
 mod tail;
 mod window_reader;
@@ -17,9 +18,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, LogSlot, Seal};
 use simd_r_drive_indexer::{KeyIndexer, LayeredIndex};
-use simd_r_drive_writer::{Access, FileSystem, StoreFile, WriteError};
+use simd_r_drive_writer::{
+    Access, Location, PendingFile, Placed, StoreFile, Visibility, WriteError, read_exact_at,
+};
 
 use crate::counts::Counts;
 use crate::damage::DamageMap;
@@ -30,14 +34,15 @@ use crate::maps;
 use crate::options::OpenOptions;
 use crate::publication::Publication;
 
-pub(crate) use self::advance::advance;
-pub(crate) use self::aside::save_aside;
+pub(crate) use self::advance::{Advanced, advance};
+pub(crate) use self::aside::{Remains, save_aside};
 pub(crate) use self::create::{new_identity, next_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
 pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
 pub(crate) use self::resync::resync;
+pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::{named_tables, newer_index};
 pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
 pub(crate) use self::window_reader::{Direction, Through, Window, WindowReader};
@@ -54,6 +59,8 @@ pub(crate) struct Opened {
     pub(crate) generation: Generation,
     pub(crate) report: RecoveryReport,
     pub(crate) tail: Point,
+    /// The file, if it was created by this.
+    pub(crate) created: Option<Placed>,
     /// What the writer goes on from; `None` for a store that is open read-only.
     pub(crate) writable: Option<Resume>,
 }
@@ -67,14 +74,23 @@ pub(crate) struct Resume {
     pub(crate) checkpoint_sequence: u64,
     /// Whether `[durable, tail)` must be written again before it can be called durable.
     pub(crate) must_rewrite: bool,
+    /// Whether `[durable, tail)` came with a copy that was not completed: until it is durable, its
+    /// barriers are not to be believed.
+    pub(crate) is_copying: bool,
     /// End of the index slot in use; 0 if there is none.
     pub(crate) index_end: u64,
     /// End of the newest index slot, whose index may not have been completed.
     pub(crate) newest_index_end: u64,
+    /// What stands beyond the tail, and could not be saved yet.
+    pub(crate) remains: Option<Remains>,
 }
 
-/// Opens the store at `path`.
-pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
+/// Opens the store at `path`, for which `location` stands.
+pub(crate) fn open(
+    path: &Path,
+    location: &Arc<dyn Location>,
+    options: &OpenOptions,
+) -> io::Result<Opened> {
     let started = Instant::now();
     let alignment = Alignment::new(options.alignment)?;
     let can_create = options.create || options.create_new;
@@ -85,19 +101,18 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
         let advice = "salvage only reads: set read_only too, or repair the store into a new file";
         return Err(StoreError::BadOptions(advice).into());
     }
-    let file_system = &*options.file_system;
     let mut dangling_attempts = 0;
     for _ in 0..MAX_ATTEMPTS {
-        let (file, access) = match open_file(file_system, path, options) {
+        let (file, access) = match open_file(&**location, options) {
             Ok((_, _)) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound && can_create => {
-                match create_file(file_system, path, alignment, options) {
+                match create_file(&**location, alignment, options) {
                     // Somebody else was faster: open theirs.
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
                     {
-                        if is_absent(file_system, path) {
+                        if is_absent(&**location) {
                             dangling_attempts += 1;
                         }
                         if dangling_attempts == MAX_DANGLING_ATTEMPTS {
@@ -106,9 +121,18 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
                         continue;
                     }
                     created => {
-                        let loaded = load(path, created?, Access::ReadWrite, options);
-                        // It is ours alone, and nobody has been told of it.
-                        let mut opened = loaded.inspect_err(|_| drop(file_system.remove(path)))?;
+                        let (file, placed) = created?;
+                        let loaded = load(path, Some(location), file, Access::ReadWrite, options);
+                        let mut opened = match loaded {
+                            Ok(Some(opened)) => opened,
+                            result => {
+                                // It is ours alone, and nobody has been told of it.
+                                let _ = placed.remove();
+                                result?;
+                                continue;
+                            }
+                        };
+                        opened.created = Some(placed);
                         opened.report.is_new = true;
                         opened.report.duration = started.elapsed();
                         return Ok(opened);
@@ -123,11 +147,11 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<Opened> {
                 return Err(locked(&*file));
             }
             // A compaction or a restore may have replaced the file between opening and locking it.
-            if file_system.key_of(path).ok() != Some(file.key()?) {
+            if location.key().ok() != Some(file.key()?) {
                 continue;
             }
         }
-        let mut opened = load(path, file, access, options)?;
+        let Some(mut opened) = load(path, Some(location), file, access, options)? else { continue };
         opened.report.duration = started.elapsed();
         return Ok(opened);
     }
@@ -153,21 +177,20 @@ fn is_damage(error: &io::Error) -> bool {
 
 /// Opens the file for writing, or for reading if it, or its medium, is read-only.
 fn open_file(
-    file_system: &dyn FileSystem,
-    path: &Path,
+    location: &dyn Location,
     options: &OpenOptions,
 ) -> io::Result<(Arc<dyn StoreFile>, Access)> {
     if options.read_only {
-        return Ok((file_system.open(path, Access::Read)?, Access::Read));
+        return Ok((location.open(Access::Read)?, Access::Read));
     }
-    match file_system.open(path, Access::ReadWrite) {
+    match location.open(Access::ReadWrite) {
         Err(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
             ) =>
         {
-            match file_system.open(path, Access::Read) {
+            match location.open(Access::Read) {
                 Ok(file) => Ok((file, Access::Read)),
                 Err(_) => Err(error),
             }
@@ -182,7 +205,8 @@ pub(crate) fn open_without_path(
     options: &OpenOptions,
 ) -> io::Result<Opened> {
     let started = Instant::now();
-    let mut opened = load(Path::new(""), file, Access::Read, options)?;
+    let opened = load(Path::new(""), None, file, Access::Read, options)?;
+    let mut opened = opened.ok_or(io::ErrorKind::UnexpectedEof)?;
     opened.report.duration = started.elapsed();
     Ok(opened)
 }
@@ -195,38 +219,91 @@ pub(crate) fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io:
     Ok(())
 }
 
-/// Creates a store that appears under `path` complete and locked.
+/// Creates a store that appears under its name complete and locked.
 fn create_file(
-    file_system: &dyn FileSystem,
-    path: &Path,
+    location: &dyn Location,
     alignment: Alignment,
     options: &OpenOptions,
-) -> io::Result<Arc<dyn StoreFile>> {
+) -> io::Result<(Arc<dyn StoreFile>, Placed)> {
     let identity = create::new_identity(alignment)?;
-    file_system.create(path, &mut |file| {
+    place_new(location, Visibility::Ordinary, &mut |file| {
         refuse_network(file, options)?;
-        create::write_header(file, &identity)?;
-        if file.try_lock()? { Ok(()) } else { Err(WriteError::Locked.into()) }
+        if !file.try_lock()? {
+            return Err(WriteError::Locked.into());
+        }
+        create::write_header(file, &identity)
     })
 }
 
-/// Reads a store from an open file, which is locked if it is to be written.
+/// Creates a file that appears under its name complete and flushed, or not at all; `fill` writes it.
+///
+/// # Errors
+/// `AlreadyExists` if the name is taken; those of `fill`; the file's and the directory's.
+pub(crate) fn place_new(
+    location: &dyn Location,
+    visibility: Visibility,
+    fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
+) -> io::Result<(Arc<dyn StoreFile>, Placed)> {
+    let pending = location.create_pending(visibility)?;
+    let file = pending.file();
+    fill(&*file)?;
+    file.sync()?;
+    Ok((file, place_durably(location, pending)?))
+}
+
+/// Gives a new, flushed file its name, so that it lasts.
+///
+/// # Errors
+/// Those of the file system. There is nothing under the name then.
+pub(crate) fn place_durably(
+    location: &dyn Location,
+    pending: Box<dyn PendingFile>,
+) -> io::Result<Placed> {
+    let placed = pending.place()?;
+    match location.sync_directory() {
+        Ok(()) => Ok(placed),
+        Err(error) => {
+            // It is new: nobody but a reader can have opened it.
+            let _ = placed.remove();
+            Err(error)
+        }
+    }
+}
+
+/// Gives a copy of a store the permissions of its file, but that its owner may write. A store that is no file of a
+/// file system has none: the copy is left as it is.
+///
+/// # Errors
+/// The operating system's.
+pub(crate) fn copy_permissions(store: &dyn StoreFile, copy: &dyn StoreFile) -> io::Result<()> {
+    match store.status() {
+        Ok(status) => copy.set_permissions(status.permissions.writable()),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a store from an open file, which is locked if it is to be written. `None` if the file has to be opened
+/// again, since its map shows another one.
 fn load(
     path: &Path,
+    location: Option<&Arc<dyn Location>>,
     file: Arc<dyn StoreFile>,
     access: Access,
     options: &OpenOptions,
-) -> io::Result<Opened> {
+) -> io::Result<Option<Opened>> {
     let len = file.len()?;
     let header = match identify(&*file, len)? {
         Found::Store(header) => *header,
         Found::Nothing if access == Access::ReadWrite && options.create => {
             let identity = create::new_identity(Alignment::new(options.alignment)?)?;
             create::write_header(&*file, &identity)?;
-            let mut opened =
-                load(path, file, access, &OpenOptions { create: false, ..options.clone() })?;
-            opened.report.is_new = true;
-            return Ok(opened);
+            let options = OpenOptions { create: false, ..options.clone() };
+            let opened = load(path, location, file, access, &options)?;
+            return Ok(opened.map(|mut opened| {
+                opened.report.is_new = true;
+                opened
+            }));
         }
         Found::Nothing => return Err(nothing_in_it(len)),
     };
@@ -249,9 +326,11 @@ fn load(
     let (identity, checkpoints) = (&header.identity, &header.checkpoints);
     let found = find_tail(&*file, identity, checkpoints, len, tolerate_damage, &mut visit)?;
     newer.drop_uncommitted();
+    let newest = header.checkpoints.first();
+    let is_copying = newest.is_some_and(|newest| newest.is_copying);
     let mut report = RecoveryReport {
         is_new: false,
-        was_clean: header.checkpoints.first().is_some_and(|newest| newest.is_clean)
+        was_clean: newest.is_some_and(|newest| newest.is_clean && !newest.is_copying)
             && found.durable == found.tail
             && found.data_end == found.tail.end,
         durable_tail: found.durable.end,
@@ -265,6 +344,9 @@ fn load(
         duration: std::time::Duration::ZERO,
     };
     let mut log = map_log(Arc::clone(&file), &header.identity, &found, options)?;
+    if !shows_same(&log, found.tail.end)? {
+        return Ok(None);
+    }
     let through_table = if wants_index {
         table::open_through_table(&log, &header.checkpoints, &found, newer)?
     } else {
@@ -307,50 +389,81 @@ fn load(
     }
     let generation = Generation::new(Arc::new(log), index);
     let root_end = header.identity.layout().header_len();
+    let mut remains = None;
     // Only now, when all else has been read without an error, is anything changed.
-    if access == Access::ReadWrite && (!report.was_clean || found.tail.end == root_end) {
-        // Whoever created the file, or put it in place, may have died before its name was on the medium.
-        keep_name(&*options.file_system, path)?;
-    }
-    let is_cut_off = report.uncommitted_bytes > 0;
-    if access == Access::ReadWrite && !report.was_clean && !is_cut_off && len == found.tail.end {
-        // It may have been cut here by a recovery that died before it could flush that.
-        file.sync()?;
-    }
-    if access == Access::ReadWrite && is_cut_off {
-        let saved =
-            save_aside(&*options.file_system, path, &*file, found.tail.end, found.data_end)?;
-        file.set_len(found.tail.end).inspect_err(|_| {
-            // Nothing is cut off: the next try saves it again.
-            let _ = options.file_system.remove(&saved);
-        })?;
-        file.sync()?;
-        events::cut(path, &saved, found.tail.end, report.uncommitted_bytes);
-        report.saved_to = Some(saved);
+    if access == Access::ReadWrite
+        && let Some(location) = location
+    {
+        let is_cut_off = report.uncommitted_bytes > 0;
+        if !report.was_clean || found.tail.end == root_end {
+            // Whoever created the file, or put it in place, may have died before its name was on the medium.
+            keep_name(&**location)?;
+        }
+        if !report.was_clean {
+            remove_orphans(&**location, &header.identity);
+        }
+        if !report.was_clean && !is_cut_off && len == found.tail.end {
+            // It may have been cut here by a recovery that died before it could flush that.
+            file.sync()?;
+        }
+        if is_cut_off {
+            let range = Remains { start: found.tail.end, end: found.data_end };
+            report.saved_to = range.cut(path, &**location, &*file)?;
+            remains = report.saved_to.is_none().then_some(range);
+        }
     }
     let writable = (access == Access::ReadWrite).then(|| Resume {
         durable: found.durable,
         tail: found.tail,
-        checkpoint_sequence: header.checkpoints.first().map_or(0, |newest| newest.sequence),
+        checkpoint_sequence: newest.map_or(0, |newest| newest.sequence),
         must_rewrite: !report.was_clean,
+        is_copying,
         index_end,
         newest_index_end,
+        remains,
     });
-    Ok(Opened { generation, report, tail: found.tail, writable })
+    Ok(Some(Opened { generation, report, tail: found.tail, created: None, writable }))
 }
 
-/// Whether `path` leads to no file, though its name may be taken: by a link to nowhere.
-fn is_absent(file_system: &dyn FileSystem, path: &Path) -> bool {
-    file_system.key_of(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+/// Whether the name leads to no file, though it may be taken: by a link to nowhere.
+fn is_absent(location: &dyn Location) -> bool {
+    location.key().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Flushes the directory that a store lies in, if this process may read it.
-fn keep_name(file_system: &dyn FileSystem, path: &Path) -> io::Result<()> {
-    match file_system.sync_directory_of(path) {
+fn keep_name(location: &dyn Location) -> io::Result<()> {
+    match location.sync_directory() {
         // Entering a directory takes less than reading it; a store in such a one works as far as it can.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         result => result,
     }
+}
+
+/// Removes what a process that was killed left of a new file of this store, or of its old one. If that fails, it
+/// takes space and does no harm.
+pub(crate) fn remove_orphans(location: &dyn Location, identity: &Identity) {
+    let is_ours = |file: &dyn StoreFile| {
+        let found = file.len().and_then(|len| identify(file, len));
+        matches!(found, Ok(Found::Store(header)) if header.identity.store_id == identity.store_id)
+    };
+    match location.remove_orphans(&is_ours) {
+        Ok(0) => {}
+        Ok(count) => events::orphans_removed(location.path(), count),
+        Err(error) => events::orphans_not_removed(location.path(), &error),
+    }
+}
+
+/// Whether the map of a file shows, up to `tail`, what reads do.
+pub(crate) fn shows_same(log: &LogFile, tail: u64) -> io::Result<bool> {
+    if !log.file.may_maps_lag()? {
+        return Ok(true);
+    }
+    let Some(map) = log.publication.covering(tail) else { return Ok(true) };
+    // The end is enough: a file is copied up as a whole, and the log is cut nowhere.
+    let start = tail.saturating_sub(PAGE_SIZE as u64).max(log.layout.header_len());
+    let mut bytes = vec![0; (tail - start) as usize];
+    read_exact_at(&*log.file, &mut bytes, start)?;
+    map.shows(start, &bytes)
 }
 
 /// The error for a file of `len` bytes that holds nothing, where a store is expected.
@@ -364,10 +477,11 @@ pub(crate) fn new_file(
     identity: &Identity,
     options: &OpenOptions,
 ) -> io::Result<(Generation, Resume)> {
-    create::write_header(&*file, identity)?;
+    // Locked before it has an identity: nobody may take it for what a killed process left.
     if !file.try_lock()? {
         return Err(WriteError::Locked.into());
     }
+    create::write_header(&*file, identity)?;
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
     let (durable, tail) = (root, root);
     let found = Tail { durable, tail, data_end: root.end, expected_end: root.end };
@@ -379,8 +493,10 @@ pub(crate) fn new_file(
         tail: root,
         checkpoint_sequence: 1,
         must_rewrite: false,
+        is_copying: false,
         index_end: 0,
         newest_index_end: 0,
+        remains: None,
     };
     Ok((Generation::new(Arc::new(log), index), resume))
 }

@@ -47,6 +47,33 @@ pub(super) fn open_through_table(
     Ok(None)
 }
 
+/// End of the index slot through which a log up to `tail` opens, of those at `ends`, which are
+/// tried in this order. `None` if none of them will do.
+///
+/// # Errors
+/// The file's.
+pub(super) fn usable_index(
+    log: &LogFile,
+    ends: impl IntoIterator<Item = u64>,
+    tail: Point,
+) -> io::Result<Option<u64>> {
+    for end in ends.into_iter().filter(|end| (1..=tail.end).contains(end)) {
+        if none_if_damaged(covered_by(log, end, tail))?.is_some() {
+            return Ok(Some(end));
+        }
+    }
+    Ok(None)
+}
+
+/// The `covered` of the newest table that answers with the one in the slot that ends at
+/// `index_end`, if all of them are there, and so are the slots that follow.
+fn covered_by(log: &LogFile, index_end: u64, tail: Point) -> io::Result<Option<u64>> {
+    let Some(Named { tables, .. }) = tables(log, index_end, tail.end)? else { return Ok(None) };
+    let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
+    NewerSlots::read(log, covered, tail)?;
+    Ok(Some(covered))
+}
+
 /// The checkpoints that name an index which a log up to `tail` can hold, newest first. A crash may have left only the
 /// older one, whose tables are still there.
 fn with_index(checkpoints: &[Checkpoint], tail: u64) -> impl Iterator<Item = &Checkpoint> {

@@ -54,8 +54,9 @@ pub(crate) struct Tail {
     pub(crate) expected_end: u64,
 }
 
-/// Finds the tail of a log in a file of `len` bytes. Shows the slots beyond the durable point to `visit`, oldest first,
-/// and among them those of a last commit that is not complete.
+/// Finds the tail of a log in a file of `len` bytes, whose `checkpoints` come newest first. Shows
+/// the slots beyond the durable point to `visit`, oldest first, and among them those of a last
+/// commit that is not complete.
 ///
 /// # Errors
 /// [`FormatError::Damaged`] or [`FormatError::Truncated`] when what was durable is not there as it was; and
@@ -95,8 +96,12 @@ pub(crate) fn find_tail(
         }
         durable = point;
     }
-    let scan = scan(file, &layout, durable.end, len, WalkFrom::NewestBarrier)?;
-    if let Some(point) = scan.newest_barrier
+    // Barriers that came with a copy, and have not been flushed here, tell nothing about this file.
+    let is_copying = checkpoints.first().is_some_and(|newest| newest.is_copying);
+    let walk_from = if is_copying { WalkFrom::Start } else { WalkFrom::NewestBarrier };
+    let scan = scan(file, &layout, durable.end, len, walk_from)?;
+    if walk_from == WalkFrom::NewestBarrier
+        && let Some(point) = scan.newest_barrier
         && point.end > durable.end
     {
         match check_point(file, &layout, root, point, len) {

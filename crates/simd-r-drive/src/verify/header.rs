@@ -31,8 +31,8 @@ impl DataStore {
         let log = &check.generation.log;
         let key = log.file.key().ok();
         // A reader may hold a file that a compaction has put another one in place of.
-        let is_current =
-            key.is_some() && key == self.shared.options.file_system.key_of(&self.shared.path).ok();
+        let named = self.shared.location.as_ref().and_then(|location| location.key().ok());
+        let is_current = key.is_some() && key == named;
         // Nobody writes hints while it is held. A forked child may not take it, and looks twice,
         // like any reader.
         let writer = self.shared.lock_writer().ok();

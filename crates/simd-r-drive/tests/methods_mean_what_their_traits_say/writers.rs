@@ -267,6 +267,8 @@ pub(crate) fn copy<S: Subject>() {
     let error = store.copy(b"key", &store).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(matches!(typed(&error), StoreError::SameStore));
+    // Programs of 0.17 look for these words.
+    assert!(error.to_string().starts_with("Cannot copy entry to the same storage"));
     let source_tail = store.file_size().unwrap();
     let tail = store.copy(b"key", &target).unwrap();
     assert_eq!(tail, target.file_size().unwrap(), "the target's tail");

@@ -10,15 +10,19 @@ const ARGUMENT: &str = "SIMD_R_DRIVE_TEST_ARGUMENT";
 /// Starts this test binary again, for the ignored test `name`. What it writes to its standard error can be
 /// read from the child.
 pub(crate) fn spawn(name: &str, path: &Path, argument: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
-        .env(PATH, path)
-        .env(ARGUMENT, argument)
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    order(&mut command, path, argument)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Gives a command that will start this binary what [`orders`] returns there.
+pub(crate) fn order<'c>(command: &'c mut Command, path: &Path, argument: &str) -> &'c mut Command {
+    command.env(PATH, path).env(ARGUMENT, argument)
 }
 
 /// Runs [`spawn`]'s child to its end; fails if it fails.

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, StoreFile};
+use simd_r_drive_writer::{
+    Access, FileKey, FileStatus, FileSystem, Location, OsFileSystem, PendingFile, Placed,
+    StoreFile, Visibility,
+};
 
 /// A call that a hook may look at, fail, or hold up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,26 +66,68 @@ impl fmt::Debug for Hooked {
 }
 
 impl FileSystem for Hooked {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        (self.0)(Call::Open(access))?;
-        Ok(self.wrap(OsFileSystem.open(path, access)?))
+    fn locate(&self, path: &Path) -> io::Result<Arc<dyn Location>> {
+        Ok(Arc::new(HookedLocation { inner: OsFileSystem.locate(path)?, hooked: self.clone() }))
+    }
+}
+
+#[derive(Debug)]
+struct HookedLocation {
+    inner: Arc<dyn Location>,
+    hooked: Hooked,
+}
+
+impl Location for HookedLocation {
+    fn path(&self) -> &Path {
+        self.inner.path()
     }
 
-    fn create(
-        &self,
-        path: &Path,
-        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-    ) -> io::Result<Arc<dyn StoreFile>> {
-        Ok(self.wrap(OsFileSystem.create(path, fill)?))
+    fn key(&self) -> io::Result<FileKey> {
+        self.inner.key()
     }
 
-    fn key_of(&self, path: &Path) -> io::Result<FileKey> {
-        OsFileSystem.key_of(path)
+    fn open(&self, access: Access) -> io::Result<Arc<dyn StoreFile>> {
+        (self.hooked.0)(Call::Open(access))?;
+        Ok(self.hooked.wrap(self.inner.open(access)?))
     }
 
-    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
-        let (path, file) = OsFileSystem.create_aside(beside)?;
-        Ok((path, self.wrap(file)))
+    fn create_pending(&self, visibility: Visibility) -> io::Result<Box<dyn PendingFile>> {
+        let inner = self.inner.create_pending(visibility)?;
+        Ok(Box::new(HookedPending { inner, hooked: self.hooked.clone() }))
+    }
+
+    fn create_replacement(&self, old: &Arc<dyn StoreFile>) -> io::Result<Box<dyn PendingFile>> {
+        let inner = self.inner.create_replacement(old)?;
+        Ok(Box::new(HookedPending { inner, hooked: self.hooked.clone() }))
+    }
+
+    fn create_aside(&self) -> io::Result<Box<dyn PendingFile>> {
+        let inner = self.inner.create_aside()?;
+        Ok(Box::new(HookedPending { inner, hooked: self.hooked.clone() }))
+    }
+
+    fn create_spool(&self) -> io::Result<Arc<dyn StoreFile>> {
+        self.inner.create_spool()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.inner.sync_directory()
+    }
+}
+
+#[derive(Debug)]
+struct HookedPending {
+    inner: Box<dyn PendingFile>,
+    hooked: Hooked,
+}
+
+impl PendingFile for HookedPending {
+    fn file(&self) -> Arc<dyn StoreFile> {
+        self.hooked.wrap(self.inner.file())
+    }
+
+    fn place(self: Box<Self>) -> io::Result<Placed> {
+        self.inner.place()
     }
 }
 
@@ -151,6 +196,10 @@ impl StoreFile for HookedFile {
 
     fn key(&self) -> io::Result<FileKey> {
         self.inner.key()
+    }
+
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
     }
 
     fn is_on_network(&self) -> io::Result<bool> {

@@ -1,11 +1,15 @@
 //! A file system that behaves as the machine at hand does not.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use simd_r_drive_entry_handle::{Alignment, Map};
-use simd_r_drive_writer::{Access, FileKey, FileSystem, OsFileSystem, Replacement, StoreFile};
+use simd_r_drive_writer::{
+    Access, FileKey, FileStatus, FileSystem, Location, OsFileSystem, PendingFile, Placed,
+    StoreFile, Visibility,
+};
 
 /// What is odd about a file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,7 +20,7 @@ pub(crate) struct Odd {
     pub(crate) cannot_allocate: bool,
     /// It has no space left for what the store's own thread writes.
     pub(crate) refuses_background_writes: bool,
-    /// It cannot flush a directory.
+    /// It cannot flush a directory in which a file has been replaced.
     pub(crate) cannot_flush_directories: bool,
 }
 
@@ -29,57 +33,76 @@ struct OddFile<F> {
     odd: Odd,
 }
 
-impl OddFileSystem {
-    fn wrap(&self, file: Arc<dyn StoreFile>) -> Arc<dyn StoreFile> {
-        Arc::new(OddFile { file, odd: self.0 })
-    }
-}
-
 impl FileSystem for OddFileSystem {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        OsFileSystem.open(path, access).map(|file| self.wrap(file))
-    }
-
-    fn create(
-        &self,
-        path: &Path,
-        fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-    ) -> io::Result<Arc<dyn StoreFile>> {
-        let mut fill = |file: &dyn StoreFile| fill(&OddFile { file, odd: self.0 });
-        OsFileSystem.create(path, &mut fill).map(|file| self.wrap(file))
-    }
-
-    fn create_replacement(&self, path: &Path) -> io::Result<Box<dyn Replacement>> {
-        let replacement = OsFileSystem.create_replacement(path)?;
-        Ok(Box::new(OddReplacement { replacement, odd: self.0 }))
-    }
-
-    fn key_of(&self, path: &Path) -> io::Result<FileKey> {
-        OsFileSystem.key_of(path)
-    }
-
-    fn create_aside(&self, beside: &Path) -> io::Result<(PathBuf, Arc<dyn StoreFile>)> {
-        OsFileSystem.create_aside(beside)
+    fn locate(&self, path: &Path) -> io::Result<Arc<dyn Location>> {
+        Ok(Arc::new(OddLocation {
+            inner: OsFileSystem.locate(path)?,
+            odd: self.0,
+            has_replacement: AtomicBool::new(false),
+        }))
     }
 }
 
 #[derive(Debug)]
-struct OddReplacement {
-    replacement: Box<dyn Replacement>,
+struct OddLocation {
+    inner: Arc<dyn Location>,
+    odd: Odd,
+    has_replacement: AtomicBool,
+}
+
+impl Location for OddLocation {
+    fn path(&self) -> &Path {
+        self.inner.path()
+    }
+
+    fn key(&self) -> io::Result<FileKey> {
+        self.inner.key()
+    }
+
+    fn open(&self, access: Access) -> io::Result<Arc<dyn StoreFile>> {
+        Ok(Arc::new(OddFile { file: self.inner.open(access)?, odd: self.odd }))
+    }
+
+    fn create_pending(&self, visibility: Visibility) -> io::Result<Box<dyn PendingFile>> {
+        let inner = self.inner.create_pending(visibility)?;
+        Ok(Box::new(OddPending { inner, odd: self.odd }))
+    }
+
+    fn create_replacement(&self, old: &Arc<dyn StoreFile>) -> io::Result<Box<dyn PendingFile>> {
+        let inner = self.inner.create_replacement(old)?;
+        self.has_replacement.store(true, Ordering::Relaxed);
+        Ok(Box::new(OddPending { inner, odd: self.odd }))
+    }
+
+    fn create_aside(&self) -> io::Result<Box<dyn PendingFile>> {
+        self.inner.create_aside()
+    }
+
+    fn create_spool(&self) -> io::Result<Arc<dyn StoreFile>> {
+        self.inner.create_spool()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        if self.odd.cannot_flush_directories && self.has_replacement.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.inner.sync_directory()
+    }
+}
+
+#[derive(Debug)]
+struct OddPending {
+    inner: Box<dyn PendingFile>,
     odd: Odd,
 }
 
-impl Replacement for OddReplacement {
+impl PendingFile for OddPending {
     fn file(&self) -> Arc<dyn StoreFile> {
-        Arc::new(OddFile { file: self.replacement.file(), odd: self.odd })
+        Arc::new(OddFile { file: self.inner.file(), odd: self.odd })
     }
 
-    fn replace(self: Box<Self>) -> io::Result<()> {
-        self.replacement.replace()?;
-        if self.odd.cannot_flush_directories {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        Ok(())
+    fn place(self: Box<Self>) -> io::Result<Placed> {
+        self.inner.place()
     }
 }
 
@@ -139,6 +162,10 @@ impl<F: std::ops::Deref<Target: StoreFile> + std::fmt::Debug + Send + Sync> Stor
 
     fn key(&self) -> io::Result<FileKey> {
         self.file.key()
+    }
+
+    fn status(&self) -> io::Result<FileStatus> {
+        self.file.status()
     }
 
     fn is_on_network(&self) -> io::Result<bool> {

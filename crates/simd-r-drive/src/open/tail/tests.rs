@@ -166,8 +166,14 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
     log.push(Kind::Value, b"value");
     let root = log.layout.header_len();
     for durable_tail in [0, 5, root - 64, root + 1, log.tail.end - 1] {
-        let checkpoint =
-            Checkpoint { sequence: 0, durable_tail, durable_seal: 1, index_end: 0, is_clean: true };
+        let checkpoint = Checkpoint {
+            sequence: 0,
+            durable_tail,
+            durable_seal: 1,
+            index_end: 0,
+            is_clean: true,
+            is_copying: false,
+        };
         let len = log.file.bytes.len() as u64;
         let find = |tolerate| {
             find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate, &mut |_| {})
@@ -233,4 +239,38 @@ fn the_last_byte_that_is_set_is_found_wherever_it_stands() {
             assert_eq!(last_set(&bytes), Some(at), "{len}");
         }
     }
+}
+
+/// A barrier came with a copy that was interrupted, and an older slot that it vouches for did not.
+#[test]
+fn barriers_that_were_copied_are_not_believed_while_the_copy_is_incomplete() {
+    let mut log = Log::new();
+    log.push(Kind::Value, b"old");
+    let old = log.tail;
+    log.push(Kind::Value, b"lost");
+    let lost = old.end as usize..log.tail.end as usize;
+    log.push(Kind::Value, b"new");
+    log.push_barrier();
+    let checkpoint = |sequence, is_copying| Checkpoint {
+        sequence,
+        durable_tail: old.end,
+        durable_seal: old.seal.0,
+        index_end: 0,
+        is_clean: false,
+        is_copying,
+    };
+    let len = log.file.bytes.len() as u64;
+    let find = |log: &Log, checkpoints: &[Checkpoint]| {
+        find_tail(&log.file, &log.identity, checkpoints, len, false, &mut |_| {}).unwrap()
+    };
+    let copying = [checkpoint(2, true), checkpoint(1, true)];
+    let found = find(&log, &copying);
+    assert_eq!((found.durable, found.tail), (old, log.tail), "nothing is lost");
+
+    log.file.bytes[lost].fill(0);
+    let found = find(&log, &copying);
+    assert_eq!((found.durable, found.tail, found.data_end), (old, old, len));
+    // The newest checkpoint counts: one of a copy that is complete is newer than all that were
+    // written on the way.
+    assert!(find(&log, &[checkpoint(3, false), checkpoint(2, true)]).durable.end > old.end);
 }

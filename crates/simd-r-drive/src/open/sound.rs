@@ -1,0 +1,67 @@
+//! Whether a file would open: everything that opening it looks at, without making an index.
+
+use std::io;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::LogCursor;
+use simd_r_drive_writer::StoreFile;
+
+use super::table::usable_index;
+use super::{Direction, Header, Point, Tail, WindowReader, find_tail, map_log};
+use crate::options::OpenOptions;
+
+/// A file that opens without damage.
+#[derive(Debug)]
+pub(crate) struct Sound {
+    pub(crate) tail: Tail,
+    /// End of the index slot through which it opens; 0 if it has no index that will do.
+    pub(crate) index_end: u64,
+}
+
+/// Reads what opening a file of `len` bytes would read, and checks it in the same way: its durable
+/// point, its tail, and its index with the slots that follow, or without an index all slots.
+///
+/// # Errors
+/// [`FormatError::Damaged`](crate::FormatError::Damaged),
+/// [`FormatError::Truncated`](crate::FormatError::Truncated), if a writable open would be refused;
+/// and the file's.
+pub(crate) fn check_sound(
+    file: &Arc<dyn StoreFile>,
+    header: &Header,
+    len: u64,
+    options: &OpenOptions,
+) -> io::Result<Sound> {
+    let (identity, checkpoints) = (&header.identity, &header.checkpoints);
+    let tail = find_tail(&**file, identity, checkpoints, len, false, &mut |_| {})?;
+    let ends = checkpoints.iter().map(|checkpoint| checkpoint.index_end);
+    if let Some(index_end) = index_in(file, header, ends, tail.tail, options)? {
+        return Ok(Sound { tail, index_end });
+    }
+    let Point { end, seal } = tail.tail;
+    let source = WindowReader::new(&**file, end, Direction::Backward);
+    let mut cursor = LogCursor::new(source, identity.layout(), end, Some(seal.self_half()));
+    while cursor.previous()?.is_some() {}
+    Ok(Sound { tail, index_end: 0 })
+}
+
+/// End of the index slot through which a log up to `tail` opens: the first one of `ends` that will
+/// do. `None` if there is no such index.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn index_in(
+    file: &Arc<dyn StoreFile>,
+    header: &Header,
+    ends: impl IntoIterator<Item = u64>,
+    tail: Point,
+    options: &OpenOptions,
+) -> io::Result<Option<u64>> {
+    let mut ends = ends.into_iter().filter(|end| *end > 0).peekable();
+    if ends.peek().is_none() {
+        return Ok(None);
+    }
+    let (durable, end) = (tail, tail.end);
+    let found = Tail { durable, tail, data_end: end, expected_end: end };
+    let log = map_log(Arc::clone(file), &header.identity, &found, options)?;
+    usable_index(&log, ends, tail)
+}

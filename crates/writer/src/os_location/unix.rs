@@ -1,0 +1,266 @@
+//! Names on Unix: calls that are relative to the descriptor of a directory.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat, unlinkat};
+use rustix::io::Errno;
+use simd_r_drive_entry_handle::Foreign;
+
+use super::standard_streams::avoiding_standard_streams;
+use super::temporary::{Goal, Temporary};
+use super::{is_temporary_name, refuse_special};
+use crate::error::WriteError;
+use crate::file::{FileKey, StoreFile};
+use crate::location::{Access, Location, PendingFile, Visibility};
+use crate::os_file::OsFile;
+
+/// A directory that is held open.
+#[derive(Debug)]
+pub(super) struct Directory {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Directory {
+    fn open(path: &Path) -> io::Result<Self> {
+        // A directory can be worked in without being readable, if the system tells the two apart.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let access = OFlags::PATH;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let access = OFlags::RDONLY;
+        let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || Ok(rustix::fs::open(path, flags, Mode::empty())?);
+        Ok(Self { fd: avoiding_standard_streams(open)?, path: path.to_owned() })
+    }
+
+    /// The path of a name in it, for messages.
+    pub(super) fn join(&self, name: &OsStr) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Opens, or creates, a file in it.
+    pub(super) fn open_file(&self, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<File> {
+        let flags = flags | OFlags::CLOEXEC;
+        let open = || Ok(openat(&self.fd, name, flags, mode)?);
+        avoiding_standard_streams(open).map(File::from)
+    }
+
+    /// Which file has a name in it. A symbolic link is none.
+    pub(super) fn key_of(&self, name: &OsStr) -> io::Result<FileKey> {
+        let found = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Symlink => Err(io::ErrorKind::NotFound.into()),
+            _ => Ok(key_of(&found)),
+        }
+    }
+
+    /// Takes a name away, if it is that of a certain file.
+    pub(super) fn remove(&self, name: &OsStr, file: FileKey) -> io::Result<()> {
+        if self.key_of(name)? == file {
+            unlinkat(&self.fd, name, AtFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.readable()?.sync_all()
+    }
+
+    /// What `self.fd` need not be.
+    fn readable(&self) -> io::Result<File> {
+        self.open_file(OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+    }
+
+    fn names(&self) -> io::Result<Vec<OsString>> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let mut names = Vec::new();
+        for entry in Dir::new(self.readable()?)? {
+            let entry = entry?;
+            if is_temporary_name(entry.file_name().to_bytes()) {
+                names.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A name in a directory.
+#[derive(Debug)]
+pub(super) struct OsLocation {
+    directory: Arc<Directory>,
+    name: OsString,
+    path: PathBuf,
+}
+
+impl OsLocation {
+    pub(super) fn new(directory: &Path, name: &OsStr) -> io::Result<Self> {
+        let directory = Directory::open(directory)?;
+        let path = directory.join(name);
+        Ok(Self { directory: Arc::new(directory), name: name.to_owned(), path })
+    }
+
+    fn temporary(&self, mode: Mode, goal: Goal) -> io::Result<Temporary> {
+        Temporary::create(&self.directory, mode, goal)
+    }
+
+    /// The error of an attempt to give the name to another file than `old`, if it is not that one's.
+    fn check_name(&self, old: FileKey) -> io::Result<()> {
+        match self.key() {
+            Ok(key) if key == old => Ok(()),
+            Ok(_) => Err(WriteError::NameLost { path: self.path.clone(), is_taken: true }.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(WriteError::NameLost { path: self.path.clone(), is_taken: false }.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the file is mounted at its name, as containers do with single files. Nothing can take its place.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn is_mount_point(&self) -> bool {
+        use rustix::fs::{StatxAttributes, StatxFlags, statx};
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let found = statx(&self.directory, &self.name, flags, StatxFlags::empty());
+        // The bit is zero where the system does not know.
+        found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn is_mount_point(&self) -> bool {
+        false
+    }
+}
+
+impl Location for OsLocation {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn key(&self) -> io::Result<FileKey> {
+        self.directory.key_of(&self.name)
+    }
+
+    fn open(&self, access: Access) -> io::Result<Arc<dyn StoreFile>> {
+        // Before opening: a FIFO would make it wait, and opening a device may do things.
+        let found = statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        refuse_special(foreign(&found))?;
+        let access = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::ReadWrite => OFlags::RDWR,
+        };
+        // Should a FIFO have taken the name in the meantime, opening it does not wait.
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match self.directory.open_file(&self.name, flags, Mode::empty()) {
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            result => result?,
+        };
+        // And after: the name may be another file's by now.
+        refuse_special(foreign(&fstat(&file)?))?;
+        Ok(Arc::new(OsFile::new(file)))
+    }
+
+    fn create_pending(&self, visibility: Visibility) -> io::Result<Box<dyn PendingFile>> {
+        if statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let mode = match visibility {
+            Visibility::Ordinary => Mode::from_raw_mode(0o666),
+            Visibility::Private => PRIVATE,
+        };
+        Ok(Box::new(self.temporary(mode, Goal::Name(self.name.clone()))?))
+    }
+
+    fn create_replacement(&self, old: &Arc<dyn StoreFile>) -> io::Result<Box<dyn PendingFile>> {
+        let status = old.status()?;
+        self.check_name(status.key)?;
+        if status.links > 1 {
+            return Err(WriteError::HardLinked { links: status.links }.into());
+        }
+        if self.is_mount_point() {
+            return Err(WriteError::MountPoint { path: self.path.clone() }.into());
+        }
+        // Private until it has the other's permissions: whoever could open it now could read what comes.
+        let goal = Goal::Replace { name: self.name.clone(), old: Arc::clone(old) };
+        Ok(Box::new(self.temporary(PRIVATE, goal)?))
+    }
+
+    fn create_aside(&self) -> io::Result<Box<dyn PendingFile>> {
+        let goal = || Goal::Aside { store: self.name.clone() };
+        let error = match self.temporary(PRIVATE, goal()) {
+            Ok(temporary) => return Ok(Box::new(temporary)),
+            Err(error) => error,
+        };
+        let elsewhere = Directory::open(&std::env::temp_dir()).map(Arc::new);
+        let temporary = elsewhere.and_then(|it| Temporary::create(&it, PRIVATE, goal()));
+        temporary.map(|it| Box::new(it) as Box<dyn PendingFile>).map_err(|_| error)
+    }
+
+    fn create_spool(&self) -> io::Result<Arc<dyn StoreFile>> {
+        let file = Temporary::create(&self.directory, PRIVATE, Goal::Nothing).or_else(|error| {
+            let elsewhere = Directory::open(&std::env::temp_dir()).map(Arc::new);
+            let temporary = elsewhere.and_then(|it| Temporary::create(&it, PRIVATE, Goal::Nothing));
+            temporary.map_err(|_| error)
+        })?;
+        Ok(file.file())
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.directory.sync()
+    }
+
+    fn remove_orphans(&self, is_ours: &dyn Fn(&dyn StoreFile) -> bool) -> io::Result<u64> {
+        let mut removed = 0;
+        for name in self.directory.names()? {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            let Ok(found) = statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            if foreign(&found).is_some() {
+                continue;
+            }
+            let Ok(file) = self.directory.open_file(&name, flags, Mode::empty()) else { continue };
+            let file = OsFile::new(file);
+            let is_orphan = file.try_lock().unwrap_or(false) && is_ours(&file);
+            if is_orphan
+                && let Ok(key) = file.key()
+                && self.directory.remove(&name, key).is_ok()
+            {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+pub(super) fn key_of(found: &rustix::fs::Stat) -> FileKey {
+    // The types of the fields differ between systems.
+    #[allow(clippy::unnecessary_cast, reason = "not everywhere are they 64 bits wide")]
+    FileKey { device: found.st_dev as u64, inode: found.st_ino as u64 }
+}
+
+/// What a file is if it is no regular one.
+fn foreign(found: &rustix::fs::Stat) -> Option<Foreign> {
+    match FileType::from_raw_mode(found.st_mode) {
+        // A link is told to be missing when it is opened.
+        FileType::RegularFile | FileType::Symlink => None,
+        FileType::Directory => Some(Foreign::Directory),
+        FileType::Fifo => Some(Foreign::Fifo),
+        FileType::Socket => Some(Foreign::Socket),
+        _ => Some(Foreign::Device),
+    }
+}
