@@ -127,6 +127,15 @@ pub enum StoreError {
         /// Where an entry should end in bytes.
         offset: u64,
     },
+    /// A store at [`Durability::Interval`](crate::Durability::Interval) needs a thread that flushes it.
+    #[error(
+        "the thread that flushes the store in time cannot be started: {source}; raise the limits on threads and \
+         address space, or choose another durability"
+    )]
+    NoFlushThread {
+        /// Why not.
+        source: io::Error,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -151,6 +160,7 @@ impl StoreError {
             | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
             Self::CursorExpired => io::ErrorKind::NotFound,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
+            Self::NoFlushThread { source } => source.kind(),
         }
     }
 }

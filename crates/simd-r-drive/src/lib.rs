@@ -39,6 +39,7 @@ mod entry_stream;
 mod error;
 mod events;
 mod flush;
+mod flusher;
 mod generation;
 mod history;
 mod iter;

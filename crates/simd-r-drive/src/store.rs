@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::WriteError;
 
+use crate::background::Background;
 use crate::checkpoint::Checkpoints;
 use crate::events;
 use crate::flush::Flush;
@@ -68,7 +69,8 @@ impl DataStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
-        Self::from_opened(open::open(path, options)?, path, options).inspect_err(|_| {
+        let background = Background::new(options.durability, options.read_only)?;
+        Self::from_opened(open::open(path, options)?, path, options, background).inspect_err(|_| {
             if options.create_new {
                 // What was just created is ours alone, and nobody has been told of it.
                 let _ = options.file_system.remove(path);
@@ -80,6 +82,7 @@ impl DataStore {
         opened: Opened,
         path: &Path,
         options: &OpenOptions,
+        background: Background,
     ) -> io::Result<Self> {
         let generation = Arc::new(opened.generation);
         let writer = match opened.writable {
@@ -98,10 +101,12 @@ impl DataStore {
             checkpoints: Checkpoints::default(),
             pace: Pace::default(),
             flush: Flush::default(),
-            background: Arc::default(),
+            background: Arc::new(background),
             owner: process::id(),
         };
-        let store = Self { shared: Arc::new(shared), report: opened.report };
+        let shared = Arc::new(shared);
+        shared.keep_recovered()?;
+        let store = Self { shared, report: opened.report };
         events::opened(path, store.is_read_only(), &store.report);
         Ok(store)
     }

@@ -139,7 +139,7 @@ impl DataStore {
             writer.poison(PoisonCause::SyncFailed);
             return Err(error);
         }
-        shared.flush.advance(writer.commits());
+        shared.flush.advance(writer.progress());
         Ok(CompactionReport { bytes_before, bytes_after, locked_bytes })
     }
 
