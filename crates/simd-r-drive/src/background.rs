@@ -1,106 +1,170 @@
-//! The thread that flushes a store while nobody waits for it.
+//! When a store is flushed while nobody waits for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
+use crate::durability::Durability;
+use crate::error::StoreError;
 use crate::events;
+use crate::flusher::{Flushed, Flusher, KeptThread, Place};
 use crate::shared::Shared;
 
 /// After this time of writing the log gets a barrier, at every level of durability.
 const BARRIER_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Wakes and stops the background thread of one store. The thread is started by the first commit.
-#[derive(Debug, Default)]
+/// What has been noted: nothing, something to flush, or something to flush at once.
+const NOTHING: u8 = 0;
+const DIRTY: u8 = 1;
+const URGENT: u8 = 2;
+
+/// What a store has to do with the threads of its process that flush.
+#[derive(Debug)]
 pub(crate) struct Background {
-    /// Whether the thread knows that there is something to flush: all that a commit looks at.
-    is_dirty: AtomicBool,
+    flusher: Arc<Flusher>,
+    /// After this time what has been written is flushed.
+    interval: Duration,
+    /// Whether users rely on the interval.
+    is_promised: bool,
+    /// What the flusher knows: all that a commit looks at.
+    noted: AtomicU8,
     state: Mutex<State>,
-    wake: Condvar,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    idle: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// For a store that has promised an interval, while it is open.
+    thread: Option<KeptThread>,
     dirty_since: Option<Instant>,
     is_urgent: bool,
+    place: Option<Place>,
+    /// The thread that flushes the store now.
+    running: Option<ThreadId>,
     is_stopped: bool,
+    /// When the last barrier was written, or writing began.
+    last_barrier: Option<Instant>,
 }
 
 impl Background {
-    /// Tells the thread that there is something to flush; `is_urgent` if it should not wait for its time.
+    /// For a store of this durability that is going to be opened.
     ///
-    /// Costs one load, unless the thread was idle.
+    /// # Errors
+    /// [`StoreError::NoFlushThread`], if the store promises what only a thread can keep and none can be started.
+    pub(crate) fn new(durability: Durability, is_read_only: bool) -> io::Result<Self> {
+        let flusher = Flusher::of_this_process();
+        let promised = match durability {
+            Durability::Interval(interval) if !is_read_only => Some(interval),
+            _ => None,
+        };
+        let thread = promised
+            .map(|_| flusher.keep_thread())
+            .transpose()
+            .map_err(|source| StoreError::NoFlushThread { source })?;
+        Ok(Self {
+            flusher,
+            interval: promised.unwrap_or(BARRIER_INTERVAL).min(BARRIER_INTERVAL),
+            is_promised: promised.is_some(),
+            noted: AtomicU8::new(NOTHING),
+            state: Mutex::new(State { thread, ..State::default() }),
+            idle: Condvar::new(),
+        })
+    }
+
+    /// Tells the flusher that there is something to flush; `is_urgent` if it should not wait for its time.
+    ///
+    /// Costs one load, unless it is the first time since the last flush.
+    #[inline]
     pub(crate) fn note(&self, shared: &Arc<Shared>, is_urgent: bool) {
-        if self.is_dirty.load(Ordering::Relaxed) && !is_urgent {
-            return;
-        }
-        self.is_dirty.store(true, Ordering::Relaxed);
-        let mut state = self.lock();
-        state.dirty_since.get_or_insert_with(Instant::now);
-        state.is_urgent |= is_urgent;
-        let is_stopped = state.is_stopped;
-        drop(state);
-        self.wake.notify_one();
-        if !is_stopped {
-            self.ensure_thread(shared);
+        let level = if is_urgent { URGENT } else { DIRTY };
+        if self.noted.load(Ordering::Relaxed) < level {
+            self.note_anew(shared, level);
         }
     }
 
-    /// Stops the thread and waits for the flush that it may be at.
-    pub(crate) fn stop(&self) {
-        self.lock().is_stopped = true;
-        self.wake.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The last reference to a store may be dropped by its own thread.
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
+    #[cold]
+    fn note_anew(&self, shared: &Arc<Shared>, level: u8) {
+        let mut state = self.lock();
+        if state.is_stopped {
+            return;
+        }
+        self.noted.fetch_max(level, Ordering::Relaxed);
+        let now = Instant::now();
+        state.dirty_since.get_or_insert(now);
+        state.last_barrier.get_or_insert(now);
+        state.is_urgent |= level == URGENT;
+        let mut result = Ok(());
+        // While the store is being flushed, its thread asks for the next time when that is over.
+        if state.running.is_none()
+            && let Some((due, is_pressing)) = self.due(&state)
+            && self.leave(&mut state, due)
         {
-            let _ = thread.join();
+            let store: Weak<Shared> = Arc::downgrade(shared);
+            let (place, added) = self.flusher.add(store, due, is_pressing);
+            state.place = Some(place);
+            result = added;
+        }
+        drop(state);
+        if let Err(error) = result {
+            // Writers flush when recovery would take too long; see `Shared::after_commit`.
+            events::thread_not_started(&error);
         }
     }
 
-    fn ensure_thread(&self, shared: &Arc<Shared>) {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.is_some() {
-            return;
-        }
-        let weak = Arc::downgrade(shared);
-        match thread::Builder::new().name("simd-r-drive".into()).spawn(move || run(&weak)) {
-            Ok(handle) => *thread = Some(handle),
-            // Without a thread, writers flush when recovery would take too long; see `Shared::after_commit`.
-            Err(error) => events::thread_not_started(&shared.path, &error),
+    /// When the store is to be flushed, and whether nothing else may delay that.
+    fn due(&self, state: &State) -> Option<(Instant, bool)> {
+        let since = state.dirty_since?;
+        Some(if state.is_urgent {
+            (Instant::now(), true)
+        } else {
+            (since + self.interval, self.is_promised)
+        })
+    }
+
+    /// Gives up a place that is later than `due`; `false` if there is an earlier one, or if its time has come.
+    fn leave(&self, state: &mut State, due: Instant) -> bool {
+        match state.place {
+            None => true,
+            Some(place) if place.due <= due => false,
+            Some(place) => self.flusher.remove(place),
         }
     }
 
-    /// Waits until a flush is due; `false` when the store is closed.
-    fn wait(&self, interval: Duration) -> bool {
+    /// Flushes no more, and waits for the flush that is under way.
+    pub(crate) fn stop(&self) {
         let mut state = self.lock();
-        loop {
-            if state.is_stopped {
-                return false;
-            }
-            let left = match state.dirty_since {
-                None => None,
-                Some(_) if state.is_urgent => Some(Duration::ZERO),
-                Some(since) => Some(interval.saturating_sub(since.elapsed())),
-            };
-            state = match left {
-                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => {
-                    state.dirty_since = None;
-                    state.is_urgent = false;
-                    // Before the flush: a commit that comes during it is noted again.
-                    self.is_dirty.store(false, Ordering::Relaxed);
-                    return true;
-                }
-                Some(left) => {
-                    self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+        state.is_stopped = true;
+        if let Some(place) = state.place.take() {
+            self.flusher.remove(place);
         }
+        let thread = state.thread.take();
+        // A store may be closed by the thread that flushes it, if a subscriber to its events does so.
+        while state.running.is_some_and(|running| running != thread::current().id()) {
+            state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        drop(thread);
+    }
+
+    /// Begins a flush, on a thread of the flusher; `None` if the store is closed. Returns whether a barrier is due.
+    fn begin(self: &Arc<Self>, shared: &Arc<Shared>) -> Option<(Running, bool)> {
+        let mut state = self.lock();
+        state.place = None;
+        if state.is_stopped {
+            return None;
+        }
+        state.dirty_since = None;
+        state.is_urgent = false;
+        state.running = Some(thread::current().id());
+        // Before the flush: a commit that comes during it is noted again.
+        self.noted.store(NOTHING, Ordering::Relaxed);
+        let is_barrier_due =
+            state.last_barrier.is_none_or(|last| last.elapsed() >= BARRIER_INTERVAL);
+        drop(state);
+        let running = Running { background: Arc::clone(self), store: Arc::downgrade(shared) };
+        Some((running, is_barrier_due))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -108,35 +172,44 @@ impl Background {
     }
 }
 
-/// The thread. It holds the store only while it works, so that it does not keep it open.
-fn run(store: &Weak<Shared>) {
-    let mut last_barrier = Instant::now();
-    loop {
-        let Some(shared) = store.upgrade() else { return };
-        let interval = shared.flush_interval().unwrap_or(BARRIER_INTERVAL).min(BARRIER_INTERVAL);
-        let background = Arc::clone(&shared.background);
-        drop(shared);
-        if !background.wait(interval) {
-            return;
+/// A flush that is under way, on a thread of the flusher.
+struct Running {
+    background: Arc<Background>,
+    store: Weak<Shared>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let background = &*self.background;
+        let mut state = background.lock();
+        state.running = None;
+        if !state.is_stopped
+            && let Some((due, is_pressing)) = background.due(&state)
+        {
+            let store: Weak<Shared> = Weak::clone(&self.store);
+            state.place = Some(background.flusher.add_from_thread(store, due, is_pressing));
         }
-        let Some(shared) = store.upgrade() else { return };
-        let is_barrier_due = last_barrier.elapsed() >= BARRIER_INTERVAL;
-        match flush(&shared, is_barrier_due) {
-            Ok(has_barrier) if has_barrier => last_barrier = Instant::now(),
-            Ok(_) => {}
-            Err(error) => {
-                events::unasked_flush_failed(&shared.path, &error);
-                if shared.writer().is_err() {
-                    // Writes are refused from now on; there is nothing left to flush.
-                    return;
-                }
-                // A barrier that found no space, say: what comes later must be flushed all the same.
-            }
-        }
+        drop(state);
+        background.idle.notify_all();
     }
 }
 
-fn flush(shared: &Arc<Shared>, is_barrier_due: bool) -> io::Result<bool> {
-    shared.sync()?;
-    shared.barrier(is_barrier_due)
+impl Flushed for Shared {
+    fn flush_when_due(self: Arc<Self>) {
+        let background = Arc::clone(&self.background);
+        let Some((running, is_barrier_due)) = background.begin(&self) else { return };
+        // The store is given back before anybody who closes it is told that this is over.
+        flush(self, is_barrier_due);
+        drop(running);
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the store is given back at the end")]
+fn flush(shared: Arc<Shared>, is_barrier_due: bool) {
+    match shared.sync().and_then(|()| shared.barrier(is_barrier_due)) {
+        Ok(true) => shared.background.lock().last_barrier = Some(Instant::now()),
+        Ok(false) => {}
+        // A barrier that found no space, say: what comes later is flushed all the same.
+        Err(error) => events::unasked_flush_failed(&shared.path, &error),
+    }
 }

@@ -195,6 +195,15 @@ pub enum StoreError {
         /// How many bytes.
         bytes: u64,
     },
+    /// A store at [`Durability::Interval`](crate::Durability::Interval) needs a thread that flushes it.
+    #[error(
+        "the thread that flushes the store in time cannot be started: {source}; raise the limits on threads and \
+         address space, or choose another durability"
+    )]
+    NoFlushThread {
+        /// Why not.
+        source: io::Error,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -225,6 +234,7 @@ impl StoreError {
             Self::ReaderUsesStore => io::ErrorKind::Deadlock,
             Self::RemainsNotSaved { .. } => io::ErrorKind::StorageFull,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
+            Self::NoFlushThread { source } => source.kind(),
         }
     }
 }

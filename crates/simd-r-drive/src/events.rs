@@ -178,14 +178,8 @@ pub(crate) fn unasked_flush_failed(path: &Path, error: &io::Error) {
     );
 }
 
-pub(crate) fn thread_not_started(path: &Path, error: &io::Error) {
-    failure!(
-        WARN,
-        warn,
-        "the thread that flushes a store cannot be started",
-        path = path.display(),
-        error = error
-    );
+pub(crate) fn thread_not_started(error: &io::Error) {
+    failure!(WARN, warn, "a thread that flushes stores cannot be started", error = error);
 }
 
 /// In `drop`, which cannot return the error.

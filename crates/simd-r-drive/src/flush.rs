@@ -5,17 +5,27 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use simd_r_drive_writer::{PoisonCause, WriteError};
 
-/// Which commits are on the medium. Commits are counted, since compaction changes offsets.
+/// Which commits are on the medium. What is appended is counted, since compaction changes offsets.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
     state: Mutex<State>,
     done: Condvar,
 }
 
+/// How much has been appended to a store since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Whatever a flush may be wanted for: commits, barriers, space for tables. Each has the number that this has after
+    /// it.
+    pub(crate) appends: u64,
+    /// The commits among them; and one for what recovery found beyond the durable point.
+    pub(crate) commits: u64,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// Every commit up to this one is on the medium.
-    flushed: u64,
+    /// Everything up to here is on the medium.
+    flushed: Progress,
     is_running: bool,
     has_failed: bool,
     counts: FlushCounts,
@@ -34,9 +44,8 @@ pub(crate) struct FlushCounts {
 }
 
 impl Flush {
-    /// Returns when every commit up to number `commit` is on the medium: runs `flush` itself, or waits for
-    /// whoever does. `flush` flushes all commits that are acknowledged when it starts and returns the number
-    /// of the last one.
+    /// Returns when everything up to append number `append` is on the medium: runs `flush` itself, or waits for
+    /// whoever does. `flush` flushes all that is acknowledged when it starts and returns how much that is.
     ///
     /// # Errors
     /// Those of `flush`, for the call that ran it; [`WriteError::Poisoned`] for those that waited, and for
@@ -46,13 +55,13 @@ impl Flush {
     /// No lock is held while `flush` runs.
     pub(crate) fn reach(
         &self,
-        commit: u64,
-        flush: impl FnOnce() -> io::Result<u64>,
+        append: u64,
+        flush: impl FnOnce() -> io::Result<Progress>,
     ) -> io::Result<()> {
         let mut state = self.lock();
         let mut has_waited = false;
         loop {
-            if state.flushed >= commit {
+            if state.flushed.appends >= append {
                 state.counts.shared += u64::from(has_waited);
                 return Ok(());
             }
@@ -77,7 +86,7 @@ impl Flush {
     ///
     /// # Errors
     /// Those of `flush`.
-    pub(crate) fn run_alone(&self, flush: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
+    pub(crate) fn run_alone(&self, flush: impl FnOnce() -> io::Result<Progress>) -> io::Result<()> {
         let mut state = self.lock();
         while state.is_running {
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -88,10 +97,12 @@ impl Flush {
         running.finish(flush())
     }
 
-    /// Notes that every commit up to number `commit` is on the medium, in another way than by a flush here.
-    pub(crate) fn advance(&self, commit: u64) {
+    /// Notes that everything up to `progress` is on the medium, in another way than by a flush here.
+    pub(crate) fn advance(&self, progress: Progress) {
         let mut state = self.lock();
-        state.flushed = state.flushed.max(commit);
+        if progress.appends > state.flushed.appends {
+            state.flushed = progress;
+        }
         drop(state);
         self.done.notify_all();
     }
@@ -109,13 +120,13 @@ impl Flush {
 /// A flush that is under way. Should it panic, those who wait are told that it failed.
 struct Running<'a> {
     flush: &'a Flush,
-    result: Option<u64>,
+    result: Option<Progress>,
     /// Whether it shows in the counts.
     is_counted: bool,
 }
 
 impl Running<'_> {
-    fn finish(mut self, result: io::Result<u64>) -> io::Result<()> {
+    fn finish(mut self, result: io::Result<Progress>) -> io::Result<()> {
         self.result = result.as_ref().ok().copied();
         result.map(drop)
     }
@@ -126,9 +137,11 @@ impl Drop for Running<'_> {
         let mut state = self.flush.lock();
         state.is_running = false;
         match self.result {
-            Some(commit) => {
-                let group = commit.saturating_sub(state.flushed);
-                state.flushed += group;
+            Some(progress) => {
+                let group = progress.commits.saturating_sub(state.flushed.commits);
+                if progress.appends > state.flushed.appends {
+                    state.flushed = progress;
+                }
                 if self.is_counted {
                     state.counts.commits += group;
                     state.counts.largest = state.counts.largest.max(group);
@@ -149,20 +162,25 @@ mod tests {
 
     use super::*;
 
+    /// So many commits, and nothing else.
+    fn commits(commits: u64) -> Progress {
+        Progress { appends: commits, commits }
+    }
+
     #[test]
     fn many_committers_share_few_flushes() {
         let flush = Arc::new(Flush::default());
-        let commits = Arc::new(AtomicU64::new(0));
+        let committed = Arc::new(AtomicU64::new(0));
         let threads: Vec<_> = (0..8)
             .map(|_| {
-                let (flush, commits) = (Arc::clone(&flush), Arc::clone(&commits));
+                let (flush, committed) = (Arc::clone(&flush), Arc::clone(&committed));
                 thread::spawn(move || {
                     for _ in 0..50 {
-                        let mine = commits.fetch_add(1, Ordering::SeqCst) + 1;
+                        let mine = committed.fetch_add(1, Ordering::SeqCst) + 1;
                         let flush_all = || {
-                            let last = commits.load(Ordering::SeqCst);
+                            let last = committed.load(Ordering::SeqCst);
                             thread::sleep(std::time::Duration::from_micros(200));
-                            Ok(last)
+                            Ok(commits(last))
                         };
                         flush.reach(mine, flush_all).unwrap();
                     }
@@ -183,10 +201,11 @@ mod tests {
     fn a_failed_flush_fails_everybody_for_ever() {
         let flush = Flush::default();
         assert!(flush.reach(1, || Err(io::ErrorKind::StorageFull.into())).is_err());
-        assert!(flush.reach(1, || Ok(1)).is_err());
-        flush.advance(1);
-        assert!(flush.reach(1, || Ok(1)).is_ok(), "commit 1 came to the medium in another way");
-        assert!(flush.reach(2, || Ok(2)).is_err());
+        assert!(flush.reach(1, || Ok(commits(1))).is_err());
+        flush.advance(commits(1));
+        let reached = flush.reach(1, || Ok(commits(1)));
+        assert!(reached.is_ok(), "commit 1 came to the medium in another way");
+        assert!(flush.reach(2, || Ok(commits(2))).is_err());
     }
 
     #[test]
@@ -195,6 +214,15 @@ mod tests {
         let other = Arc::clone(&flush);
         let panicked = thread::spawn(move || other.reach(1, || panic!("on purpose"))).join();
         assert!(panicked.is_err());
-        assert!(flush.reach(1, || Ok(1)).is_err());
+        assert!(flush.reach(1, || Ok(commits(1))).is_err());
+    }
+
+    #[test]
+    fn a_barrier_is_flushed_and_is_no_commit() {
+        let flush = Flush::default();
+        flush.reach(2, || Ok(Progress { appends: 2, commits: 1 })).unwrap();
+        flush.reach(3, || Ok(Progress { appends: 3, commits: 1 })).unwrap();
+        let FlushCounts { flushes, commits, largest, .. } = flush.counts();
+        assert_eq!((flushes, commits, largest), (2, 1, 1));
     }
 }

@@ -40,6 +40,7 @@ mod entry_stream;
 mod error;
 mod events;
 mod flush;
+mod flusher;
 mod generation;
 mod history;
 mod iter;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::{Alignment, EntryHandle, Map};
 use simd_r_drive_writer::{FileKey, StoreFile};
 
+use crate::background::Background;
 use crate::open;
 use crate::options::OpenOptions;
 use crate::store::DataStore;
@@ -58,8 +59,9 @@ impl OpenOptions {
     /// See [`DataStore::open_nested`].
     pub fn open_nested(&self, entry: EntryHandle) -> io::Result<DataStore> {
         let options = self.clone().read_only(true).create(false).create_new(false);
+        let background = Background::new(options.durability, options.read_only)?;
         let opened = open::open_without_path(Arc::new(NestedFile { entry }), &options)?;
-        DataStore::from_opened(opened, Path::new(""), None, &options)
+        DataStore::from_opened(opened, Path::new(""), None, &options, background)
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use simd_r_drive_writer::{Location, WriteError};
@@ -15,7 +14,7 @@ use crate::checkpoint::{self, Checkpoints};
 use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::events;
-use crate::flush::Flush;
+use crate::flush::{Flush, Progress};
 use crate::generation::{Generation, Totals};
 use crate::options::OpenOptions;
 use crate::pace::Pace;
@@ -122,7 +121,7 @@ impl Shared {
     /// # Errors
     /// Those of the flush, and [`StoreError::Deleted`], at [`Durability::Sync`].
     pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
-        let commit = writer.commits();
+        let append = writer.progress().appends;
         let commit_len = writer.commit_len();
         let distance = writer.barrier_distance();
         let index = &writer.generation_ref().index;
@@ -135,12 +134,12 @@ impl Shared {
         }
         self.background.note(self, distance >= URGENT_DISTANCE);
         if self.options.durability == Durability::Sync {
-            self.flush_to(commit)?;
+            self.flush_to(append)?;
             return Ok(self.check_not_deleted()?);
         }
         if distance >= HARD_DISTANCE {
             // The commit stands whatever becomes of this; a failed flush refuses the next write.
-            if let Err(error) = self.flush_to(commit).and_then(|()| self.barrier(false)) {
+            if let Err(error) = self.flush_to(append).and_then(|()| self.barrier(false)) {
                 events::unasked_flush_failed(&self.path, &error);
             }
         }
@@ -149,13 +148,13 @@ impl Shared {
 
     /// Flushes every commit that is acknowledged by now.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        let commit = self.lock_writer()?.commits();
-        self.flush_to(commit)
+        let append = self.lock_writer()?.progress().appends;
+        self.flush_to(append)
     }
 
-    /// Flushes every commit up to number `commit`, or waits for whoever does.
-    pub(crate) fn flush_to(&self, commit: u64) -> io::Result<()> {
-        self.flush.reach(commit, || self.flush_file())
+    /// Flushes everything up to append number `append`, or waits for whoever does.
+    fn flush_to(&self, append: u64) -> io::Result<()> {
+        self.flush.reach(append, || self.flush_file())
     }
 
     /// Flushes the file, also if every commit is on the medium: what was written to it may not be.
@@ -163,8 +162,8 @@ impl Shared {
         self.flush.run_alone(|| self.flush_file())
     }
 
-    /// Flushes the file, and returns the number of the last commit that stands in it.
-    fn flush_file(&self) -> io::Result<u64> {
+    /// Flushes the file, and returns how much of what was appended stands in it.
+    fn flush_file(&self) -> io::Result<Progress> {
         let writer = self.lock_writer()?;
         writer.check()?;
         let start = writer.flush_start();
@@ -178,8 +177,8 @@ impl Shared {
         if is_deleted && !self.is_deleted.swap(true, Ordering::Relaxed) {
             events::deleted(&self.path);
         }
-        events::flushed(&self.path, start.commits);
-        Ok(start.commits)
+        events::flushed(&self.path, start.progress.commits);
+        Ok(start.progress)
     }
 
     /// # Errors
@@ -217,12 +216,19 @@ impl Shared {
         Ok(true)
     }
 
-    /// How often the background thread flushes, if the store promises it.
-    pub(crate) fn flush_interval(&self) -> Option<Duration> {
-        match self.options.durability {
-            Durability::Interval(interval) => Some(interval),
-            Durability::Process | Durability::Sync => None,
+    /// Makes what recovery found as durable as the store promises, as if it had been written now.
+    ///
+    /// # Errors
+    /// Those of the flush, at [`Durability::Sync`].
+    pub(crate) fn keep_recovered(self: &Arc<Self>) -> io::Result<()> {
+        if self.writer.is_none() || self.lock_writer()?.unflushed() == 0 {
+            return Ok(());
         }
+        if self.options.durability == Durability::Sync {
+            self.sync()?;
+        }
+        self.background.note(self, false);
+        Ok(())
     }
 
     /// Flushes, marks the file clean and gives its lock back. The second time nothing happens.
@@ -236,7 +242,7 @@ impl Shared {
             if writer.is_file_deleted() {
                 self.is_deleted.store(true, Ordering::Relaxed);
             }
-            Ok(writer.commits())
+            Ok(writer.progress())
         })
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::{Location, Placed, WriteError};
 
+use crate::background::Background;
 use crate::checkpoint::Checkpoints;
 #[cfg(doc)]
 use crate::error::StoreError;
@@ -71,10 +72,11 @@ impl DataStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
+        let background = Background::new(options.durability, options.read_only)?;
         let location = options.file_system.locate(path)?;
         let mut opened = open::open(path, &location, options)?;
         let created = opened.created.take();
-        Self::from_opened(opened, path, Some(location), options).inspect_err(|_| {
+        Self::from_opened(opened, path, Some(location), options, background).inspect_err(|_| {
             // What was just created is ours alone, and nobody has been told of it.
             created.map(Placed::remove);
         })
@@ -85,6 +87,7 @@ impl DataStore {
         path: &Path,
         location: Option<Arc<dyn Location>>,
         options: &OpenOptions,
+        background: Background,
     ) -> io::Result<Self> {
         let generation = Arc::new(opened.generation);
         let writer = match opened.writable {
@@ -104,10 +107,12 @@ impl DataStore {
             checkpoints: Checkpoints::default(),
             pace: Pace::default(),
             flush: Flush::default(),
-            background: Arc::default(),
+            background: Arc::new(background),
             owner: process::id(),
         };
-        let store = Self { shared: Arc::new(shared), report: opened.report };
+        let shared = Arc::new(shared);
+        shared.keep_recovered()?;
+        let store = Self { shared, report: opened.report };
         events::opened(path, store.is_read_only(), &store.report);
         Ok(store)
     }

@@ -15,6 +15,7 @@ use simd_r_drive_writer::{
 use crate::checkpoint::Tables;
 use crate::error::StoreError;
 use crate::events;
+use crate::flush::Progress;
 use crate::generation::{Generation, LogFile, Totals};
 use crate::maps;
 use crate::open::{Point, Remains, Resume};
@@ -29,8 +30,7 @@ pub(crate) struct Writer {
     totals: Totals,
     /// Length of the last commit in bytes.
     commit_len: u64,
-    /// Commits since the store was opened, and one for what recovery found beyond the durable point.
-    commits: u64,
+    progress: Progress,
     /// Up to here everything is on the medium.
     durable: Point,
     /// The end of what recovery found and must be written again before the durable point may pass it: pages
@@ -45,8 +45,8 @@ pub(crate) struct Writer {
     pub(crate) tables: Tables,
     /// Barriers since the store was opened.
     barriers: u64,
-    /// Whether the log has grown since it was opened.
-    has_grown: bool,
+    /// Whether the file says that the store was closed, and nothing has been appended since.
+    is_clean: bool,
     is_closed: bool,
     /// Whether this is the store's file. One that compaction is still making says nothing of its own.
     is_current: bool,
@@ -60,8 +60,8 @@ pub(crate) struct FlushStart {
     log: Arc<LogFile>,
     point: Point,
     rewrite: Range<u64>,
-    /// Number of the last commit that the flush covers.
-    pub(crate) commits: u64,
+    /// What the flush covers.
+    pub(crate) progress: Progress,
 }
 
 impl FlushStart {
@@ -87,12 +87,13 @@ impl Writer {
         } = resume;
         let file = Arc::clone(&generation.file);
         let appender = Appender::new(file, generation.layout, tail.end, tail.seal)?;
+        let recovered = u64::from(tail.end > durable.end);
         Ok(Self {
             appender,
             totals: generation.totals(),
             commit_len: 0,
             // What recovery found counts as a commit that is not flushed yet.
-            commits: u64::from(must_rewrite),
+            progress: Progress { appends: recovered, commits: recovered },
             durable,
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
             copied_until: if is_copying { tail.end } else { 0 },
@@ -100,7 +101,7 @@ impl Writer {
             checkpoint_sequence,
             tables: Tables::new(index_end, newest_index_end),
             barriers: 0,
-            has_grown: false,
+            is_clean: !must_rewrite,
             is_closed: false,
             is_current: true,
             remains,
@@ -175,9 +176,9 @@ impl Writer {
         &self.generation
     }
 
-    /// Number of the last commit.
-    pub(crate) fn commits(&self) -> u64 {
-        self.commits
+    /// How much has been appended.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// Length of the last commit in bytes.
@@ -218,7 +219,9 @@ impl Writer {
         let end = self.appended(end)?;
         self.publish(end, plan.delta, |generation| {
             generation.index.insert_prepared(&insertions, &*generation.log)
-        })
+        })?;
+        self.progress.commits += 1;
+        Ok(end)
     }
 
     /// As [`Writer::commit`], for a plan whose last entry gets its payload from `reader`.
@@ -248,7 +251,9 @@ impl Writer {
         }
         self.publish(end, plan.delta, |generation| {
             generation.index.insert_prepared(&insertions, &*generation.log)
-        })
+        })?;
+        self.progress.commits += 1;
+        Ok(end)
     }
 
     /// Makes sure that a map covers `len` more bytes, before they are written.
@@ -268,7 +273,7 @@ impl Writer {
         delta: Delta,
         index: impl FnOnce(&Generation) -> io::Result<()>,
     ) -> io::Result<u64> {
-        self.has_grown = true;
+        self.is_clean = false;
         let totals = self.totals.after(end, delta);
         let generation = &*self.generation;
         let result = generation.publication.publish(end, || {
@@ -283,7 +288,7 @@ impl Writer {
         }
         self.commit_len = end - self.totals.tail;
         self.totals = totals;
-        self.commits += 1;
+        self.progress.appends += 1;
         Ok(end)
     }
 
@@ -293,7 +298,7 @@ impl Writer {
             log: Arc::clone(&self.generation.log),
             point: self.tail_point(),
             rewrite: self.durable.end..self.rewrite_until,
-            commits: self.commits,
+            progress: self.progress,
         }
     }
 
@@ -382,7 +387,7 @@ impl Writer {
             return Ok(());
         }
         let is_trimmed = self.appender.allocated() == self.tail();
-        if !self.has_grown && self.durable.end == self.tail() && is_trimmed {
+        if self.is_clean && is_trimmed {
             return Ok(());
         }
         self.flush()?;
@@ -428,7 +433,7 @@ impl Writer {
         let old = Arc::clone(&self.generation);
         let barriers = self.barriers + target.barriers;
         let checkpoints = self.tables.checkpoints + target.tables.checkpoints;
-        *self = Self { commits: self.commits, barriers, is_current: true, ..target };
+        *self = Self { progress: self.progress, barriers, is_current: true, ..target };
         self.tables.checkpoints = checkpoints;
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };

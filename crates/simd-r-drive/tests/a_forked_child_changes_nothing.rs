@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, OpenOptions, WriteError};
+use simd_r_drive::{DataStore, Durability, OpenOptions, WriteError};
 use support::hooks::{Call, Hooked};
 use support::{child, new_path, typed};
 
@@ -151,6 +151,41 @@ fn process_forking_in_the_middle_of_a_write() {
     writer.join().unwrap();
     assert!(came_back, "the child waits for a lock that nobody will give back");
     assert_eq!(store.read(b"key").unwrap().unwrap(), b"slowly".as_slice());
+}
+
+/// The parent's threads, which flush its stores, do not exist in the child.
+#[test]
+#[ignore = "a process that another test starts"]
+fn forking_process_whose_stores_are_flushed() {
+    let Some((path, _)) = child::orders() else { return };
+    let interval = Durability::Interval(Duration::from_millis(5));
+    let options = OpenOptions::new().create(true).durability(interval);
+    let is_flushed = |store: &DataStore| {
+        let until = Instant::now() + Duration::from_secs(10);
+        while store.stats().flushed_commits == 0 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        store.stats().flushed_commits == 1
+    };
+    let store = options.open(&path).unwrap();
+    store.write(b"key", b"value").unwrap();
+    assert!(is_flushed(&store));
+    for number in 0..20 {
+        // Whatever the thread is at.
+        store.write(b"key", b"newer").unwrap();
+        thread::sleep(Duration::from_millis(number / 2));
+        assert!(forked(|| {
+            let own = options.open(&path.with_extension(number.to_string())).unwrap();
+            own.write(b"key", b"value").unwrap();
+            is_flushed(&own) && own.close().is_ok()
+        }));
+    }
+}
+
+#[test]
+fn a_child_has_its_own_stores_flushed() {
+    let (_directory, path) = new_path();
+    child::run("forking_process_whose_stores_are_flushed", &path, "");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use simd_r_drive::traits::DataStoreWriter;
 use simd_r_drive::{DataStore, Durability, OpenOptions};
@@ -39,6 +40,24 @@ fn a_flush_counts_the_commits_that_it_brought_to_the_medium() {
     store.close().unwrap();
     let stats = store.stats();
     assert_eq!((stats.flushes, stats.flushed_commits, stats.barriers), (2, 6, 2));
+}
+
+/// A barrier that the store's own thread wrote was once counted with the commits.
+#[test]
+fn a_barrier_is_no_commit() {
+    let (_directory, path) = new_path();
+    let store = DataStore::open(&path).unwrap();
+    // So much that a barrier is due at once.
+    store.write(b"large", &vec![1; 33 << 20]).unwrap();
+    let started = Instant::now();
+    while store.stats().barriers == 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "no barrier");
+        thread::sleep(Duration::from_millis(1));
+    }
+    store.write(b"small", b"value").unwrap();
+    store.sync().unwrap();
+    let stats = store.stats();
+    assert_eq!((stats.barriers, stats.flushed_commits, stats.largest_flush), (1, 2, 1));
 }
 
 #[test]

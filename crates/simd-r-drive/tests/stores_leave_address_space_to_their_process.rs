@@ -6,11 +6,14 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, OpenOptions};
-use support::child;
+use simd_r_drive::{DataStore, Durability, OpenOptions, StoreError};
+use support::hooks::Hooked;
+use support::{child, typed};
 
 /// For this process, and for good.
 fn limit_address_space(bytes: u64) {
@@ -77,25 +80,98 @@ fn four_small_stores_leave_most_of_a_gibibyte() {
     }
 }
 
-#[test]
-#[ignore = "a process that another test starts"]
-fn process_with_less_space_than_a_map_wishes() {
-    let Some((directory, _)) = child::orders() else { return };
-    let path = directory.join("store.srd");
-    let store = DataStore::open(&path).unwrap();
-    store.write(b"large", &vec![1; 64 << 20]).unwrap();
-    store.close().unwrap();
-    drop(store);
-    // Enough for the file, not for twice the file.
-    let left = 120 << 20;
-    limit_address_space(used() + left);
-    let store = DataStore::open(&path).unwrap();
-    assert_eq!(store.read(b"large").unwrap().unwrap().len(), 64 << 20);
-    allocate(32 << 20);
+/// Raises the number of files that this process may open, as far as it is allowed to.
+fn allow_files() -> u64 {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(4096, |maximum| maximum.min(4096));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).unwrap();
+    wanted
+}
+
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
 }
 
 #[test]
-fn a_large_store_that_hardly_fits_takes_no_more_than_it_needs() {
+#[ignore = "a process that another test starts"]
+fn process_with_a_thousand_stores_in_four_gibibytes() {
+    let Some((directory, interval)) = child::orders() else { return };
+    if allow_files() < 1100 {
+        return;
+    }
+    limit_address_space(4 << 30);
+    let mut options = OpenOptions::new().create(true).file_system(Hooked::without_flushes());
+    if interval == "interval" {
+        options = options.durability(Durability::Interval(Duration::from_millis(20)));
+    }
+    let before = threads();
+    let stores = open(&directory, 1000, &options);
+    // All of them are flushed, in the background.
+    let started = Instant::now();
+    let mut most_threads = 0;
+    while stores.iter().any(|store| store.stats().flushes == 0) {
+        assert!(started.elapsed() < Duration::from_secs(60), "a store is never flushed");
+        most_threads = most_threads.max(threads() - before);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(most_threads < 50, "{most_threads} threads flush a thousand stores");
+    allocate(1 << 30);
+    for (number, store) in (0_u32..).zip(&stores) {
+        assert_eq!(store.read(b"key").unwrap().unwrap(), number.to_le_bytes().as_slice());
+        store.write(b"key", b"newer").unwrap();
+    }
+    drop(stores);
+    // Nothing is left to do.
+    let started = Instant::now();
+    while threads() > before {
+        assert!(started.elapsed() < Duration::from_secs(60), "{} threads are left", threads());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Each store once had a thread and a map of gigabytes.
+#[test]
+fn a_thousand_small_stores_leave_most_of_four_gibibytes() {
+    for interval in ["process", "interval"] {
+        let directory = tempfile::tempdir().unwrap();
+        // Copies of one: creating a thousand takes a minute, for its flushes.
+        let path = |number: u32| directory.path().join(format!("{number}.srd"));
+        drop(DataStore::open(&path(0)).unwrap());
+        for number in 1..1000 {
+            fs::copy(path(0), path(number)).unwrap();
+        }
+        child::run("process_with_a_thousand_stores_in_four_gibibytes", directory.path(), interval);
+    }
+}
+
+#[test]
+#[ignore = "a process that another test starts"]
+fn process_without_space_for_a_thread() {
+    let Some((directory, _)) = child::orders() else { return };
+    let path = directory.join("store.srd");
+    let interval = OpenOptions::new().durability(Durability::Interval(Duration::from_millis(20)));
+    // Less than a stack, and enough for a map.
+    let limits = getrlimit(Resource::As);
+    limit_address_space(used() + (1800 << 10));
+    let error = interval.open(&path).unwrap_err();
+    assert!(matches!(typed(&error), StoreError::NoFlushThread { .. }), "{error:?}");
+    assert!(error.to_string().contains("another durability"), "{error}");
+    // Without a promise there is nothing to break.
+    let store = DataStore::open(&path).unwrap();
+    store.write(b"key", b"newer").unwrap();
+    store.sync().unwrap();
+    drop(store);
+    setrlimit(Resource::As, limits).unwrap();
+    let store = interval.open(&path).unwrap();
+    assert_eq!(store.read(b"key").unwrap().unwrap(), b"newer".as_slice());
+}
+
+/// It once went on without one, and flushed every 64 MiB.
+#[test]
+fn a_store_that_cannot_have_the_thread_that_it_needs_does_not_open() {
     let directory = tempfile::tempdir().unwrap();
-    child::run("process_with_less_space_than_a_map_wishes", directory.path(), "");
+    let store = DataStore::open(&directory.path().join("store.srd")).unwrap();
+    store.write(b"key", b"value").unwrap();
+    drop(store);
+    child::run("process_without_space_for_a_thread", directory.path(), "");
 }

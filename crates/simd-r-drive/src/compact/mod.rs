@@ -165,7 +165,7 @@ impl DataStore {
             writer.poison(PoisonCause::SyncFailed);
             return Err(error);
         }
-        shared.flush.advance(writer.commits());
+        shared.flush.advance(writer.progress());
         drop(writer);
         placed.remove_displaced();
         Ok(CompactionReport { bytes_before, bytes_after, locked_bytes })
