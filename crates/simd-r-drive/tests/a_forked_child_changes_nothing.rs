@@ -175,7 +175,7 @@ fn forking_process_whose_stores_are_flushed() {
         store.write(b"key", b"newer").unwrap();
         thread::sleep(Duration::from_millis(number / 2));
         assert!(forked(|| {
-            let own = options.open(&path.with_extension(number.to_string())).unwrap();
+            let own = options.open(path.with_extension(number.to_string())).unwrap();
             own.write(b"key", b"value").unwrap();
             is_flushed(&own) && own.close().is_ok()
         }));
