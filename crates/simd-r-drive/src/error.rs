@@ -127,6 +127,11 @@ pub enum StoreError {
         /// Where an entry should end in bytes.
         offset: u64,
     },
+    /// A compaction or a checkpoint was asked for within one: by its callback, or by a subscriber to its events.
+    #[error(
+        "this thread is at a compaction or a checkpoint of the store; ask for another when that is over"
+    )]
+    WithinMaintenance,
     /// A store at [`Durability::Interval`](crate::Durability::Interval) needs a thread that flushes it.
     #[error(
         "the thread that flushes the store in time cannot be started: {source}; raise the limits on threads and \
@@ -160,6 +165,7 @@ impl StoreError {
             | Self::BackupDiverged { .. } => io::ErrorKind::AlreadyExists,
             Self::CursorExpired => io::ErrorKind::NotFound,
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
+            Self::WithinMaintenance => io::ErrorKind::Deadlock,
             Self::NoFlushThread { source } => source.kind(),
         }
     }

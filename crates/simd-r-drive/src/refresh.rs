@@ -1,13 +1,14 @@
 //! Readers of a store that another process, or another handle, writes.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::events;
 use crate::generation::Generation;
 use crate::open::{self, Point, advance, newer_index, read_checkpoints};
+use crate::quiet_mutex::QuietMutex;
 use crate::store::DataStore;
 
 /// Shortest and longest pause between two looks at the file while waiting for a change.
@@ -36,7 +37,7 @@ impl DataStore {
     /// Threads that refresh at the same time do so one after the other. Reads go on.
     pub fn refresh(&self) -> io::Result<bool> {
         let Some(follower) = &self.shared.follower else { return Ok(false) };
-        let mut position = follower.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut position = follower.lock();
         let generation = self.shared.current.load_full();
         generation.refuse_damage()?;
         let before = *position;
@@ -105,4 +106,4 @@ impl DataStore {
 }
 
 /// Where a reader is in the log that it follows.
-pub(crate) type Follower = std::sync::Mutex<Point>;
+pub(crate) type Follower = QuietMutex<Point>;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use simd_r_drive_writer::WriteError;
@@ -15,8 +15,10 @@ use crate::error::StoreError;
 use crate::events;
 use crate::flush::{Flush, Progress};
 use crate::generation::{Generation, Totals};
+use crate::maintenance::Maintenance;
 use crate::options::OpenOptions;
 use crate::pace::Pace;
+use crate::quiet_mutex::{QuietGuard, QuietMutex};
 use crate::refresh::Follower;
 use crate::writer::Writer;
 
@@ -34,12 +36,12 @@ pub(crate) struct Shared {
     pub(crate) options: OpenOptions,
     pub(crate) current: ArcSwap<Generation>,
     /// `None` if the store is open read-only.
-    pub(crate) writer: Option<Mutex<Writer>>,
+    pub(crate) writer: Option<QuietMutex<Writer>>,
     /// Where a read-only store is in the log that it follows; `None` if the store is open for writing.
     pub(crate) follower: Option<Follower>,
     /// Held by the compaction, or the checkpoint, that runs.
-    pub(crate) maintenance: Mutex<()>,
-    pub(crate) checkpoints: Checkpoints,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) pace: Pace,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
@@ -53,20 +55,20 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`WriteError::ForeignProcess`], [`WriteError::Poisoned`].
-    pub(crate) fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+    pub(crate) fn writer(&self) -> io::Result<QuietGuard<'_, Writer>> {
         let writer = self.lock_writer()?;
         writer.check()?;
         Ok(writer)
     }
 
     /// The writer's lock, even if it takes no more writes.
-    pub(crate) fn lock_writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+    pub(crate) fn lock_writer(&self) -> io::Result<QuietGuard<'_, Writer>> {
         let Some(writer) = &self.writer else {
             return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
         };
         self.check_process()?;
         // A panic of another thread leaves the writer in a state that it repairs itself.
-        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(writer.lock())
     }
 
     /// What readers see now: a list of layers, and a tail that it answers for.
@@ -107,7 +109,7 @@ impl Shared {
     ///
     /// # Errors
     /// Those of the flush, at [`Durability::Sync`].
-    pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
+    pub(crate) fn after_commit(self: &Arc<Self>, writer: QuietGuard<'_, Writer>) -> io::Result<()> {
         let append = writer.progress().appends;
         let commit_len = writer.commit_len();
         let distance = writer.barrier_distance();

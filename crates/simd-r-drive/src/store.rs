@@ -4,19 +4,20 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::WriteError;
 
 use crate::background::Background;
-use crate::checkpoint::Checkpoints;
 use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
+use crate::maintenance::Maintenance;
 use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
 use crate::pace::Pace;
+use crate::quiet_mutex::QuietMutex;
 use crate::shared::Shared;
 use crate::stats::StoreStats;
 use crate::writer::Writer;
@@ -86,7 +87,7 @@ impl DataStore {
     ) -> io::Result<Self> {
         let generation = Arc::new(opened.generation);
         let writer = match opened.writable {
-            Some(resume) => Some(Mutex::new(Writer::new(Arc::clone(&generation), resume)?)),
+            Some(resume) => Some(QuietMutex::new(Writer::new(Arc::clone(&generation), resume)?)),
             None => None,
         };
         let shared = Shared {
@@ -95,10 +96,10 @@ impl DataStore {
             current: ArcSwap::new(generation),
             // A nested store has no path, and never changes.
             follower: (writer.is_none() && !path.as_os_str().is_empty())
-                .then(|| Mutex::new(opened.tail)),
+                .then(|| QuietMutex::new(opened.tail)),
             writer,
-            maintenance: Mutex::default(),
-            checkpoints: Checkpoints::default(),
+            maintenance: Maintenance::default(),
+            checkpoints: Arc::default(),
             pace: Pace::default(),
             flush: Flush::default(),
             background: Arc::new(background),

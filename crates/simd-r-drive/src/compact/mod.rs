@@ -12,7 +12,7 @@ mod copy;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::{PoisonCause, Replacement};
@@ -22,6 +22,7 @@ pub(crate) use self::copy::FLUSH_DISTANCE;
 use crate::events;
 use crate::generation::Generation;
 use crate::open::{new_file, next_identity};
+use crate::quiet_mutex::QuietGuard;
 use crate::shared::Shared;
 use crate::store::DataStore;
 use crate::writer::Writer;
@@ -106,7 +107,7 @@ impl DataStore {
         mut progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
     ) -> io::Result<CompactionReport> {
         let shared = &*self.shared;
-        let _one_at_a_time = shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = shared.maintenance.begin()?;
         let source = shared.writer()?.generation();
         let bytes_before = source.publication.tail();
         let (target, replacement) = create_target(shared, &source)?;
@@ -183,7 +184,7 @@ impl Compaction<'_> {
         &mut self,
         shared: &'s Shared,
         mut done: u64,
-    ) -> io::Result<(MutexGuard<'s, Writer>, u64)> {
+    ) -> io::Result<(QuietGuard<'s, Writer>, u64)> {
         let pace = shared.pace.take();
         let mut left_before = u64::MAX;
         let mut round = 0;
