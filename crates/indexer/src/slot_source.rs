@@ -67,6 +67,13 @@ pub trait SlotSource {
 
 /// A log that can be read as a whole, where an index in it is damaged.
 pub trait RebuildSource: SlotSource {
+    /// What it does while the index holds a lock.
+    type UnderLock;
+
+    /// Called before a lock is taken under which [`rebuild`](RebuildSource::rebuild) runs; the result is dropped when
+    /// the lock is free again. Whoever would wait for the lock must not be waited for in between.
+    fn under_lock(&self) -> Self::UnderLock;
+
     /// An index of all slots that end at or below `tail`, from the log alone.
     ///
     /// # Errors

@@ -186,15 +186,22 @@ pub enum StoreError {
     },
     /// What a crash left beyond the last commit has to be saved before anything is written, and cannot be.
     #[error(
-        "{bytes} bytes beyond the last commit of {path} cannot be saved to a file beside it, which must be done \
-         before anything is written; make room, or let the directory be written to, and try again"
+        "{bytes} bytes beyond the last commit of {path} cannot be saved to a file beside it ({source}), which must be \
+         done before anything is written; make room, or let the directory be written to, and try again"
     )]
     RemainsNotSaved {
         /// The store's path.
         path: PathBuf,
         /// How many bytes.
         bytes: u64,
+        /// Why not.
+        source: io::Error,
     },
+    /// A compaction or a checkpoint was asked for within one: by its callback, or by a subscriber to its events.
+    #[error(
+        "this thread is at a compaction or a checkpoint of the store; ask for another when that is over"
+    )]
+    WithinMaintenance,
     /// A store at [`Durability::Interval`](crate::Durability::Interval) needs a thread that flushes it.
     #[error(
         "the thread that flushes the store in time cannot be started: {source}; raise the limits on threads and \
@@ -232,8 +239,9 @@ impl StoreError {
             | Self::ReplacedByOlder { .. }
             | Self::Overwritten { .. } => io::ErrorKind::InvalidData,
             Self::ReaderUsesStore => io::ErrorKind::Deadlock,
-            Self::RemainsNotSaved { .. } => io::ErrorKind::StorageFull,
+            Self::RemainsNotSaved { source, .. } => source.kind(),
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
+            Self::WithinMaintenance => io::ErrorKind::Deadlock,
             Self::NoFlushThread { source } => source.kind(),
         }
     }

@@ -3,6 +3,12 @@
 //! With the feature `tracing`, each function here is an event of that crate, with the target `simd_r_drive`; while
 //! a program has no subscriber, `tracing` hands them to `log`. Without the feature, failures that no caller is told
 //! of go to `log`, and everything else compiles to nothing.
+//!
+//! Whoever is told may use the store: what is told under a lock is told when the lock is free; see
+//! [`QuietMutex`](crate::quiet_mutex::QuietMutex). Only the maintenance lock is held meanwhile, which the thread of a
+//! compaction or checkpoint cannot ask for again.
+
+mod deferral;
 
 use std::fmt::Display;
 use std::io;
@@ -11,23 +17,60 @@ use std::path::Path;
 use simd_r_drive_entry_handle::FormatError;
 use simd_r_drive_writer::PoisonCause;
 
+pub(crate) use self::deferral::{Deferral, defer};
 use crate::compact::{CompactionProgress, CompactionReport};
 use crate::open::RecoveryReport;
 
-/// Emits an event: its level and message, fields that are shown as text, and after the semicolon figures.
+/// Emits an event: its level and message, fields that are shown as text, and after the semicolon figures. While this
+/// thread holds a lock, the event waits, if anybody wants it.
 macro_rules! event {
     ($level:ident, $message:literal $(, $text:ident = $shown:expr)* $(; $($figure:ident = $value:expr),+)?) => {
         #[cfg(feature = "tracing")]
+        if !deferral::is_deferring() {
+            emit!($level, $message $(, $text = $shown)* $(; $($figure = $value),+)?);
+        } else if is_wanted!($level) {
+            $(let $text = $shown.to_string();)*
+            $($(let $figure = $value;)+)?
+            deferral::emit_later(move || {
+                emit!($level, $message $(, $text = $text)* $(; $($figure = $figure),+)?);
+            });
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = ($(&$shown,)* $($($value,)+)?);
+    };
+}
+
+#[cfg(feature = "tracing")]
+macro_rules! emit {
+    ($level:ident, $message:literal $(, $text:ident = $shown:expr)* $(; $($figure:ident = $value:expr),+)?) => {
         tracing::event!(
             target: "simd_r_drive",
             tracing::Level::$level,
             $($text = %$shown,)*
             $($($figure = $value,)+)?
             $message
-        );
-        #[cfg(not(feature = "tracing"))]
-        let _ = ($(&$shown,)* $($($value,)+)?);
+        )
     };
+}
+
+/// Whether a subscriber wants an event, or `log`, which gets it while there is none.
+#[cfg(feature = "tracing")]
+macro_rules! is_wanted {
+    ($level:ident) => {
+        tracing::enabled!(target: "simd_r_drive", tracing::Level::$level)
+            || log::log_enabled!(target: "simd_r_drive", log_level(tracing::Level::$level))
+    };
+}
+
+#[cfg(feature = "tracing")]
+fn log_level(level: tracing::Level) -> log::Level {
+    match level {
+        tracing::Level::ERROR => log::Level::Error,
+        tracing::Level::WARN => log::Level::Warn,
+        tracing::Level::INFO => log::Level::Info,
+        tracing::Level::DEBUG => log::Level::Debug,
+        tracing::Level::TRACE => log::Level::Trace,
+    }
 }
 
 /// Emits an event that must reach somebody even without the feature.
@@ -36,7 +79,23 @@ macro_rules! failure {
         #[cfg(feature = "tracing")]
         event!($level, $message $(, $text = $shown)*);
         #[cfg(not(feature = "tracing"))]
-        log::$log!(concat!($message, $(" ", stringify!($text), "={}"),*), $($shown),*);
+        if !deferral::is_deferring() {
+            write_log!($log, $message $(, $text = $shown)*);
+        } else if log::log_enabled!(log::Level::$log) {
+            $(let $text = $shown.to_string();)*
+            deferral::emit_later(move || write_log!($log, $message $(, $text = $text)*));
+        }
+    };
+}
+
+#[cfg(not(feature = "tracing"))]
+macro_rules! write_log {
+    ($log:ident, $message:literal $(, $text:ident = $shown:expr)*) => {
+        log::log!(
+            log::Level::$log,
+            concat!($message, $(" ", stringify!($text), "={}"),*),
+            $($shown),*
+        )
     };
 }
 
@@ -74,7 +133,7 @@ pub(crate) fn cut(path: &Path, saved_to: &Path, tail: u64, bytes: u64) {
 pub(crate) fn remains_not_saved(path: &Path, error: &io::Error) {
     failure!(
         WARN,
-        warn,
+        Warn,
         "cannot save the bytes beyond the last commit, which have to be cut off before anything is written",
         path = path.display(),
         error = error
@@ -91,7 +150,7 @@ pub(crate) fn orphans_not_removed(path: &Path, error: &io::Error) {
 
 /// What is written is lost when the store is closed.
 pub(crate) fn deleted(path: &Path) {
-    failure!(ERROR, error, "the store's file has been deleted", path = path.display());
+    failure!(ERROR, Error, "the store's file has been deleted", path = path.display());
 }
 
 pub(crate) fn flushed(path: &Path, commit: u64) {
@@ -107,16 +166,16 @@ pub(crate) fn checkpoint_written(path: &Path, end: u64, table_bytes: u64) {
 
 /// The index stays in memory, and the next open takes longer.
 pub(crate) fn checkpoint_failed(error: &io::Error) {
-    failure!(WARN, warn, "cannot write the index to the file", error = error);
+    failure!(WARN, Warn, "cannot write the index to the file", error = error);
 }
 
 /// A reader goes on with what it has in memory.
 pub(crate) fn index_not_adopted(error: &io::Error) {
-    failure!(WARN, warn, "cannot read the index that the writer has made", error = error);
+    failure!(WARN, Warn, "cannot read the index that the writer has made", error = error);
 }
 
 pub(crate) fn space_not_given_back(error: &io::Error) {
-    failure!(WARN, warn, "cannot give back the space of an old index", error = error);
+    failure!(WARN, Warn, "cannot give back the space of an old index", error = error);
 }
 
 pub(crate) fn barrier_written(path: &Path, tail: u64) {
@@ -125,7 +184,7 @@ pub(crate) fn barrier_written(path: &Path, tail: u64) {
 
 /// The store is closed without one.
 pub(crate) fn barrier_not_written(error: &io::Error) {
-    failure!(WARN, warn, "cannot write the last barrier of a store that is closed", error = error);
+    failure!(WARN, Warn, "cannot write the last barrier of a store that is closed", error = error);
 }
 
 pub(crate) fn poisoned(cause: PoisonCause) {
@@ -171,7 +230,7 @@ pub(crate) fn damage_found(error: &FormatError) {
 pub(crate) fn unasked_flush_failed(path: &Path, error: &io::Error) {
     failure!(
         ERROR,
-        error,
+        Error,
         "a flush that nobody waits for failed",
         path = path.display(),
         error = error
@@ -179,15 +238,15 @@ pub(crate) fn unasked_flush_failed(path: &Path, error: &io::Error) {
 }
 
 pub(crate) fn thread_not_started(error: &io::Error) {
-    failure!(WARN, warn, "a thread that flushes stores cannot be started", error = error);
+    failure!(WARN, Warn, "a thread that flushes stores cannot be started", error = error);
 }
 
 /// In `drop`, which cannot return the error.
 pub(crate) fn close_failed(path: &Path, error: &io::Error) {
-    failure!(ERROR, error, "closing a store failed", path = path.display(), error = error);
+    failure!(ERROR, Error, "closing a store failed", path = path.display(), error = error);
 }
 
 /// In an iterator, whose `next` cannot return the error.
 pub(crate) fn iteration_failed(error: &dyn Display) {
-    failure!(ERROR, error, "an iteration ends early", error = error);
+    failure!(ERROR, Error, "an iteration ends early", error = error);
 }

@@ -5,6 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use simd_r_drive_writer::{PoisonCause, WriteError};
 
+use crate::events;
+
 /// Which commits are on the medium. What is appended is counted, since compaction changes offsets.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
@@ -77,6 +79,8 @@ impl Flush {
         state.is_running = true;
         state.counts.flushes += 1;
         drop(state);
+        // Until it no longer runs: a subscriber that writes would wait for it.
+        let _events = events::defer();
         let running = Running { flush: self, result: None, is_counted: true };
         running.finish(flush())
     }
@@ -93,6 +97,7 @@ impl Flush {
         }
         state.is_running = true;
         drop(state);
+        let _events = events::defer();
         let running = Running { flush: self, result: None, is_counted: false };
         running.finish(flush())
     }

@@ -17,7 +17,7 @@ use simd_r_drive_writer::StoreFile;
 use crate::counts::Counts;
 pub(crate) use crate::counts::Totals;
 use crate::damage::DamageMap;
-use crate::events;
+use crate::events::{self, Deferral};
 use crate::open::{rebuild, slot_hash};
 use crate::publication::{Publication, TailLimit};
 
@@ -235,6 +235,12 @@ impl SlotSource for LogFile {
 }
 
 impl RebuildSource for LogFile {
+    type UnderLock = Deferral;
+
+    fn under_lock(&self) -> Deferral {
+        events::defer()
+    }
+
     fn rebuild(&self, tail: u64) -> io::Result<KeyIndexer> {
         rebuild(self, tail)
     }

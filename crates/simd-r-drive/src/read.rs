@@ -78,9 +78,11 @@ impl DataStore {
         map.map_or(std::ptr::null(), |map| map.as_ptr())
     }
 
-    /// How many bytes a compaction would free: those of slots that hold no live value.
+    /// How many bytes a compaction would free: those of slots that hold no live value, and of old tables of the index.
+    ///
+    /// Costs a look at each table that was written since the last compaction.
     pub fn estimate_compaction_savings(&self) -> u64 {
-        self.generation().totals().dead_bytes
+        self.generation().dead_bytes()
     }
 }
 

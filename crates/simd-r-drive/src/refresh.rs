@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::open::{
     self, Advanced, Direction, Opened, Point, WindowReader, advance, is_format_error, newer_index,
     read_checkpoints,
 };
+use crate::quiet_mutex::QuietMutex;
 use crate::store::DataStore;
 
 /// Shortest and longest pause between two looks at the file while waiting for a change.
@@ -52,7 +53,7 @@ impl DataStore {
         else {
             return Ok(false);
         };
-        let mut position = follower.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut position = follower.lock();
         let generation = self.shared.current.load_full();
         generation.refuse_damage()?;
         self.refuse_overwritten(&generation, *position)?;
@@ -174,4 +175,4 @@ fn has_point(generation: &Generation, point: Point) -> io::Result<bool> {
 }
 
 /// Where a reader is in the log that it follows.
-pub(crate) type Follower = std::sync::Mutex<Point>;
+pub(crate) type Follower = QuietMutex<Point>;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use simd_r_drive_writer::{Location, WriteError};
@@ -16,8 +16,10 @@ use crate::error::StoreError;
 use crate::events;
 use crate::flush::{Flush, Progress};
 use crate::generation::{Generation, Totals};
+use crate::maintenance::Maintenance;
 use crate::options::OpenOptions;
 use crate::pace::Pace;
+use crate::quiet_mutex::{QuietGuard, QuietMutex};
 use crate::refresh::Follower;
 use crate::sized_stream::refuse_reader_of;
 use crate::stats::NameState;
@@ -42,12 +44,12 @@ pub(crate) struct Shared {
     pub(crate) options: OpenOptions,
     pub(crate) current: ArcSwap<Generation>,
     /// `None` if the store is open read-only.
-    pub(crate) writer: Option<Mutex<Writer>>,
+    pub(crate) writer: Option<QuietMutex<Writer>>,
     /// Where a read-only store is in the log that it follows; `None` if the store is open for writing.
     pub(crate) follower: Option<Follower>,
     /// Held by the compaction, or the checkpoint, that runs.
-    pub(crate) maintenance: Mutex<()>,
-    pub(crate) checkpoints: Checkpoints,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) pace: Pace,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
@@ -62,7 +64,7 @@ impl Shared {
     /// # Errors
     /// [`StoreError::ReadOnly`], [`WriteError::ForeignProcess`], [`WriteError::Poisoned`],
     /// [`StoreError::RemainsNotSaved`].
-    pub(crate) fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+    pub(crate) fn writer(&self) -> io::Result<QuietGuard<'_, Writer>> {
         let mut writer = self.lock_writer()?;
         writer.check()?;
         if let Some(location) = &self.location {
@@ -72,14 +74,14 @@ impl Shared {
     }
 
     /// The writer's lock, even if it takes no more writes.
-    pub(crate) fn lock_writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
+    pub(crate) fn lock_writer(&self) -> io::Result<QuietGuard<'_, Writer>> {
         let Some(writer) = &self.writer else {
             return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
         };
         self.check_process()?;
         refuse_reader_of(self)?;
         // A panic of another thread leaves the writer in a state that it repairs itself.
-        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(writer.lock())
     }
 
     /// What readers see now: a list of layers, and a tail that it answers for.
@@ -120,7 +122,7 @@ impl Shared {
     ///
     /// # Errors
     /// Those of the flush, and [`StoreError::Deleted`], at [`Durability::Sync`].
-    pub(crate) fn after_commit(self: &Arc<Self>, writer: MutexGuard<'_, Writer>) -> io::Result<()> {
+    pub(crate) fn after_commit(self: &Arc<Self>, writer: QuietGuard<'_, Writer>) -> io::Result<()> {
         let append = writer.progress().appends;
         let commit_len = writer.commit_len();
         let distance = writer.barrier_distance();

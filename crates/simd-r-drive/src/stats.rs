@@ -16,6 +16,8 @@ pub struct StoreStats {
     pub dead_slots: u64,
     /// Bytes of those slots.
     pub dead_bytes: u64,
+    /// Bytes of tables of the index in the file that are no longer in use. Compaction frees them too.
+    pub superseded_index_bytes: u64,
     /// End of the last published entry, in bytes.
     pub tail: u64,
     /// Length of the file in bytes, with the space that is allocated ahead of the tail.
@@ -89,7 +91,6 @@ pub enum NameState {
 /// What the writer knows beyond what readers see.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WriterCounts {
-    pub(crate) allocated_bytes: u64,
     pub(crate) barriers: u64,
     pub(crate) checkpoints: u64,
 }
@@ -108,8 +109,9 @@ impl StoreStats {
             live_keys,
             dead_slots,
             dead_bytes,
+            superseded_index_bytes: generation.superseded_index_bytes(),
             tail,
-            allocated_bytes: writer.allocated_bytes.max(tail),
+            allocated_bytes: generation.file.len().map_or(tail, |len| len.max(tail)),
             alignment: generation.layout.alignment().bytes(),
             store_id: generation.identity.store_id,
             index_hashes: index.live_hashes,

@@ -4,22 +4,23 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::{Location, Placed, WriteError};
 
 use crate::background::Background;
-use crate::checkpoint::Checkpoints;
 #[cfg(doc)]
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
+use crate::maintenance::Maintenance;
 use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
 use crate::pace::Pace;
+use crate::quiet_mutex::QuietMutex;
 use crate::shared::Shared;
 use crate::stats::StoreStats;
 use crate::writer::Writer;
@@ -91,7 +92,7 @@ impl DataStore {
     ) -> io::Result<Self> {
         let generation = Arc::new(opened.generation);
         let writer = match opened.writable {
-            Some(resume) => Some(Mutex::new(Writer::new(Arc::clone(&generation), resume)?)),
+            Some(resume) => Some(QuietMutex::new(Writer::new(Arc::clone(&generation), resume)?)),
             None => None,
         };
         let shared = Shared {
@@ -99,12 +100,13 @@ impl DataStore {
             options: options.clone(),
             current: ArcSwap::new(generation),
             // A nested store has no file of its own, and never changes.
-            follower: (writer.is_none() && location.is_some()).then(|| Mutex::new(opened.tail)),
+            follower: (writer.is_none() && location.is_some())
+                .then(|| QuietMutex::new(opened.tail)),
             location,
             is_deleted: AtomicBool::new(false),
             writer,
-            maintenance: Mutex::default(),
-            checkpoints: Checkpoints::default(),
+            maintenance: Maintenance::default(),
+            checkpoints: Arc::default(),
             pace: Pace::default(),
             flush: Flush::default(),
             background: Arc::new(background),

@@ -129,9 +129,9 @@ impl Writer {
     #[inline]
     pub(crate) fn cut_remains(&mut self, path: &Path, location: &dyn Location) -> io::Result<()> {
         let Some(remains) = self.remains else { return Ok(()) };
-        if remains.cut(path, location, &*self.generation.file)?.is_none() {
-            let bytes = remains.end - remains.start;
-            return Err(StoreError::RemainsNotSaved { path: path.to_owned(), bytes }.into());
+        if let Err(source) = remains.cut(path, location, &*self.generation.file)? {
+            let (path, bytes) = (path.to_owned(), remains.end - remains.start);
+            return Err(StoreError::RemainsNotSaved { path, bytes, source }.into());
         }
         self.remains = None;
         self.appender.trimmed()
@@ -188,11 +188,7 @@ impl Writer {
 
     /// What only the writer can count.
     pub(crate) fn counts(&self) -> WriterCounts {
-        WriterCounts {
-            allocated_bytes: self.appender.allocated(),
-            barriers: self.barriers,
-            checkpoints: self.tables.checkpoints,
-        }
+        WriterCounts { barriers: self.barriers, checkpoints: self.tables.checkpoints }
     }
 
     pub(crate) fn tail(&self) -> u64 {
@@ -396,7 +392,8 @@ impl Writer {
             // Without it the next open takes longer, and that is all.
             reserved = self.checkpoint_alone(current).inspect_err(events::checkpoint_failed).ok();
         }
-        if let Err(error) = self.append_barrier() {
+        let ends_with_barrier = self.barriers > 0 && self.barrier_distance() == 0;
+        if !ends_with_barrier && let Err(error) = self.append_barrier() {
             self.check()?;
             // The header says how far the log is flushed, too; a full disk takes no more than that.
             events::barrier_not_written(&error);
@@ -421,11 +418,15 @@ impl Writer {
     /// it. For a new file that is about to be shown.
     pub(crate) fn finish_new(&mut self, most: u64) -> io::Result<()> {
         self.flush()?;
-        let barrier_len = self.generation.layout.slot_len(Barrier::LEN, 0)?;
-        if self.tail() + barrier_len <= most {
+        if self.tail_after_barrier()? <= most {
             self.append_barrier()?;
         }
         self.write_hints(false)
+    }
+
+    /// Where the log would end after a barrier.
+    pub(crate) fn tail_after_barrier(&self) -> Result<u64, FormatError> {
+        self.appender.tail_after(self.generation.layout.slot_len(Barrier::LEN, 0)?)
     }
 
     /// Goes on in the file of `target`, which holds the same; the old one is no longer under its path.

@@ -38,6 +38,13 @@ impl OsFile {
     }
 }
 
+#[cfg(unix)]
+impl std::os::fd::AsFd for OsFile {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl StoreFile for OsFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())

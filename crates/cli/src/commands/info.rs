@@ -1,6 +1,5 @@
 //! `info`: shows how large the store is, and how it was found.
 
-use std::fs::{self, Metadata};
 use std::io::Write;
 use std::path::Path;
 
@@ -9,15 +8,12 @@ use serde_json::json;
 use simd_r_drive::utils::format_bytes;
 
 use crate::console::{Console, counted};
-use crate::failure::failure;
 use crate::key::hex;
 use crate::open;
 use crate::outcome::Outcome;
 
 pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let store = open::for_metadata(store_path)?;
-    let file =
-        fs::metadata(store_path).map_err(|error| failure("cannot look at", store_path, error))?;
     let (stats, report) = (store.stats(), store.recovery_report());
     if console.is_json {
         console.print_json(&json!({
@@ -27,8 +23,9 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
             "dead_slots": stats.dead_slots,
             "dead_bytes": stats.dead_bytes,
             "tail": stats.tail,
-            "file_bytes": file.len(),
-            "disk_bytes": disk_bytes(&file),
+            "superseded_index_bytes": stats.superseded_index_bytes,
+            "file_bytes": stats.allocated_bytes,
+            "disk_bytes": stats.disk_bytes,
             "alignment": stats.alignment,
             "index": {
                 "is_used": stats.is_index_used,
@@ -53,16 +50,16 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     writeln!(output, "store id    {}", hex(&stats.store_id))?;
     writeln!(output, "keys        {}", stats.live_keys)?;
     writeln!(output, "size        {} ({})", stats.tail, format_bytes(stats.tail))?;
-    writeln!(output, "file        {} ({})", file.len(), format_bytes(file.len()))?;
-    if let Some(bytes) = disk_bytes(&file) {
-        writeln!(output, "on disk     {bytes} ({})", format_bytes(bytes))?;
-    }
+    let file_bytes = stats.allocated_bytes;
+    writeln!(output, "file        {file_bytes} ({})", format_bytes(file_bytes))?;
+    writeln!(output, "on disk     {} ({})", stats.disk_bytes, format_bytes(stats.disk_bytes))?;
+    let dead_bytes = stats.dead_bytes + stats.superseded_index_bytes;
     writeln!(
         output,
-        "dead        {} ({}) in {}",
-        stats.dead_bytes,
-        format_bytes(stats.dead_bytes),
-        counted(stats.dead_slots, "older version")
+        "dead        {dead_bytes} ({}) in {}{}",
+        format_bytes(dead_bytes),
+        counted(stats.dead_slots, "older version"),
+        if stats.superseded_index_bytes > 0 { ", and old indexes" } else { "" }
     )?;
     writeln!(output, "alignment   {} bytes", stats.alignment)?;
     let frozen = if stats.frozen_tables == 0 {
@@ -101,16 +98,4 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     writeln!(output, "opened in   {:.3} s, {slots} read", report.duration.as_secs_f64())?;
     output.flush()?;
     Ok(Outcome::Complete)
-}
-
-/// The space that a file takes on its disk. It can be less than the file is long, where space was given back.
-#[cfg(unix)]
-fn disk_bytes(file: &Metadata) -> Option<u64> {
-    // In units of 512 bytes, whatever the file system's blocks are.
-    Some(std::os::unix::fs::MetadataExt::blocks(file) * 512)
-}
-
-#[cfg(not(unix))]
-fn disk_bytes(_: &Metadata) -> Option<u64> {
-    None
 }

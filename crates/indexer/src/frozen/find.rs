@@ -297,6 +297,7 @@ impl FrozenIndex {
         &self,
         source: &S,
     ) -> Result<&KeyIndexer, S::Error> {
+        let _until_free = source.under_lock();
         let _one_at_a_time = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = self.rebuilt.get() {
             return Ok(index);

@@ -94,6 +94,10 @@ impl SlotSource for Log {
 }
 
 impl RebuildSource for Log {
+    type UnderLock = ();
+
+    fn under_lock(&self) {}
+
     fn rebuild(&self, tail: u64) -> Result<KeyIndexer, Fault> {
         let index = KeyIndexer::new();
         for (end, slot) in self.iter().rev().filter(|(end, _)| *end <= tail) {

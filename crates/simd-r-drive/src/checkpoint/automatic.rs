@@ -2,8 +2,8 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use crate::events;
 use crate::shared::Shared;
@@ -11,24 +11,42 @@ use crate::shared::Shared;
 /// The checkpoints that a store makes by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
+    /// Whether there is one, or its thread is about to start. Goes back to `false` under the lock of `thread`.
     is_running: AtomicBool,
     is_cancelled: AtomicBool,
     /// After a failure: not before so many writes.
     not_before: AtomicU64,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The thread that makes one. It is not joined: until it is, a thread that has ended keeps its stack.
+    thread: Mutex<Option<ThreadId>>,
+    ended: Condvar,
 }
 
 impl Checkpoints {
     /// Ends the one that is under way, and waits for its thread.
     pub(crate) fn stop(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The last reference to a store may be dropped by its own thread.
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
-        {
-            let _ = thread.join();
+        let mut thread = self.thread();
+        // A store may be closed by that very thread, if a subscriber to its events does so.
+        while self.is_running.load(Ordering::Relaxed) && *thread != Some(thread::current().id()) {
+            thread = self.ended.wait(thread).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A checkpoint that is under way, or about to start.
+struct Running(Arc<Checkpoints>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut thread = self.0.thread();
+        *thread = None;
+        self.0.is_running.store(false, Ordering::Relaxed);
+        drop(thread);
+        self.0.ended.notify_all();
     }
 }
 
@@ -41,20 +59,18 @@ impl Shared {
         {
             return;
         }
-        let weak = Arc::downgrade(self);
+        let (running, weak) = (Running(Arc::clone(checkpoints)), Arc::downgrade(self));
         let run = move || {
+            // Dropped last: the store is given back before anybody who closes it is told that this is over.
+            let running = running;
+            *running.0.thread() = Some(thread::current().id());
             if let Some(shared) = weak.upgrade() {
                 shared.run_checkpoint(unfrozen);
             }
         };
-        let mut thread = checkpoints.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        match thread::Builder::new().name("simd-r-drive-index".into()).spawn(run) {
-            Ok(handle) => *thread = Some(handle),
-            Err(error) => {
-                events::checkpoint_failed(&error);
-                checkpoints.not_before.store(unfrozen.saturating_mul(2), Ordering::Relaxed);
-                checkpoints.is_running.store(false, Ordering::Relaxed);
-            }
+        if let Err(error) = thread::Builder::new().name("simd-r-drive-index".into()).spawn(run) {
+            checkpoints.not_before.store(unfrozen.saturating_mul(2), Ordering::Relaxed);
+            events::checkpoint_failed(&error);
         }
     }
 
@@ -70,16 +86,11 @@ impl Shared {
             }
         };
         checkpoints.not_before.store(not_before, Ordering::Relaxed);
-        checkpoints.is_running.store(false, Ordering::Relaxed);
     }
 
     fn checkpoint_if_alone(&self) -> io::Result<()> {
-        let _one_at_a_time = match self.maintenance.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
-            // A compaction makes one.
-            Err(TryLockError::WouldBlock) => return Ok(()),
-        };
+        // A compaction makes one.
+        let Some(_one_at_a_time) = self.maintenance.try_begin() else { return Ok(()) };
         self.checkpoint_and_merge(&self.checkpoints.is_cancelled)
     }
 }

@@ -15,9 +15,9 @@
 mod automatic;
 mod reserved;
 mod steps;
+mod superseded_tables;
 
 use std::io;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use simd_r_drive_indexer::{LayeredIndex, Merging};
@@ -58,6 +58,8 @@ impl DataStore {
     ///
     /// # Errors
     /// The operating system's. The index in memory, and the one in the file before, are then used as they were.
+    /// [`StoreError::WithinMaintenance`](crate::StoreError::WithinMaintenance) within the callback of a compaction, or
+    /// a subscriber to its events.
     ///
     /// # Locking
     /// The writer's lock is taken twice, each time for as long as a small commit takes. Checkpoints and compactions run
@@ -80,7 +82,7 @@ fn unless(is_cancelled: &AtomicBool) -> io::Result<()> {
 impl Shared {
     fn checkpoint(&self) -> io::Result<()> {
         self.check_process()?;
-        let _one_at_a_time = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.maintenance.begin()?;
         self.write_layers(Merging::Always, 0, &AtomicBool::new(false))
     }
 

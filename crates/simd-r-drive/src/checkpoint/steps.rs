@@ -5,17 +5,18 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::FormatError;
-use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
+use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_indexer::{BuiltTable, FrozenIndex, Merging, TablePlan};
 
 use super::Reserved;
 use super::reserved::NeededTables;
-use crate::generation::Generation;
+use crate::generation::{Generation, Totals};
+use crate::open::SPARSE_GAP;
 use crate::plan::Delta;
 use crate::writer::Writer;
 
-/// With fewer writes since the last checkpoint, closing makes none: replaying them takes no time to speak of.
-const CLOSE_MIN: u64 = 4096;
+/// If opening would read fewer bytes of what was written since the last checkpoint, closing makes none (256 KiB).
+const CLOSE_MIN_READ: u64 = 256 << 10;
 
 /// The tables in a log, as the writer knows them.
 #[derive(Debug)]
@@ -39,12 +40,23 @@ impl Tables {
 }
 
 impl Writer {
-    /// Whether a file that is closed, or will be, is worth a checkpoint: because reading what was written since the last
-    /// one would take longer, or because all look-ups will be faster when its tables are merged.
+    /// Whether a file that is closed, or will be, is worth a checkpoint: because opening it would read much without
+    /// one, or because all look-ups will be faster when its tables are merged.
     pub(crate) fn is_worth_checkpoint(&self) -> bool {
         let index = &self.generation_ref().index;
         // Pending: closing ends the checkpoint that is under way, and what it was to write counts too.
-        index.pending() >= CLOSE_MIN || index.frozen().len() > 2
+        index.pending() > 0 && self.read_by_opening() >= CLOSE_MIN_READ || index.frozen().len() > 2
+    }
+
+    /// About how many bytes opening reads of what was written since the last checkpoint: all, or where slots are
+    /// large, a page of each.
+    fn read_by_opening(&self) -> u64 {
+        let header_len = self.generation_ref().layout.header_len();
+        let since = self.tail().saturating_sub(self.tables.index_end.max(header_len));
+        let Totals { live_keys, dead_slots, .. } = self.totals();
+        let slots = live_keys.saturating_add(dead_slots).max(1);
+        let mean_len = (self.tail().saturating_sub(header_len) / slots).max(1);
+        if mean_len < SPARSE_GAP { since } else { since / mean_len * PAGE_SIZE as u64 }
     }
 
     /// Where the log would end after a checkpoint.

@@ -12,7 +12,7 @@ mod copy;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
@@ -22,6 +22,7 @@ pub(crate) use self::copy::FLUSH_DISTANCE;
 use crate::events;
 use crate::generation::Generation;
 use crate::open::{new_file, next_identity, remove_orphans};
+use crate::quiet_mutex::QuietGuard;
 use crate::shared::Shared;
 use crate::store::DataStore;
 use crate::writer::Writer;
@@ -114,7 +115,7 @@ impl DataStore {
         mut progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
     ) -> io::Result<CompactionReport> {
         let shared = &*self.shared;
-        let _one_at_a_time = shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = shared.maintenance.begin()?;
         let source = shared.writer()?.generation();
         let bytes_before = source.publication.tail();
         let Some(location) = &shared.location else {
@@ -138,8 +139,10 @@ impl DataStore {
         let locked_bytes = writer.tail() - done;
         compaction.progress = None;
         compaction.catch_up(done, writer.tail())?;
-        if compaction.target.tail() >= writer.tail() {
-            // Nothing was dead. What a new file would be, this one is too: flushed.
+        let is_in_vain = writer.totals().dead_slots == 0
+            && compaction.target.tail_after_barrier()? >= writer.tail();
+        if is_in_vain || compaction.target.tail() >= writer.tail() {
+            // What the new file would be, this one is too: flushed.
             let bytes_after = writer.tail();
             drop(writer);
             shared.sync()?;
@@ -171,18 +174,18 @@ impl DataStore {
         Ok(CompactionReport { bytes_before, bytes_after, locked_bytes })
     }
 
-    /// Compacts the store if dead bytes make up at least `dead_share` (0 to 1) of its entries and are at least
-    /// `min_bytes`. Returns whether it did.
+    /// Compacts the store if dead bytes, those of [`DataStore::estimate_compaction_savings`], make up at least
+    /// `dead_share` (0 to 1) of its log and are at least `min_bytes`. Returns whether it did.
     ///
     /// # Errors
     /// As [`DataStore::compact`].
     pub fn compact_if(&self, dead_share: f64, min_bytes: u64) -> io::Result<bool> {
         let generation = self.generation();
-        let totals = generation.totals();
-        let log_len = totals.tail - generation.layout.header_len();
+        let dead_bytes = generation.dead_bytes();
+        let log_len = generation.publication.tail() - generation.layout.header_len();
         drop(generation);
-        let is_worth_it = totals.dead_bytes >= min_bytes
-            && totals.dead_bytes as f64 >= dead_share * log_len as f64;
+        let is_worth_it =
+            dead_bytes >= min_bytes && dead_bytes as f64 >= dead_share * log_len as f64;
         if is_worth_it {
             self.compact()?;
         }
@@ -218,7 +221,7 @@ impl Compaction<'_> {
         &mut self,
         shared: &'s Shared,
         mut done: u64,
-    ) -> io::Result<(MutexGuard<'s, Writer>, u64)> {
+    ) -> io::Result<(QuietGuard<'s, Writer>, u64)> {
         let pace = shared.pace.take();
         let mut left_before = u64::MAX;
         let mut round = 0;

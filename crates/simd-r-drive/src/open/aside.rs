@@ -17,8 +17,8 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    /// Saves the bytes to a file of their own, cuts them off, and flushes that. Returns where they are; `None` if
-    /// they cannot be saved at the moment, as on a full disk. They then stay, and nothing may be appended.
+    /// Saves the bytes to a file of their own, cuts them off, and flushes that. Returns where they are, or why they
+    /// cannot be saved at the moment, as on a full disk. They then stay, and nothing may be appended.
     ///
     /// # Errors
     /// Those of the store's file.
@@ -27,14 +27,11 @@ impl Remains {
         path: &Path,
         location: &dyn Location,
         file: &dyn StoreFile,
-    ) -> io::Result<Option<PathBuf>> {
+    ) -> io::Result<Result<PathBuf, io::Error>> {
         let saved = match save_aside(location, file, self.start, self.end) {
             Ok(saved) => saved,
             Err(SaveError::Read(error)) => return Err(error),
-            Err(SaveError::Write(error)) => {
-                events::remains_not_saved(path, &error);
-                return Ok(None);
-            }
+            Err(SaveError::Write(error)) => return Ok(Err(error)),
         };
         let saved_to = saved.path().to_owned();
         if let Err(error) = file.set_len(self.start) {
@@ -44,7 +41,7 @@ impl Remains {
         }
         file.sync()?;
         events::cut(path, &saved_to, self.start, self.end - self.start);
-        Ok(Some(saved_to))
+        Ok(Ok(saved_to))
     }
 }
 

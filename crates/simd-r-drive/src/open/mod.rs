@@ -45,7 +45,7 @@ pub(crate) use self::resync::resync;
 pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::{named_tables, newer_index};
 pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
-pub(crate) use self::window_reader::{Direction, Through, Window, WindowReader};
+pub(crate) use self::window_reader::{Direction, SPARSE_GAP, Through, Window, WindowReader};
 
 /// How often a path is tried at which something is, and yet nothing.
 const MAX_DANGLING_ATTEMPTS: usize = 3;
@@ -408,8 +408,13 @@ fn load(
         }
         if is_cut_off {
             let range = Remains { start: found.tail.end, end: found.data_end };
-            report.saved_to = range.cut(path, &**location, &*file)?;
-            remains = report.saved_to.is_none().then_some(range);
+            match range.cut(path, &**location, &*file)? {
+                Ok(saved_to) => report.saved_to = Some(saved_to),
+                Err(error) => {
+                    events::remains_not_saved(path, &error);
+                    remains = Some(range);
+                }
+            }
         }
     }
     let writable = (access == Access::ReadWrite).then(|| Resume {

@@ -6,6 +6,7 @@
 use std::io;
 
 use simd_r_drive_entry_handle::LogSource;
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_writer::{StoreFile, read_full_at};
 
 /// Size of the buffer in bytes, at first and in the end: whoever looks at one slot should not read a MiB, whoever
@@ -13,12 +14,9 @@ use simd_r_drive_writer::{StoreFile, read_full_at};
 const WINDOW_LEN_MIN: usize = 16 << 10;
 const WINDOW_LEN_MAX: usize = 1 << 20;
 
-/// Whoever reads backward and passes over at least so many bytes unread looks at the keys of large
+/// Whoever reads backward and passes over at least this many bytes unread looks at the keys of large
 /// slots: what lies between is then not read with them.
-const SPARSE_GAP: u64 = 32 << 10;
-
-/// The system reads whole pages.
-const PAGE_LEN: u64 = 4096;
+pub(crate) const SPARSE_GAP: u64 = 32 << 10;
 
 /// In which direction a log is read, so that one read serves many slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +73,7 @@ impl Window {
         let (start, end) = match self.direction {
             Direction::Backward if is_sparse => {
                 self.window_len = WINDOW_LEN_MIN;
-                (offset / PAGE_LEN * PAGE_LEN, end)
+                (offset / PAGE_SIZE as u64 * PAGE_SIZE as u64, end)
             }
             Direction::Backward => (end.saturating_sub(window), end),
             Direction::Forward if is_going_back => {

@@ -8,7 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, renameat, unlinkat};
@@ -43,8 +43,6 @@ pub(super) enum Goal {
 #[derive(Debug)]
 pub(super) struct Temporary {
     file: Arc<OsFile>,
-    /// A second descriptor of the same open file, to link it by.
-    link: File,
     directory: Arc<Directory>,
     key: FileKey,
     /// Its temporary name, if it needs one.
@@ -61,10 +59,9 @@ impl Temporary {
                 (file, Some(name))
             }
         };
-        let link = file.try_clone()?;
         let file = Arc::new(OsFile::new(file));
         let mut temporary =
-            Self { key: file.key()?, file, link, directory: Arc::clone(directory), name, goal };
+            Self { key: file.key()?, file, directory: Arc::clone(directory), name, goal };
         if matches!(temporary.goal, Goal::Nothing) {
             temporary.drop_name();
         }
@@ -81,7 +78,7 @@ impl Temporary {
     /// Gives the file a name that nothing has.
     fn link_as(&mut self, name: &OsStr) -> io::Result<()> {
         match &self.name {
-            None => link_unnamed(&self.link, &self.directory, name),
+            None => link_unnamed(&*self.file, &self.directory, name),
             Some(temporary) => {
                 rename_to_free(&self.directory, temporary, name)?;
                 self.name = None;
@@ -110,7 +107,9 @@ impl Temporary {
         }
         let temporary = match self.name.take() {
             Some(temporary) => temporary,
-            None => draw(temporary_name, |drawn| link_unnamed(&self.link, &self.directory, drawn))?,
+            None => {
+                draw(temporary_name, |drawn| link_unnamed(&*self.file, &self.directory, drawn))?
+            }
         };
         // From here on, dropping this removes the temporary name, if it is still this file's.
         self.name = Some(temporary.clone());
@@ -244,13 +243,13 @@ fn create_unnamed(_: &Directory, _: Mode) -> Option<File> {
 }
 
 /// As in open(2), "O_TMPFILE": the way that needs no privilege.
-fn link_unnamed(file: &File, directory: &Directory, name: &OsStr) -> io::Result<()> {
+fn link_unnamed(file: &impl AsFd, directory: &Directory, name: &OsStr) -> io::Result<()> {
     let path = descriptor_path(file);
     Ok(linkat(CWD, path.as_str(), directory, name, AtFlags::SYMLINK_FOLLOW)?)
 }
 
-fn descriptor_path(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
+fn descriptor_path(file: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 
 /// Renames a file to a name that nothing has.

@@ -76,7 +76,7 @@ impl Directory {
         self.open_file(OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
     }
 
-    fn names(&self) -> io::Result<Vec<OsString>> {
+    fn temporary_names(&self) -> io::Result<Vec<OsString>> {
         use std::os::unix::ffi::OsStrExt as _;
         let mut names = Vec::new();
         for entry in Dir::new(self.readable()?)? {
@@ -112,6 +112,16 @@ impl OsLocation {
 
     fn temporary(&self, mode: Mode, goal: Goal) -> io::Result<Temporary> {
         Temporary::create(&self.directory, mode, goal)
+    }
+
+    /// A private file here, or where the directory takes none, in the system's directory for temporary files.
+    fn temporary_anywhere(&self, goal: impl Fn() -> Goal) -> io::Result<Temporary> {
+        self.temporary(PRIVATE, goal()).or_else(|error| {
+            let elsewhere = Directory::open(&std::env::temp_dir()).map(Arc::new);
+            elsewhere
+                .and_then(|directory| Temporary::create(&directory, PRIVATE, goal()))
+                .map_err(|_| error)
+        })
     }
 
     /// The error of an attempt to give the name to another file than `old`, if it is not that one's.
@@ -199,22 +209,11 @@ impl Location for OsLocation {
 
     fn create_aside(&self) -> io::Result<Box<dyn PendingFile>> {
         let goal = || Goal::Aside { store: self.name.clone() };
-        let error = match self.temporary(PRIVATE, goal()) {
-            Ok(temporary) => return Ok(Box::new(temporary)),
-            Err(error) => error,
-        };
-        let elsewhere = Directory::open(&std::env::temp_dir()).map(Arc::new);
-        let temporary = elsewhere.and_then(|it| Temporary::create(&it, PRIVATE, goal()));
-        temporary.map(|it| Box::new(it) as Box<dyn PendingFile>).map_err(|_| error)
+        Ok(Box::new(self.temporary_anywhere(goal)?))
     }
 
     fn create_spool(&self) -> io::Result<Arc<dyn StoreFile>> {
-        let file = Temporary::create(&self.directory, PRIVATE, Goal::Nothing).or_else(|error| {
-            let elsewhere = Directory::open(&std::env::temp_dir()).map(Arc::new);
-            let temporary = elsewhere.and_then(|it| Temporary::create(&it, PRIVATE, Goal::Nothing));
-            temporary.map_err(|_| error)
-        })?;
-        Ok(file.file())
+        Ok(self.temporary_anywhere(|| Goal::Nothing)?.file())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -223,7 +222,7 @@ impl Location for OsLocation {
 
     fn remove_orphans(&self, is_ours: &dyn Fn(&dyn StoreFile) -> bool) -> io::Result<u64> {
         let mut removed = 0;
-        for name in self.directory.names()? {
+        for name in self.directory.temporary_names()? {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
             let Ok(found) = statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;

@@ -1,0 +1,107 @@
+//! Events that come up while a lock is held wait until it has been given back: whoever is told of them may use the
+//! store.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+
+/// The highest bit of [`STATE`]: whether events wait.
+const HAS_EVENTS: u32 = 1 << 31;
+
+thread_local! {
+    /// How many deferrals this thread has, and whether events wait.
+    static STATE: Cell<u32> = const { Cell::new(0) };
+    static WAITING: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, the events of its thread wait.
+#[derive(Debug)]
+#[must_use = "events wait as long as it lives"]
+pub(crate) struct Deferral {
+    /// It belongs to its thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+/// Lets the events of this thread wait until the result is dropped. Taken before a lock, and dropped after it.
+#[inline]
+pub(crate) fn defer() -> Deferral {
+    STATE.set(STATE.get() + 1);
+    Deferral { _not_send: PhantomData }
+}
+
+/// Whether events wait.
+#[inline]
+pub(super) fn is_deferring() -> bool {
+    STATE.get() & !HAS_EVENTS > 0
+}
+
+/// Emits an event when this thread has given its locks back.
+pub(super) fn emit_later(event: impl FnOnce() + 'static) {
+    // A thread that ends can have lost its list; then nobody is told.
+    let _ = WAITING.try_with(|waiting| {
+        waiting.borrow_mut().push(Box::new(event));
+        STATE.set(STATE.get() | HAS_EVENTS);
+    });
+}
+
+impl Drop for Deferral {
+    #[inline]
+    fn drop(&mut self) {
+        let state = STATE.get() - 1;
+        STATE.set(state);
+        if state == HAS_EVENTS {
+            emit_waiting();
+        }
+    }
+}
+
+#[cold]
+fn emit_waiting() {
+    STATE.set(0);
+    let waiting = WAITING.try_with(|waiting| std::mem::take(&mut *waiting.borrow_mut()));
+    for event in waiting.into_iter().flatten() {
+        event();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn events_wait_for_the_outermost_deferral_and_keep_their_order() {
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let tell = |what: &'static str| {
+            let told = Rc::clone(&told);
+            emit_later(move || told.borrow_mut().push(what));
+        };
+        let outer = defer();
+        tell("first");
+        {
+            let _inner = defer();
+            tell("second");
+        }
+        assert!(is_deferring() && told.borrow().is_empty());
+        drop(outer);
+        assert!(!is_deferring());
+        assert_eq!(*told.borrow(), ["first", "second"]);
+        drop(defer());
+        assert_eq!(told.borrow().len(), 2, "each is emitted once");
+    }
+
+    #[test]
+    fn what_an_event_brings_about_is_told_too() {
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let inner = Rc::clone(&told);
+        let outer = defer();
+        emit_later(move || {
+            let _within = defer();
+            let told = Rc::clone(&inner);
+            emit_later(move || told.borrow_mut().push("inner"));
+            inner.borrow_mut().push("outer");
+        });
+        drop(outer);
+        assert_eq!(*told.borrow(), ["outer", "inner"]);
+    }
+}
