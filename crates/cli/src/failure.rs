@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use simd_r_drive::{StoreError, WriteError};
+use simd_r_drive::{FormatError, StoreError, Subject, WriteError};
 
 use crate::open::shown;
 
@@ -24,6 +24,7 @@ pub(crate) fn failure_to_make(
     error: io::Error,
 ) -> anyhow::Error {
     let is_about_source = error.kind() == io::ErrorKind::NotFound && !path.exists();
+    let error = without_subject(path, error);
     let error = explain(if is_about_source { path } else { new }, error);
     let named = path_in(&error);
     let mut context = what.to_owned();
@@ -36,9 +37,26 @@ pub(crate) fn failure_to_make(
     anyhow::Error::from(error).context(context)
 }
 
+/// The error without what it is about at `path`, which is told beside it.
+fn without_subject(path: &Path, error: io::Error) -> io::Error {
+    let error = match error.downcast::<FormatError>() {
+        Ok(error) if error.subject().path() == Some(path) => {
+            return error.about(Subject::UNKNOWN).into();
+        }
+        Ok(error) => return error.into(),
+        Err(error) => error,
+    };
+    match error.downcast() {
+        Ok(StoreError::Io { subject, source }) if subject.path() == Some(path) => source,
+        Ok(error) => error.into(),
+        Err(error) => error,
+    }
+}
+
 /// The system's word on a file that was to be opened or made at `path`, in terms of what the user named. What the
 /// library says itself stays as it is.
 pub(crate) fn explain(path: &Path, error: io::Error) -> io::Error {
+    let error = without_subject(path, error);
     let text = error.to_string();
     // The library's temporary files are nothing that the user has named.
     let (reason, is_temporary_named) = match text.split_once(" at path \"") {
@@ -83,8 +101,18 @@ fn missing_file(path: &Path) -> &'static str {
 /// The path that an error of the library names.
 fn path_in(error: &io::Error) -> Option<&Path> {
     let inner = error.get_ref()?;
-    if let Some(WriteError::NoDirectory { path } | WriteError::PlacementUnknown { path, .. }) =
-        inner.downcast_ref()
+    if let Some(error) = inner.downcast_ref::<FormatError>() {
+        return error.subject().path();
+    }
+    if let Some(
+        WriteError::NoDirectory { path }
+        | WriteError::PlacementUnknown { path, .. }
+        | WriteError::Locked { path }
+        | WriteError::HardLinked { path, .. }
+        | WriteError::NetworkFileSystem { path }
+        | WriteError::NameLost { path, .. }
+        | WriteError::MountPoint { path },
+    ) = inner.downcast_ref()
     {
         return Some(path);
     }
@@ -102,6 +130,7 @@ fn path_in(error: &io::Error) -> Option<&Path> {
         | StoreError::Overwritten { path }
         | StoreError::RemainsNotSaved { path, .. }
         | StoreError::AlreadyMigrated { path } => Some(path),
+        StoreError::Io { subject, .. } => subject.path(),
         _ => None,
     }
 }

@@ -52,14 +52,14 @@ impl<'a> LogSlot<'a> {
     #[inline]
     pub fn check(bytes: &'a [u8], layout: &Layout, end: u64) -> Result<Self, FormatError> {
         let Some(trailer) = bytes.last_chunk() else {
-            return Err(FormatError::NoSuchSlot { offset: end });
+            return Err(FormatError::no_such_slot(end));
         };
         let trailer = SealedTrailer::decode_at(trailer, end)?;
         let start = start_of(layout, &trailer, end)?;
         let sealed_len = usize::from(trailer.fields.key_len).wrapping_add(METADATA_SIZE);
         match bytes.len().checked_sub(sealed_len).and_then(|at| bytes.get(at..)) {
             Some(sealed) => Self::check_sealed(sealed, trailer, layout, start, end),
-            None => Err(FormatError::NoSuchSlot { offset: end }),
+            None => Err(FormatError::no_such_slot(end)),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a> LogSlot<'a> {
     ) -> Result<Self, FormatError> {
         let seal = layout.check_seal(sealed, &trailer, end)?;
         let Some(key) = sealed.get(..usize::from(trailer.fields.key_len)) else {
-            return Err(FormatError::NoSuchSlot { offset: end });
+            return Err(FormatError::no_such_slot(end));
         };
         let predecessor = seal.predecessor(trailer.link);
         Ok(Self { start, end, trailer: trailer.fields, key, seal, predecessor })
@@ -93,7 +93,7 @@ pub fn read_slot<'a>(
     end: u64,
 ) -> io::Result<LogSlot<'a>> {
     const TRAILER_LEN: u64 = METADATA_SIZE as u64;
-    let no_slot = || FormatError::NoSuchSlot { offset: end };
+    let no_slot = || FormatError::no_such_slot(end);
     let trailer_at = end.checked_sub(TRAILER_LEN).ok_or_else(no_slot)?;
     let trailer = source.read(trailer_at, METADATA_SIZE)?.first_chunk().ok_or_else(no_slot)?;
     let trailer = SealedTrailer::decode_at(trailer, end)?;
@@ -169,11 +169,5 @@ impl<S: LogSource> LogCursor<S> {
 
 #[cold]
 fn broken_link(offset: u64, expected: u32, got: u32) -> io::Error {
-    FormatError::Damaged {
-        offset,
-        what: Damage::Link,
-        expected: u64::from(expected),
-        got: u64::from(got),
-    }
-    .into()
+    FormatError::mismatch(offset, Damage::Link, u64::from(expected), u64::from(got)).into()
 }

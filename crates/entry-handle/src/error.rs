@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::foreign::Foreign;
+use crate::subject::Subject;
 
 /// Why bytes are not what the format asks for.
 ///
@@ -12,20 +13,30 @@ use crate::foreign::Foreign;
 #[non_exhaustive]
 pub enum FormatError {
     /// The file is something else. It was not changed.
-    #[error("not a simd-r-drive store: {0}; the file was left as it is")]
-    NotAStore(Foreign),
+    #[error("{subject}not a simd-r-drive store: {found}; the file was left as it is")]
+    NotAStore {
+        /// What the file looks like.
+        found: Foreign,
+        /// The file.
+        subject: Subject,
+    },
     /// A store of the published 0.15 to 0.17 crates.
     #[error(
-        "a store in the headerless format of simd-r-drive 0.15 to 0.17, which this version does not \
+        "{subject}a store in the headerless format of simd-r-drive 0.15 to 0.17, which this version does not \
          read in place; convert it with `simd-r-drive NEW migrate OLD`, which leaves the old file as it is"
     )]
-    OlderFormat,
+    OlderFormat {
+        /// The file.
+        subject: Subject,
+    },
     /// The file was written by a newer version of the format.
     #[error(
-        "store has format version {major}.{minor}, this library reads up to {supported}.x; \
+        "{subject}store has format version {major}.{minor}, this library reads up to {supported}.x; \
          open it with a newer simd-r-drive"
     )]
     NewerVersion {
+        /// The store.
+        subject: Subject,
         /// Major version found in the file.
         major: u16,
         /// Minor version found in the file.
@@ -34,25 +45,33 @@ pub enum FormatError {
         supported: u16,
     },
     /// The file uses format features that this library does not know.
-    #[error("store uses unknown format features {bits:#018x}; open it with a newer simd-r-drive")]
+    #[error(
+        "{subject}store uses unknown format features {bits:#018x}; open it with a newer simd-r-drive"
+    )]
     UnknownFeatures {
+        /// The store.
+        subject: Subject,
         /// The unknown incompatible (or, for a writable open, read-only-compatible) feature bits.
         bits: u64,
     },
     /// The file ends before bytes that are known to have been written.
     #[error(
-        "store is truncated: {len} bytes long, but data up to byte {expected} was written durably; \
+        "{subject}store is truncated: {len} bytes long, but data up to byte {expected} was written durably; \
          restore it from a backup, or save what is left with repair"
     )]
     Truncated {
+        /// The store.
+        subject: Subject,
         /// Length of the file in bytes.
         len: u64,
         /// Offset up to which data was durable, in bytes.
         expected: u64,
     },
     /// Bytes that were written correctly have changed.
-    #[error("store is damaged at byte {offset}: {what}{}", figures(*.expected, *.got))]
+    #[error("{subject}store is damaged at byte {offset}: {what}{}", figures(*.expected, *.got))]
     Damaged {
+        /// The store, or the key whose entry is damaged.
+        subject: Subject,
         /// Offset of the damaged structure in bytes.
         offset: u64,
         /// What does not fit.
@@ -93,8 +112,10 @@ pub enum FormatError {
         max: u64,
     },
     /// An offset that does not name a slot of this store.
-    #[error("byte {offset} is not the end of a slot of this store")]
+    #[error("{subject}byte {offset} is not the end of a slot of this store")]
     NoSuchSlot {
+        /// The store, or the key whose entry should be there.
+        subject: Subject,
         /// The offset that was asked for.
         offset: u64,
     },
@@ -154,8 +175,8 @@ impl FormatError {
     /// The kind under which [`std::io::Error`] carries this error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::NotAStore(_) | Self::Damaged { .. } => io::ErrorKind::InvalidData,
-            Self::OlderFormat
+            Self::NotAStore { .. } | Self::Damaged { .. } => io::ErrorKind::InvalidData,
+            Self::OlderFormat { .. }
             | Self::NewerVersion { .. }
             | Self::UnknownFeatures { .. }
             | Self::NestedAlignment { .. } => io::ErrorKind::Unsupported,
@@ -169,7 +190,85 @@ impl FormatError {
 
     /// Damage found at `offset`, with no figures to compare.
     pub fn damaged(offset: u64, what: Damage) -> Self {
-        Self::Damaged { offset, what, expected: 0, got: 0 }
+        Self::mismatch(offset, what, 0, 0)
+    }
+
+    /// Damage found at `offset`, where `got` stands instead of what was `expected`.
+    pub fn mismatch(offset: u64, what: Damage, expected: u64, got: u64) -> Self {
+        Self::Damaged { subject: Subject::UNKNOWN, offset, what, expected, got }
+    }
+
+    /// That a file is `found` instead of a store.
+    pub fn not_a_store(found: Foreign) -> Self {
+        Self::NotAStore { found, subject: Subject::UNKNOWN }
+    }
+
+    /// That no slot ends at `offset`.
+    pub fn no_such_slot(offset: u64) -> Self {
+        Self::NoSuchSlot { offset, subject: Subject::UNKNOWN }
+    }
+
+    /// Format features that this library does not know.
+    pub(crate) fn unknown_features(bits: u64) -> Self {
+        Self::UnknownFeatures { bits, subject: Subject::UNKNOWN }
+    }
+
+    /// A version of the format that this library does not know.
+    pub fn newer_version(major: u16, minor: u16) -> Self {
+        Self::NewerVersion {
+            major,
+            minor,
+            supported: crate::identity::FORMAT_MAJOR,
+            subject: Subject::UNKNOWN,
+        }
+    }
+
+    /// A store of the published crates.
+    pub fn older_format() -> Self {
+        Self::OlderFormat { subject: Subject::UNKNOWN }
+    }
+
+    /// A file of `len` bytes, which should have `expected` at least.
+    pub fn truncated(len: u64, expected: u64) -> Self {
+        Self::Truncated { len, expected, subject: Subject::UNKNOWN }
+    }
+
+    /// What the error is about, if it says so.
+    pub fn subject(&self) -> &Subject {
+        match self {
+            Self::NotAStore { subject, .. }
+            | Self::OlderFormat { subject }
+            | Self::NewerVersion { subject, .. }
+            | Self::UnknownFeatures { subject, .. }
+            | Self::Truncated { subject, .. }
+            | Self::Damaged { subject, .. }
+            | Self::NoSuchSlot { subject, .. } => subject,
+            Self::BadAlignment(_)
+            | Self::NestedAlignment { .. }
+            | Self::KeyTooLong { .. }
+            | Self::StoreFull { .. } => &Subject::UNKNOWN,
+        }
+    }
+
+    /// The same error about `about`. One that is about the caller's arguments stays as it is.
+    #[must_use]
+    pub fn about(mut self, about: impl Into<Subject>) -> Self {
+        match &mut self {
+            Self::NotAStore { subject, .. }
+            | Self::OlderFormat { subject }
+            | Self::NewerVersion { subject, .. }
+            | Self::UnknownFeatures { subject, .. }
+            | Self::Truncated { subject, .. }
+            | Self::Damaged { subject, .. }
+            | Self::NoSuchSlot { subject, .. } => {
+                *subject = about.into();
+            }
+            Self::BadAlignment(_)
+            | Self::NestedAlignment { .. }
+            | Self::KeyTooLong { .. }
+            | Self::StoreFull { .. } => {}
+        }
+        self
     }
 }
 
@@ -196,14 +295,14 @@ mod tests {
         let error = FormatError::damaged(64, Damage::Link);
         let text = "store is damaged at byte 64: slot does not link to its predecessor";
         assert_eq!(error.to_string(), text);
-        let error = FormatError::Damaged { offset: 64, what: Damage::Payload, expected: 1, got: 2 };
+        let error = FormatError::mismatch(64, Damage::Payload, 1, 2);
         assert!(error.to_string().ends_with("(expected 0x1, got 0x2)"));
     }
 
     /// A reader meets these as a writer does, and has opened the store read-only already.
     #[test]
     fn nobody_is_told_to_open_a_store_in_the_way_that_has_just_failed() {
-        let truncated = FormatError::Truncated { len: 100, expected: 200 };
+        let truncated = FormatError::truncated(100, 200);
         let unconfirmed = FormatError::damaged(64, Damage::Unconfirmed);
         for error in [truncated, unconfirmed] {
             let text = error.to_string();

@@ -12,6 +12,7 @@ use crate::hash::compute_checksum;
 use crate::layout::Layout;
 use crate::map::{Map, MapSlice, MappedSlot};
 use crate::metadata::EntryMetadata;
+use crate::subject::Subject;
 use crate::trailer::{Flags, Kind};
 use crate::typed_view::TypedViewError;
 
@@ -62,9 +63,8 @@ impl EntryHandle {
         // The payload of an index may change, so that no slice of it may exist.
         let payload_len = if fields.kind == Kind::Index { 0 } else { fields.payload_len };
         let payload_end = slot.start.wrapping_add(payload_len);
-        let payload = map
-            .slice(slot.start..payload_end)
-            .ok_or(FormatError::NoSuchSlot { offset: slot.end })?;
+        let payload =
+            map.slice(slot.start..payload_end).ok_or(FormatError::no_such_slot(slot.end))?;
         let checksum = fields.payload_crc.to_le_bytes();
         let metadata = EntryMetadata::new(key_hash, slot.start, checksum);
         Ok(Self { payload, slot_end: slot.end, metadata })
@@ -287,12 +287,14 @@ pub fn verify_payload(slot: &MappedSlot<'_>) -> Result<(), FormatError> {
     if got == fields.payload_crc {
         return Ok(());
     }
-    Err(FormatError::Damaged {
-        offset: slot.start,
-        what: Damage::Payload,
-        expected: u64::from(fields.payload_crc),
-        got: u64::from(got),
-    })
+    let (expected, got) = (u64::from(fields.payload_crc), u64::from(got));
+    let error = FormatError::mismatch(slot.start, Damage::Payload, expected, got);
+    // The key has been checked.
+    // The key has been checked.
+    Err(error.about(match slot.key().first_chunk() {
+        Some(hash) if fields.is_bare() => Subject::of_key_hash(u64::from_le_bytes(*hash)),
+        _ => Subject::of_key(slot.key()),
+    }))
 }
 
 impl Deref for EntryHandle {

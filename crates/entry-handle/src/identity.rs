@@ -126,12 +126,12 @@ impl Identity {
         let major = u16_at(page, AT_MAJOR)?;
         let minor = u16_at(page, AT_MINOR)?;
         if major != FORMAT_MAJOR {
-            return Some(Err(FormatError::NewerVersion { major, minor, supported: FORMAT_MAJOR }));
+            return Some(Err(FormatError::newer_version(major, minor)));
         }
         let incompatible_features = u64_at(page, AT_INCOMPATIBLE)?;
         let unknown = incompatible_features & !KNOWN_INCOMPATIBLE;
         if unknown != 0 {
-            return Some(Err(FormatError::UnknownFeatures { bits: unknown }));
+            return Some(Err(FormatError::unknown_features(unknown)));
         }
         let [log2] = array::<1>(page, AT_ALIGN_LOG2)?;
         let Some(alignment) = Alignment::from_log2(log2) else {
@@ -191,7 +191,7 @@ impl Identity {
     pub fn check_writable(&self) -> Result<(), FormatError> {
         match self.read_only_compatible_features & !KNOWN_READ_ONLY_COMPATIBLE {
             0 => Ok(()),
-            bits => Err(FormatError::UnknownFeatures { bits }),
+            bits => Err(FormatError::unknown_features(bits)),
         }
     }
 
@@ -268,17 +268,14 @@ mod tests {
         };
         let mut page = sample().encode();
         page[AT_MAJOR] = 2;
-        assert_eq!(
-            Identity::decode(&reseal(page)),
-            Err(FormatError::NewerVersion { major: 2, minor: 0, supported: 1 })
-        );
+        assert_eq!(Identity::decode(&reseal(page)), Err(FormatError::newer_version(2, 0)));
         let mut page = sample().encode();
         page[AT_INCOMPATIBLE] = 4;
-        assert_eq!(Identity::decode(&reseal(page)), Err(FormatError::UnknownFeatures { bits: 4 }));
+        assert_eq!(Identity::decode(&reseal(page)), Err(FormatError::unknown_features(4)));
         let mut page = sample().encode();
         page[AT_READ_ONLY_COMPATIBLE] = 8;
         let identity = Identity::decode(&reseal(page)).unwrap().unwrap();
-        assert_eq!(identity.check_writable(), Err(FormatError::UnknownFeatures { bits: 8 }));
+        assert_eq!(identity.check_writable(), Err(FormatError::unknown_features(8)));
         let mut page = sample().encode();
         page[AT_ALIGN_LOG2] = 200;
         assert_eq!(Identity::decode(&reseal(page)), Err(FormatError::BadAlignment(0)));

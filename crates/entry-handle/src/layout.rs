@@ -128,13 +128,13 @@ impl Layout {
 
 #[cold]
 fn broken_seal(seal: Option<Seal>, trailer: &SealedTrailer, end: u64) -> FormatError {
-    let Some(seal) = seal else { return FormatError::NoSuchSlot { offset: end } };
-    FormatError::Damaged {
-        offset: end.saturating_sub(METADATA_SIZE as u64),
-        what: Damage::Seal,
-        expected: u64::from(seal.self_half()),
-        got: u64::from(trailer.self_half),
-    }
+    let Some(seal) = seal else { return FormatError::no_such_slot(end) };
+    FormatError::mismatch(
+        end.saturating_sub(METADATA_SIZE as u64),
+        Damage::Seal,
+        u64::from(seal.self_half()),
+        u64::from(trailer.self_half),
+    )
 }
 
 /// See [`Layout::slot_start`].

@@ -47,6 +47,7 @@ mod map;
 mod metadata;
 mod seal;
 mod special;
+mod subject;
 mod trailer;
 mod typed_view;
 
@@ -66,6 +67,7 @@ pub use map::{Map, MapSlice, MappedSlot};
 pub use metadata::EntryMetadata;
 pub use seal::{Seal, Sealer};
 pub use special::Barrier;
+pub use subject::Subject;
 pub use trailer::{Flags, Kind, SEALED_LEN, SealedTrailer, Trailer};
 pub use typed_view::TypedViewError;
 

@@ -234,7 +234,7 @@ impl Map {
             Some(trailer_at) if self.bytes(trailer_at..end).is_some() => {
                 FormatError::damaged(trailer_at, Damage::Trailer)
             }
-            _ => FormatError::NoSuchSlot { offset: end },
+            _ => FormatError::no_such_slot(end),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use simd_r_drive_entry_handle::FormatError;
+use simd_r_drive_entry_handle::{FormatError, Subject};
+use simd_r_drive_writer::WriteError;
 
 /// An error that the engine raises itself; those of the format and of the append path are
 /// [`FormatError`](crate::FormatError) and [`WriteError`](crate::WriteError).
@@ -211,6 +212,14 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// The operating system's error for the file of a store, or for a read.
+    #[error("{subject}{source}")]
+    Io {
+        /// The store, or the key that was looked up.
+        subject: Subject,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Options that exclude each other.
     #[error("{0}")]
     BadOptions(&'static str),
@@ -239,11 +248,26 @@ impl StoreError {
             | Self::ReplacedByOlder { .. }
             | Self::Overwritten { .. } => io::ErrorKind::InvalidData,
             Self::ReaderUsesStore => io::ErrorKind::Deadlock,
-            Self::RemainsNotSaved { source, .. } => source.kind(),
+            Self::RemainsNotSaved { source, .. } | Self::Io { source, .. } => source.kind(),
             Self::PathUnstable { .. } => io::ErrorKind::ResourceBusy,
             Self::WithinMaintenance => io::ErrorKind::Deadlock,
             Self::NoFlushThread { source } => source.kind(),
         }
+    }
+}
+
+/// The same error, which says what it is about.
+///
+/// One of the engine's own, or of the append path, says so by itself.
+#[cold]
+pub(crate) fn about(subject: impl Into<Subject>, error: io::Error) -> io::Error {
+    let error = match error.downcast::<FormatError>() {
+        Ok(error) => return error.about(subject).into(),
+        Err(error) => error,
+    };
+    match error.get_ref() {
+        Some(inner) if inner.is::<StoreError>() || inner.is::<WriteError>() => error,
+        _ => StoreError::Io { subject: subject.into(), source: error }.into(),
     }
 }
 

@@ -30,7 +30,10 @@ macro_rules! event {
             emit!($level, $message $(, $text = $shown)* $(; $($figure = $value),+)?);
         } else if is_wanted!($level) {
             $(let $text = $shown.to_string();)*
-            $($(let $figure = $value;)+)?
+            $($(
+                #[allow(clippy::redundant_locals, reason = "some figures are expressions")]
+                let $figure = $value;
+            )+)?
             deferral::emit_later(move || {
                 emit!($level, $message $(, $text = $text)* $(; $($figure = $figure),+)?);
             });

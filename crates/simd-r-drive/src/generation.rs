@@ -132,7 +132,7 @@ impl LogFile {
         &self,
         end: u64,
     ) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
-        let map = self.publication.covering(end).ok_or(FormatError::NoSuchSlot { offset: end })?;
+        let map = self.publication.covering(end).ok_or(FormatError::no_such_slot(end))?;
         let slot = map.slot(end).inspect_err(events::damage_found)?;
         Ok((map, slot))
     }

@@ -9,6 +9,7 @@ use simd_r_drive_indexer::Identity as LineIdentity;
 
 use crate::error::StoreError;
 use crate::generation::{Generation, Totals};
+use crate::lookup::about_key;
 use crate::open::line_of;
 use crate::store::DataStore;
 
@@ -64,6 +65,7 @@ pub struct History {
     generation: Arc<Generation>,
     /// Ends of the next version to visit of the key itself, and of entries written by its hash alone.
     lines: [Option<u64>; 2],
+    key: Box<[u8]>,
 }
 
 impl History {
@@ -72,7 +74,7 @@ impl History {
         generation.refuse_damage()?;
         let identity = LineIdentity::Keyed(key);
         let current = generation.index.current(hash, identity, &*generation.log)?;
-        let mut history = Self { lines: [None, None], generation };
+        let mut history = Self { lines: [None, None], key: key.into(), generation };
         for (number, newest) in [current.keyed, current.bare].into_iter().enumerate() {
             history.lines[number] = newest.map(|version| version.end);
             while history.lines[number].is_some_and(|end| end > tail) {
@@ -107,6 +109,7 @@ impl Iterator for History {
         match self.next_version() {
             Ok(version) => version.map(Ok),
             Err(error) => {
+                let error = about_key(&self.key, error);
                 self.lines = [None, None];
                 Some(Err(error))
             }
@@ -163,7 +166,7 @@ impl DataStore {
     /// When an entry cannot be read.
     pub fn history(&self, key: &[u8]) -> io::Result<History> {
         let (generation, Totals { tail, .. }) = self.shared.now_full();
-        History::new(generation, tail, key)
+        History::new(generation, tail, key).map_err(|error| about_key(key, error))
     }
 
     /// The value that `key` had at `time`, as far as the clock that stamped the versions can be believed;
@@ -217,7 +220,7 @@ impl DataStore {
             end = slot.start;
         }
         if end != from {
-            return Err(FormatError::NoSuchSlot { offset: from }.into());
+            return Err(FormatError::no_such_slot(from).into());
         }
         Ok(Changes { generation, ends, cursor: Cursor { file_id, tail } })
     }

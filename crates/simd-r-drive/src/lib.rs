@@ -80,7 +80,7 @@ pub use simd_r_drive_entry_handle::constants::{
 };
 pub use simd_r_drive_entry_handle::{
     Damage, EntryHandle, EntryMetadata, Foreign, FormatError, IdentityBuildHasher, IdentityHasher,
-    TypedViewError, Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash,
+    Subject, TypedViewError, Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash,
     compute_hash_batch,
 };
 pub use simd_r_drive_indexer::KeyIndexer;

@@ -1,12 +1,12 @@
 //! Look-ups in a generation, as of a tail.
 
-use std::io::Result;
+use std::io::{Error, Result};
 
-use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
+use simd_r_drive_entry_handle::{EntryHandle, Subject, compute_hash, compute_hash_batch};
 use simd_r_drive_indexer::Identity;
 
 use crate::damage::DamageMap;
-use crate::error::StoreError;
+use crate::error::{StoreError, about};
 use crate::generation::Generation;
 
 impl Generation {
@@ -32,29 +32,35 @@ impl Generation {
 
     #[inline]
     pub(crate) fn exists(&self, key: &[u8], tail: u64) -> Result<bool> {
-        Ok(self.find(compute_hash(key), key, tail)?.is_some())
+        let found = self.find(compute_hash(key), key, tail);
+        Ok(found.map_err(|error| about_key(key, error))?.is_some())
     }
 
     #[inline]
     pub(crate) fn exists_hash(&self, hash: u64, tail: u64) -> Result<bool> {
-        Ok(self.find_hash(hash, tail)?.is_some())
+        let found = self.find_hash(hash, tail);
+        Ok(found.map_err(|error| about_hash(hash, error))?.is_some())
     }
 
     #[inline]
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
-        match self.find(hash, key, tail)? {
-            Some(end) => self.handle_of(end, hash).map(Some),
-            None => Ok(None),
-        }
+        let entry = match self.find(hash, key, tail) {
+            Ok(Some(end)) => self.handle_of(end, hash).map(Some),
+            Ok(None) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        entry.map_err(|error| about_key(key, error))
     }
 
     #[inline]
     pub(crate) fn read_hash(&self, hash: u64, tail: u64) -> Result<Option<EntryHandle>> {
-        match self.find_hash(hash, tail)? {
-            Some(end) => self.handle(end, hash).map(Some),
-            None => Ok(None),
-        }
+        let entry = match self.find_hash(hash, tail) {
+            Ok(Some(end)) => self.handle(end, hash).map(Some),
+            Ok(None) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        entry.map_err(|error| about_hash(hash, error))
     }
 
     pub(crate) fn batch_read(&self, keys: &[&[u8]], tail: u64) -> Result<Vec<Option<EntryHandle>>> {
@@ -76,7 +82,6 @@ impl Generation {
         self.batch(hashes, keys, tail)
     }
 
-    /// Looks all hashes up first, so that the cache misses of the entries overlap.
     fn batch(
         &self,
         hashes: &[u64],
@@ -84,8 +89,19 @@ impl Generation {
         tail: u64,
     ) -> Result<Vec<Option<EntryHandle>>> {
         if self.damage.is_some() {
-            return self.batch_of_damaged(hashes, keys, tail);
+            return self.one_by_one(hashes, keys, tail);
         }
+        // The error of a batch does not say which key it is about.
+        self.side_by_side(hashes, keys, tail).or_else(|_| self.one_by_one(hashes, keys, tail))
+    }
+
+    /// Looks all hashes up first, so that the cache misses of the entries overlap.
+    fn side_by_side(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+    ) -> Result<Vec<Option<EntryHandle>>> {
         let mut entries = Vec::with_capacity(hashes.len());
         self.index.find_batch(hashes, keys, tail, &*self.log, |number, end| {
             let hash = hashes.get(number).copied().unwrap_or_default();
@@ -100,18 +116,20 @@ impl Generation {
     }
 
     #[cold]
-    fn batch_of_damaged(
+    fn one_by_one(
         &self,
         hashes: &[u64],
         keys: Option<&[&[u8]]>,
         tail: u64,
     ) -> Result<Vec<Option<EntryHandle>>> {
         let read = |(number, hash): (usize, &u64)| {
-            let end = match keys {
-                Some(keys) => self.find(*hash, keys[number], tail)?,
-                None => self.find_hash(*hash, tail)?,
-            };
-            end.map(|end| self.handle(end, *hash)).transpose()
+            let Some(keys) = keys else { return self.read_hash(*hash, tail) };
+            let key = keys[number];
+            let entry = self.find(*hash, key, tail).and_then(|end| {
+                // Its hash may not be that of the key: the caller says which belongs to which.
+                end.map(|end| self.handle_of(end, *hash)).transpose()
+            });
+            entry.map_err(|error| about_key(key, error))
         };
         hashes.iter().enumerate().map(read).collect()
     }
@@ -123,4 +141,14 @@ impl Generation {
         let newest = [current.keyed, current.bare].into_iter().flatten().map(|line| line.end).max();
         Ok(damage.confirm(newest.unwrap_or(0))?)
     }
+}
+
+#[cold]
+pub(crate) fn about_key(key: &[u8], error: Error) -> Error {
+    about(Subject::of_key(key), error)
+}
+
+#[cold]
+pub(crate) fn about_hash(hash: u64, error: Error) -> Error {
+    about(Subject::of_key_hash(hash), error)
 }

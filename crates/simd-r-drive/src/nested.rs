@@ -4,10 +4,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{Alignment, EntryHandle, Map};
+use simd_r_drive_entry_handle::{Alignment, EntryHandle, Map, Subject};
 use simd_r_drive_writer::{FileKey, StoreFile};
 
 use crate::background::Background;
+use crate::error::about;
 use crate::open;
 use crate::options::OpenOptions;
 use crate::store::DataStore;
@@ -59,8 +60,11 @@ impl OpenOptions {
     /// See [`DataStore::open_nested`].
     pub fn open_nested(&self, entry: EntryHandle) -> io::Result<DataStore> {
         let options = self.clone().read_only(true).create(false).create_new(false);
+        let subject =
+            entry.key().map_or_else(|| Subject::of_key_hash(entry.key_hash()), Subject::of_key);
         let background = Background::new(options.durability, options.read_only)?;
-        let opened = open::open_without_path(Arc::new(NestedFile { entry }), &options)?;
+        let opened = open::open_without_path(Arc::new(NestedFile { entry }), &options)
+            .map_err(|error| about(subject, error))?;
         DataStore::from_opened(opened, Path::new(""), None, &options, background)
     }
 }

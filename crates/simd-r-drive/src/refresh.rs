@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Identity, Seal, read_slot};
-use simd_r_drive_writer::read_exact_at;
+use simd_r_drive_writer::{Location, read_exact_at};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, about};
 use crate::events;
 use crate::generation::Generation;
 use crate::open::{
@@ -54,11 +54,17 @@ impl DataStore {
             return Ok(false);
         };
         let mut position = follower.lock();
+        let refreshed = self.refresh_from(&mut position, location);
+        refreshed.map_err(|error| about(&*self.shared.path, error))
+    }
+
+    /// [`DataStore::refresh`] of a follower that is at `position`.
+    fn refresh_from(&self, position: &mut Point, location: &Arc<dyn Location>) -> io::Result<bool> {
         let generation = self.shared.current.load_full();
         generation.refuse_damage()?;
         self.refuse_overwritten(&generation, *position)?;
         let before = *position;
-        let mut must_reopen = advance(&generation, &mut position)? == Advanced::MapLags;
+        let mut must_reopen = advance(&generation, position)? == Advanced::MapLags;
         let mut is_changed = *position != before;
         let wants_index = !self.shared.options.salvage;
         if is_changed && wants_index && generation.index.unfrozen() >= ADOPT_MIN {

@@ -10,9 +10,10 @@ use simd_r_drive_entry_handle::{FormatError, compute_hash, verify_slot};
 use simd_r_drive_writer::Visibility;
 
 use crate::compact::FLUSH_DISTANCE;
+use crate::error::about;
 use crate::generation::Generation;
 use crate::iter::EntryIterator;
-use crate::open::{copy_permissions, new_file, new_identity, place_durably, refuse_network};
+use crate::open::{copy_permissions, new_file, new_identity, place_durably};
 use crate::options::OpenOptions;
 use crate::plan::Plan;
 use crate::writer::Writer;
@@ -86,13 +87,13 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
         .allow_network_file_system(options.allow_network_file_system);
     let source = options.clone().read_only(true).salvage(true).open(old)?;
     let generation = source.shared.current.load_full();
-    let location = options.file_system.locate(new)?;
-    let pending = location.create_pending(Visibility::Private)?;
+    let location = options.file_system.locate(new).map_err(|error| about(new, error))?;
+    let pending =
+        location.create_pending(Visibility::Private).map_err(|error| about(new, error))?;
     let file = pending.file();
-    refuse_network(&*file, &options)?;
     // A store of its own: what is left may be less than what the other one's backups and readers have seen.
     let identity = new_identity(generation.layout.alignment())?;
-    let (target, resume) = new_file(Arc::clone(&file), &identity, &options)?;
+    let (target, resume) = new_file(Arc::clone(&file), new, &identity, &options)?;
     let mut target = Writer::of_new_file(Arc::new(target), resume)?;
 
     let mut report = RepairReport {
@@ -116,7 +117,7 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
     // The hints that closing writes last.
     copy_permissions(&*generation.file, &*file)?;
     file.sync()?;
-    place_durably(&*location, pending)?;
+    place_durably(&*location, pending).map_err(|error| about(new, error))?;
     Ok(report)
 }
 

@@ -13,6 +13,7 @@ use simd_r_drive_writer::{Location, Placed, WriteError};
 use crate::background::Background;
 #[cfg(doc)]
 use crate::error::StoreError;
+use crate::error::about;
 use crate::events;
 use crate::flush::Flush;
 use crate::generation::Generation;
@@ -73,6 +74,10 @@ impl DataStore {
     }
 
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> io::Result<Self> {
+        Self::open_at(path, options).map_err(|error| about(path, error))
+    }
+
+    fn open_at(path: &Path, options: &OpenOptions) -> io::Result<Self> {
         let background = Background::new(options.durability, options.read_only)?;
         let location = options.file_system.locate(path)?;
         let mut opened = open::open(path, &location, options)?;

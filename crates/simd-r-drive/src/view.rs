@@ -7,6 +7,7 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::compute_hash;
 
 use crate::generation::Generation;
+use crate::lookup::{about_hash, about_key};
 
 /// A store as of one instant, whose values are borrowed rather than counted. Made by
 /// [`DataStore::view`](crate::DataStore::view).
@@ -39,10 +40,12 @@ impl View {
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
-        match generation.find(compute_hash(key), key, self.tail)? {
-            Some(end) => Ok(Some(generation.entry_of(end)?.1.payload())),
-            None => Ok(None),
-        }
+        let payload = match generation.find(compute_hash(key), key, self.tail) {
+            Ok(Some(end)) => generation.entry_of(end).map(|(_, slot)| Some(slot.payload())),
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(about_key(key, error)),
+        };
+        payload.map_err(|error| about_key(key, error.into()))
     }
 
     /// The newest value under this key hash, in place. No key bytes are compared.
@@ -52,10 +55,12 @@ impl View {
     #[inline]
     pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
         let generation = &**self.generation;
-        match generation.find_hash(prehashed_key, self.tail)? {
-            Some(end) => Ok(Some(generation.entry(end)?.1.payload())),
-            None => Ok(None),
-        }
+        let payload = match generation.find_hash(prehashed_key, self.tail) {
+            Ok(Some(end)) => generation.entry(end).map(|(_, slot)| Some(slot.payload())),
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(about_hash(prehashed_key, error)),
+        };
+        payload.map_err(|error| about_hash(prehashed_key, error.into()))
     }
 }
 

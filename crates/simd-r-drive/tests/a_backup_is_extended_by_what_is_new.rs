@@ -101,7 +101,7 @@ fn a_backup_that_was_written_to_is_refused() -> io::Result<()> {
     let copy = DataStore::open_existing(&backup)?;
     copy.write(b"key", b"written to the backup")?;
     let error: WriteError = refusal(&store, &backup)?;
-    assert!(matches!(error, WriteError::Locked), "{error}");
+    assert!(matches!(error, WriteError::Locked { .. }), "{error}");
     // As a killed process leaves it, with a commit behind the last checkpoint.
     let killed = directory.path().join("killed.srd");
     fs::copy(&backup, &killed)?;
@@ -136,11 +136,12 @@ fn other_stores_and_other_files_are_refused() -> io::Result<()> {
     for (bytes, kind) in cases {
         fs::write(&backup, bytes)?;
         let error: FormatError = refusal(&store, &backup)?;
-        assert_eq!(error, FormatError::NotAStore(kind));
+        assert_eq!(error, FormatError::not_a_store(kind).about(&*backup));
     }
     let error = store.backup(directory.path()).unwrap_err();
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref());
-    assert_eq!(cause, Some(&FormatError::NotAStore(Foreign::Directory)));
+    let expected = FormatError::not_a_store(Foreign::Directory).about(directory.path());
+    assert_eq!(cause, Some(&expected));
     fs::remove_file(&backup)?;
     store.backup(&backup)?;
     check_equal(&store, &backup)

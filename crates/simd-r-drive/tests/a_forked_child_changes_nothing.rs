@@ -93,7 +93,7 @@ fn forking_process() {
     assert!(fs::read(&path).unwrap() == before, "the child, or its drop, changed the file");
     // The lock is still the parent's.
     let error = DataStore::open(&path).unwrap_err();
-    assert!(matches!(typed(&error), WriteError::Locked));
+    assert!(matches!(typed(&error), WriteError::Locked { .. }));
     store.write(b"key", b"from the parent").unwrap();
     assert_eq!(store.read(b"key").unwrap().unwrap(), b"from the parent".as_slice());
     drop(store);

@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, EntryHandle, Foreign, FormatError, OpenOptions, StoreError};
+use simd_r_drive::{
+    DataStore, EntryHandle, Foreign, FormatError, OpenOptions, StoreError, Subject,
+};
 
 fn inner_store(path: &Path) -> io::Result<Vec<u8>> {
     let store = DataStore::open(path)?;
@@ -161,9 +163,15 @@ fn what_is_no_store_is_called_what_it_is() -> io::Result<()> {
         DataStore::open_nested(inner_of(&store)?)
     };
     let error = open(b"").unwrap_err();
-    assert_eq!(format_error(&error), &FormatError::NotAStore(Foreign::Empty));
+    assert_eq!(
+        format_error(&error),
+        &FormatError::not_a_store(Foreign::Empty).about(Subject::of_key(b"inner"))
+    );
     let error = open(b"plain text").unwrap_err();
-    assert_eq!(format_error(&error), &FormatError::NotAStore(Foreign::Text));
+    assert_eq!(
+        format_error(&error),
+        &FormatError::not_a_store(Foreign::Text).about(Subject::of_key(b"inner"))
+    );
     assert!(open(&bytes[..8192]).is_err(), "a header that was cut off");
 
     // A slot of 256 bytes whose trailer is damaged: named, and nothing is said of a key that it may concern.

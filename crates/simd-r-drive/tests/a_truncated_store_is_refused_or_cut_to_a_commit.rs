@@ -100,10 +100,10 @@ impl FinishAll for EntryIterator {
 fn judge_refusal(error: &io::Error, len: usize, whole: usize, what: &str) {
     match typed(error) {
         // Too short to tell what it was.
-        FormatError::NotAStore(Foreign::Unknown | Foreign::Text) => {
+        FormatError::NotAStore { found: Foreign::Unknown | Foreign::Text, .. } => {
             assert!(len < 20, "{what}: {error}");
         }
-        FormatError::Truncated { len: got, expected } => {
+        FormatError::Truncated { len: got, expected, .. } => {
             assert_eq!(*got, len as u64, "{what}");
             assert!(*expected > *got && *expected <= whole as u64, "{what}");
         }

@@ -98,7 +98,8 @@ fn what_is_no_older_store_is_called_what_it_is() -> io::Result<()> {
     ];
     for (bytes, kind) in cases {
         let bench = Bench::new(bytes)?;
-        assert_eq!(bench.refusal::<FormatError>(), FormatError::NotAStore(kind));
+        let expected = FormatError::not_a_store(kind).about(&*bench.old);
+        assert_eq!(bench.refusal::<FormatError>(), expected);
         let skipping = Migration::new().skip_damaged(true).run(&bench.old, &bench.new);
         assert!(skipping.is_err(), "{kind}");
     }

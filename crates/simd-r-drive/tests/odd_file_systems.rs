@@ -23,7 +23,7 @@ fn a_network_file_system_is_refused_before_a_store_is_created() -> io::Result<()
     let options = options(Odd { is_on_network: true, ..Odd::default() });
     let refused = options.open(&path).unwrap_err();
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
-    assert!(matches!(inner, Some(WriteError::NetworkFileSystem)), "{refused}");
+    assert!(matches!(inner, Some(WriteError::NetworkFileSystem { .. })), "{refused}");
     assert_eq!(std::fs::read_dir(directory.path())?.count(), 0, "something was left behind");
 
     let options = options.allow_network_file_system(true);

@@ -14,7 +14,7 @@ use support::{child, names_in, new_path, state_of, typed};
 fn assert_locked(result: std::io::Result<DataStore>) {
     let error = result.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourceBusy);
-    assert!(matches!(typed(&error), WriteError::Locked), "{error}");
+    assert!(matches!(typed(&error), WriteError::Locked { .. }), "{error}");
 }
 
 #[test]
@@ -80,7 +80,10 @@ fn race(prepare: impl Fn(&std::path::Path)) {
                                 Some(store)
                             }
                             Err(error) => {
-                                assert!(matches!(typed(&error), WriteError::Locked), "{error}");
+                                assert!(
+                                    matches!(typed(&error), WriteError::Locked { .. }),
+                                    "{error}"
+                                );
                                 None
                             }
                         }
@@ -120,7 +123,7 @@ fn racing_process() {
                 store.write(key.as_bytes(), b"mine").unwrap();
                 return;
             }
-            Err(error) => assert!(matches!(typed(&error), WriteError::Locked), "{error}"),
+            Err(error) => assert!(matches!(typed(&error), WriteError::Locked { .. }), "{error}"),
         }
         thread::yield_now();
     }

@@ -160,11 +160,13 @@ fn verified_reads_notice_a_flipped_payload_bit_and_plain_ones_do_not() {
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
-        let FormatError::Damaged { offset, what, expected, got } = typed(&error) else {
+        let FormatError::Damaged { subject, offset, what, expected, got } = typed(&error) else {
             panic!("{error}")
         };
         assert_eq!((*offset, *what), (at as u64, Damage::Payload));
         assert_ne!(expected, got);
+        let is_named = subject.key() == Some(b"key") || subject.key_hash() == Some(hash);
+        assert!(is_named, "{error}");
     }
     let mut iterator = verified.iter_entries();
     assert_eq!(iterator.by_ref().count(), 0);

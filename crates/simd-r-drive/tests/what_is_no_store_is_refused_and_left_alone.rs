@@ -88,7 +88,7 @@ fn sqlite() -> Vec<u8> {
 
 #[test]
 fn every_foreign_file_is_named_and_left_alone() {
-    let foreign = FormatError::NotAStore;
+    let foreign = FormatError::not_a_store;
     let elf = fs::read(std::env::current_exe().unwrap()).unwrap();
     let animals: Vec<(&str, Vec<u8>, FormatError)> = vec![
         ("text", "Grüße aus dem Zoo\n".repeat(9000).into(), foreign(Foreign::Text)),
@@ -102,20 +102,12 @@ fn every_foreign_file_is_named_and_left_alone() {
         ("0xFF", vec![0xff; 100_000], foreign(Foreign::Ones)),
         ("random", Random(1).bytes(300_000), foreign(Foreign::Unknown)),
         ("random, short", Random(2).bytes(30), foreign(Foreign::Unknown)),
-        (
-            "newer version",
-            with_version(2, 0),
-            FormatError::NewerVersion { major: 2, minor: 0, supported: 1 },
-        ),
-        (
-            "much newer version",
-            with_version(700, 3),
-            FormatError::NewerVersion { major: 700, minor: 3, supported: 1 },
-        ),
+        ("newer version", with_version(2, 0), FormatError::newer_version(2, 0)),
+        ("much newer version", with_version(700, 3), FormatError::newer_version(700, 3)),
         (
             "store of 0.17",
             include_bytes!("fixtures/published-0.17.5.bin").to_vec(),
-            FormatError::OlderFormat,
+            FormatError::older_format(),
         ),
     ];
     let mut messages = BTreeMap::new();
@@ -124,10 +116,12 @@ fn every_foreign_file_is_named_and_left_alone() {
         fs::write(&path, &bytes).unwrap();
         let before = state_of(&path);
         let error = refusal(&path);
-        assert_eq!(*typed::<FormatError>(&error), expected, "{name}");
+        assert_eq!(*typed::<FormatError>(&error), expected.clone().about(&*path), "{name}");
+        let message = error.to_string();
+        let message = message.strip_prefix(&format!("{}: ", path.display())).unwrap();
         assert!(state_of(&path) == before, "{name} was changed");
         assert_eq!(names_in(directory.path()), ["store.srd"], "{name}: something was left behind");
-        if let Some(other) = messages.insert(error.to_string(), expected.clone()) {
+        if let Some(other) = messages.insert(message.to_owned(), expected.clone()) {
             assert_eq!(other, expected, "two animals share a message");
         }
     }
@@ -140,7 +134,10 @@ fn a_store_without_its_header_is_no_store() {
     fs::write(&path, &store_bytes()[16 << 10..]).unwrap();
     let before = state_of(&path);
     let error = refusal(&path);
-    assert!(matches!(typed(&error), FormatError::NotAStore(Foreign::Headless)), "{error}");
+    assert!(
+        matches!(typed(&error), FormatError::NotAStore { found: Foreign::Headless, .. }),
+        "{error}"
+    );
     assert!(state_of(&path) == before);
     assert_eq!(names_in(directory.path()), ["store.srd"]);
 }
@@ -165,15 +162,16 @@ fn what_is_no_regular_file_is_named_and_nobody_waits_for_it() {
     for (path, kind) in animals {
         let before = fs::symlink_metadata(&path).unwrap();
         let error = refusal(&path);
-        assert_eq!(*typed::<FormatError>(&error), FormatError::NotAStore(kind));
+        let expected = FormatError::not_a_store(kind);
+        assert_eq!(*typed::<FormatError>(&error), expected.clone().about(&*path));
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         let after = fs::symlink_metadata(&path).unwrap();
         assert_eq!(before.modified().unwrap(), after.modified().unwrap());
-        messages.push(error.to_string());
+        messages.push(error.to_string().replace(&*path.to_string_lossy(), ""));
         // The same through a symbolic link.
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(*typed::<FormatError>(&refusal(&link)), FormatError::NotAStore(kind));
+        assert_eq!(*typed::<FormatError>(&refusal(&link)), expected.about(&*link));
         fs::remove_file(link).unwrap();
     }
     messages.sort();
@@ -188,6 +186,7 @@ fn what_is_not_there_is_created_by_open_alone() {
     for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
         let error = options.open(&path).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
     }
     assert_eq!(DataStore::open_existing(&path).map(drop).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(names_in(directory.path()).is_empty(), "open_existing creates nothing");
@@ -208,7 +207,8 @@ fn an_empty_file_becomes_a_store_when_it_may() {
         for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
             let error = options.open(&path).map(drop).unwrap_err();
             let expected = if len == 0 { Foreign::Empty } else { Foreign::Zeros };
-            assert_eq!(*typed::<FormatError>(&error), FormatError::NotAStore(expected));
+            let expected = FormatError::not_a_store(expected).about(&*path);
+            assert_eq!(*typed::<FormatError>(&error), expected);
             assert!(state_of(&path) == before);
         }
         let store = DataStore::open(&path).unwrap();

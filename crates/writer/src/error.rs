@@ -27,16 +27,21 @@ pub enum WriteError {
     },
     /// Somebody else writes to the store.
     #[error(
-        "the store is open for writing elsewhere, and only one can write at a time; close it there, or try \
+        "the store {path} is open for writing elsewhere, and only one can write at a time; close it there, or try \
          again later (opening it read-only needs no lock)"
     )]
-    Locked,
+    Locked {
+        /// The store's path.
+        path: PathBuf,
+    },
     /// The file has several names, and compaction would leave the others with the old one.
     #[error(
-        "the store's file has {links} hard links, and compaction would give only one of them the new file; \
+        "the file {path} has {links} hard links, and compaction would give only one of them the new file; \
          remove the others first"
     )]
     HardLinked {
+        /// The store's path.
+        path: PathBuf,
         /// How many names the file has.
         links: u64,
     },
@@ -87,10 +92,13 @@ pub enum WriteError {
     },
     /// The store lies on a network file system.
     #[error(
-        "the store lies on a network file system, where locks and memory maps are not reliable; move it \
+        "the store {path} lies on a network file system, where locks and memory maps are not reliable; move it \
          to a local disk (a program can allow it with OpenOptions::allow_network_file_system)"
     )]
-    NetworkFileSystem,
+    NetworkFileSystem {
+        /// The store's path.
+        path: PathBuf,
+    },
 }
 
 /// What makes further writes unsafe.
@@ -125,8 +133,8 @@ impl WriteError {
             Self::MountPoint { .. } => io::ErrorKind::Unsupported,
             Self::PlacementUnknown { .. } => io::ErrorKind::Other,
             Self::FileSizeLimit { .. } => io::ErrorKind::FileTooLarge,
-            Self::Locked => io::ErrorKind::ResourceBusy,
-            Self::NetworkFileSystem => io::ErrorKind::Unsupported,
+            Self::Locked { .. } => io::ErrorKind::ResourceBusy,
+            Self::NetworkFileSystem { .. } => io::ErrorKind::Unsupported,
         }
     }
 }

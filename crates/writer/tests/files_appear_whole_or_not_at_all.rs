@@ -321,7 +321,7 @@ fn a_path_names_the_file_that_it_named_when_it_was_opened_or_another() {
 fn refusal(path: &Path, access: Access) -> Foreign {
     let error = locate(path).open(access).unwrap_err();
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(FormatError::NotAStore(kind)) => *kind,
+        Some(FormatError::NotAStore { found: kind, .. }) => *kind,
         _ => panic!("{error}"),
     }
 }
@@ -334,7 +334,10 @@ fn directories_are_refused() {
     }
     let error = OsFileSystem.locate(Path::new("/")).unwrap_err();
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    assert!(matches!(inner, Some(FormatError::NotAStore(Foreign::Directory))), "{error}");
+    assert!(
+        matches!(inner, Some(FormatError::NotAStore { found: Foreign::Directory, .. })),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]

@@ -47,8 +47,8 @@ fn is_other_file(error: &io::Error) -> bool {
     matches!(
         error.get_ref().and_then(|inner| inner.downcast_ref()),
         Some(
-            FormatError::NotAStore(_)
-                | FormatError::OlderFormat
+            FormatError::NotAStore { .. }
+                | FormatError::OlderFormat { .. }
                 | FormatError::NewerVersion { .. }
                 | FormatError::UnknownFeatures { .. }
         )

@@ -217,11 +217,11 @@ impl Slot {
         if fields.flags.has(Flags::OPAQUE) || fields.payload_crc == payload_crc {
             return Ok(seal);
         }
-        Err(FormatError::Damaged {
-            offset: before.end,
-            what: Damage::Payload,
-            expected: u64::from(fields.payload_crc),
-            got: u64::from(payload_crc),
-        })
+        Err(FormatError::mismatch(
+            before.end,
+            Damage::Payload,
+            u64::from(fields.payload_crc),
+            u64::from(payload_crc),
+        ))
     }
 }

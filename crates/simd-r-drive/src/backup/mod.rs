@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use simd_r_drive_writer::{Location, Visibility, WriteError};
+#[cfg(doc)]
+use simd_r_drive_writer::WriteError;
+use simd_r_drive_writer::{Location, Visibility};
 
 use self::checked_copy::Log;
 use self::target::{Appended, Existing, fill_new};
-use crate::error::StoreError;
+use crate::error::{StoreError, about};
 use crate::generation::Generation;
-use crate::open::{Point, copy_permissions, place_new, refuse_network, remove_orphans};
+use crate::open::{Point, copy_permissions, lock_new, place_new, remove_orphans};
 use crate::store::DataStore;
 
 /// What a backup did. See [`DataStore::backup`].
@@ -95,7 +97,8 @@ impl DataStore {
     /// written.
     pub fn backup(&self, path: &Path) -> io::Result<BackupReport> {
         let started = Instant::now();
-        let location = self.shared.options.file_system.locate(path)?;
+        let about_backup = |error| about(path, error);
+        let location = self.shared.options.file_system.locate(path).map_err(about_backup)?;
         let generation = self.shared.current.load_full();
         let file_key = generation.file.key().ok();
         if file_key.is_some() && file_key == location.key().ok() {
@@ -105,7 +108,7 @@ impl DataStore {
         let report = match Existing::open(&location, path, &generation.identity, options) {
             Ok(existing) => self.extend(&existing),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_backup(&*location),
-            Err(error) => Err(error),
+            Err(error) => Err(about_backup(error)),
         };
         report.map(|report| BackupReport { duration: started.elapsed(), ..report })
     }
@@ -130,10 +133,7 @@ impl DataStore {
         remove_orphans(location, &source.generation.identity);
         let mut copied_slots = 0;
         let (file, _) = place_new(location, Visibility::Private, &mut |file| {
-            refuse_network(file, &self.shared.options)?;
-            if !file.try_lock()? {
-                return Err(WriteError::Locked.into());
-            }
+            lock_new(file, location.path(), &self.shared.options)?;
             copied_slots = fill_new(file, source.log(), source.to)?;
             // At the end, and of the open file: what the store's permissions are now, whatever its path.
             copy_permissions(&*source.generation.file, file)

@@ -65,10 +65,10 @@ impl Existing {
         options: &OpenOptions,
     ) -> io::Result<Self> {
         let file = location.open(Access::ReadWrite)?;
-        refuse_network(&*file, options)?;
+        refuse_network(&*file, path, options)?;
         check_identity(&read_header(&*file)?, identity, path)?;
         if !file.try_lock()? {
-            return Err(WriteError::Locked.into());
+            return Err(WriteError::Locked { path: path.to_owned() }.into());
         }
         if location.key().ok() != Some(file.key()?) {
             return Err(StoreError::PathUnstable { path: path.to_owned() }.into());

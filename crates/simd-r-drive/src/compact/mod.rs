@@ -207,7 +207,8 @@ fn create_target(
 ) -> io::Result<(Writer, Box<dyn PendingFile>)> {
     let pending = location.create_replacement(&source.file)?;
     let identity = next_identity(&source.identity)?;
-    let (generation, resume) = new_file(pending.file(), &identity, &shared.options)?;
+    let (generation, resume) =
+        new_file(pending.file(), location.path(), &identity, &shared.options)?;
     Ok((Writer::of_new_file(Arc::new(generation), resume)?, pending))
 }
 

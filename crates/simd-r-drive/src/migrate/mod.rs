@@ -11,14 +11,12 @@ use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
 use simd_r_drive_entry_handle::{
     Alignment, Barrier, Flags, Foreign, FormatError, Identity, Kind, Seal, Trailer,
 };
-use simd_r_drive_writer::{
-    Access, Encoder, StoreFile, Visibility, WriteError, now_10ms, read_full_at,
-};
+use simd_r_drive_writer::{Access, Encoder, StoreFile, Visibility, now_10ms, read_full_at};
 
 use self::old_log::{Broken, OldEntry, OldLog};
 use crate::clean_hints::write_clean_hints;
-use crate::error::StoreError;
-use crate::open::{Point, copy_permissions, new_identity, place_new, refuse_network, write_header};
+use crate::error::{StoreError, about};
+use crate::open::{Point, copy_permissions, lock_new, new_identity, place_new, write_header};
 use crate::options::OpenOptions;
 
 /// How much of a file is looked at to say what it is instead of a store.
@@ -131,8 +129,10 @@ impl Migration {
     pub fn run(&self, old: &Path, new: &Path) -> io::Result<MigrationReport> {
         let started = Instant::now();
         let file_system = &*self.options.file_system;
-        let source = file_system.locate(old)?.open(Access::Read)?;
-        let (log, old_bytes) = self.read_old(&*source, old)?;
+        let about_old = |error| about(old, error);
+        let source = file_system.locate(old).and_then(|at| at.open(Access::Read));
+        let source = source.map_err(about_old)?;
+        let (log, old_bytes) = self.read_old(&*source, old).map_err(about_old)?;
         let identity = new_identity(Alignment::new(self.options.alignment)?)?;
         let mut report = MigrationReport {
             entries: 0,
@@ -144,12 +144,9 @@ impl Migration {
             unreadable: log.unreadable,
             duration: Duration::ZERO,
         };
-        let location = file_system.locate(new)?;
+        let location = file_system.locate(new).map_err(|error| about(new, error))?;
         let (file, _) = place_new(&*location, Visibility::Private, &mut |file| {
-            refuse_network(file, &self.options)?;
-            if !file.try_lock()? {
-                return Err(WriteError::Locked.into());
-            }
+            lock_new(file, new, &self.options)?;
             self.write_new(file, &identity, &*source, &log.live, &mut report)?;
             copy_permissions(&*source, file)
         })?;
@@ -167,7 +164,7 @@ impl Migration {
             return Err(StoreError::AlreadyMigrated { path: path.to_owned() }.into());
         }
         let foreign = Foreign::guess(&head);
-        let not_a_store = || Err(FormatError::NotAStore(foreign).into());
+        let not_a_store = || Err(FormatError::not_a_store(foreign).into());
         if foreign == Foreign::Zeros {
             return not_a_store();
         }

@@ -50,7 +50,7 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
     let header_len = identity.alignment.header_len();
     // Asked again: the file may have been created since the length was.
     if len < header_len && file.len()? < header_len {
-        return Err(FormatError::Truncated { len, expected: header_len }.into());
+        return Err(FormatError::truncated(len, header_len).into());
     }
     let checkpoints = checkpoints_in(&header, &identity);
     Ok(Found::Store(Box::new(Header { identity, is_identity_sound, checkpoints })))
@@ -82,7 +82,7 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
     if let Some((major, minor)) = Identity::claimed_version(header) {
         return Err(match major {
             FORMAT_MAJOR => FormatError::damaged(0, Damage::Identity),
-            _ => FormatError::NewerVersion { major, minor, supported: FORMAT_MAJOR },
+            _ => FormatError::newer_version(major, minor),
         }
         .into());
     }
@@ -111,7 +111,7 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
     let is_older = is_older_format(len, &mut read);
     let is_headless = !is_older && looks_headless(len, &mut read);
     if is_older {
-        return Err(FormatError::OlderFormat.into());
+        return Err(FormatError::older_format().into());
     }
     if let Some(error) = medium_error
         && error.kind() != io::ErrorKind::UnexpectedEof
@@ -122,7 +122,7 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
         Foreign::Unknown if is_headless => Foreign::Headless,
         guess => guess,
     };
-    Err(FormatError::NotAStore(guess).into())
+    Err(FormatError::not_a_store(guess).into())
 }
 
 /// A creation in place makes the file as long as the header before it writes the first page, and page 0 after

@@ -141,10 +141,10 @@ pub(crate) fn open(
             }
             Err(error) => return Err(error),
         };
-        refuse_network(&*file, options)?;
+        refuse_network(&*file, path, options)?;
         if access == Access::ReadWrite {
             if !file.try_lock()? {
-                return Err(locked(&*file));
+                return Err(locked(&*file, path));
             }
             // A compaction or a restore may have replaced the file between opening and locking it.
             if location.key().ok() != Some(file.key()?) {
@@ -160,11 +160,11 @@ pub(crate) fn open(
 
 /// Why a file that somebody else has locked cannot be written: if it is no store, that is the better answer. Not
 /// so for what looks damaged or cut off, since its owner may be creating it.
-fn locked(file: &dyn StoreFile) -> io::Error {
+fn locked(file: &dyn StoreFile, path: &Path) -> io::Error {
     let found = file.len().and_then(|len| identify(file, len));
     match found {
         Err(error) if !is_damage(&error) => error,
-        _ => WriteError::Locked.into(),
+        _ => WriteError::Locked { path: path.to_owned() }.into(),
     }
 }
 
@@ -212,9 +212,23 @@ pub(crate) fn open_without_path(
 }
 
 /// Refuses a file on a network file system, unless the options allow it.
-pub(crate) fn refuse_network(file: &dyn StoreFile, options: &OpenOptions) -> io::Result<()> {
+pub(crate) fn refuse_network(
+    file: &dyn StoreFile,
+    path: &Path,
+    options: &OpenOptions,
+) -> io::Result<()> {
     if !options.allow_network_file_system && file.is_on_network()? {
-        return Err(WriteError::NetworkFileSystem.into());
+        return Err(WriteError::NetworkFileSystem { path: path.to_owned() }.into());
+    }
+    Ok(())
+}
+
+/// Locks a file that is to become a store at `path`, before it has an identity: nobody may take it for what a killed
+/// process left.
+pub(crate) fn lock_new(file: &dyn StoreFile, path: &Path, options: &OpenOptions) -> io::Result<()> {
+    refuse_network(file, path, options)?;
+    if !file.try_lock()? {
+        return Err(WriteError::Locked { path: path.to_owned() }.into());
     }
     Ok(())
 }
@@ -227,10 +241,7 @@ fn create_file(
 ) -> io::Result<(Arc<dyn StoreFile>, Placed)> {
     let identity = create::new_identity(alignment)?;
     place_new(location, Visibility::Ordinary, &mut |file| {
-        refuse_network(file, options)?;
-        if !file.try_lock()? {
-            return Err(WriteError::Locked.into());
-        }
+        lock_new(file, location.path(), options)?;
         create::write_header(file, &identity)
     })
 }
@@ -473,19 +484,17 @@ pub(crate) fn shows_same(log: &LogFile, tail: u64) -> io::Result<bool> {
 
 /// The error for a file of `len` bytes that holds nothing, where a store is expected.
 pub(crate) fn nothing_in_it(len: u64) -> io::Error {
-    FormatError::NotAStore(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
+    FormatError::not_a_store(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
 }
 
-/// Turns a new, empty file, which nobody else knows yet, into an empty store, locked.
+/// Turns a new, empty file, which nobody else knows yet and `path` is to lead to, into an empty store, locked.
 pub(crate) fn new_file(
     file: Arc<dyn StoreFile>,
+    path: &Path,
     identity: &Identity,
     options: &OpenOptions,
 ) -> io::Result<(Generation, Resume)> {
-    // Locked before it has an identity: nobody may take it for what a killed process left.
-    if !file.try_lock()? {
-        return Err(WriteError::Locked.into());
-    }
+    lock_new(&*file, path, options)?;
     create::write_header(&*file, identity)?;
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
     let (durable, tail) = (root, root);

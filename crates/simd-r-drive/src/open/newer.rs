@@ -159,7 +159,7 @@ impl NewerSlots {
             while slots.next_if(|(insertion, _)| insertion.end < *end).is_some() {}
             match slots.peek() {
                 Some((insertion, len)) if insertion.end == *end => sum += **len & !1,
-                _ => return Err(FormatError::NoSuchSlot { offset: *end }.into()),
+                _ => return Err(FormatError::no_such_slot(*end).into()),
             }
         }
         Ok(sum)
@@ -190,7 +190,7 @@ fn len_in_file(log: &LogFile, ends: &[u64]) -> io::Result<u64> {
 fn len_of_run(log: &LogFile, ends: &[u64], buffer: &mut Vec<u8>) -> io::Result<u64> {
     let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return Ok(0) };
     let at = first.checked_sub(METADATA_SIZE as u64);
-    let at = at.ok_or(FormatError::NoSuchSlot { offset: *first })?;
+    let at = at.ok_or(FormatError::no_such_slot(*first))?;
     buffer.resize((last - at) as usize, 0);
     read_exact_at(&*log.file, buffer, at)?;
     let len_of = |end: &u64| {

@@ -176,7 +176,7 @@ fn check_point(
     len: u64,
 ) -> io::Result<()> {
     if point.end > len {
-        return Err(FormatError::Truncated { len, expected: point.end }.into());
+        return Err(FormatError::truncated(len, point.end).into());
     }
     let got = if point.end == root.end {
         root.seal
@@ -187,13 +187,7 @@ fn check_point(
     if got == point.seal {
         return Ok(());
     }
-    Err(FormatError::Damaged {
-        offset: point.end,
-        what: Damage::DurablePoint,
-        expected: point.seal.0,
-        got: got.0,
-    }
-    .into())
+    Err(FormatError::mismatch(point.end, Damage::DurablePoint, point.seal.0, got.0).into())
 }
 
 /// What a search for trailers found.

@@ -51,7 +51,7 @@ pub(crate) fn assert_names_damage(error: &io::Error, what: &str) {
         FormatError::Damaged { offset, .. } => {
             assert!(error.to_string().contains(&offset.to_string()), "{what}: {error}");
         }
-        FormatError::Truncated { len, expected } => assert!(len < expected, "{what}: {error}"),
+        FormatError::Truncated { len, expected, .. } => assert!(len < expected, "{what}: {error}"),
         other => panic!("{what}: {other:?}"),
     }
 }

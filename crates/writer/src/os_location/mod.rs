@@ -37,7 +37,7 @@ impl FileSystem for OsFileSystem {
     fn locate(&self, path: &Path) -> io::Result<Arc<dyn Location>> {
         let path = resolve(path)?;
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(FormatError::NotAStore(Foreign::Directory).into());
+            return Err(FormatError::not_a_store(Foreign::Directory).into());
         };
         Ok(Arc::new(OsLocation::new(directory, name)?))
     }
@@ -119,7 +119,7 @@ fn is_temporary_name(name: &[u8]) -> bool {
 
 fn refuse_special(kind: Option<Foreign>) -> io::Result<()> {
     match kind {
-        Some(kind) => Err(FormatError::NotAStore(kind).into()),
+        Some(kind) => Err(FormatError::not_a_store(kind).into()),
         None => Ok(()),
     }
 }

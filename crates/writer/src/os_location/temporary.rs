@@ -94,7 +94,8 @@ impl Temporary {
         };
         let status = old.status()?;
         if status.links > 1 {
-            return Err(WriteError::HardLinked { links: status.links }.into());
+            let (path, links) = (self.directory.join(name), status.links);
+            return Err(WriteError::HardLinked { path, links }.into());
         }
         self.file.set_permissions(status.permissions)?;
         match self.directory.key_of(name) {

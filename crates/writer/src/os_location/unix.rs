@@ -197,7 +197,8 @@ impl Location for OsLocation {
         let status = old.status()?;
         self.check_name(status.key)?;
         if status.links > 1 {
-            return Err(WriteError::HardLinked { links: status.links }.into());
+            let (path, links) = (self.path.clone(), status.links);
+            return Err(WriteError::HardLinked { path, links }.into());
         }
         if self.is_mount_point() {
             return Err(WriteError::MountPoint { path: self.path.clone() }.into());
