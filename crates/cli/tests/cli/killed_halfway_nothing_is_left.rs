@@ -69,3 +69,62 @@ fn of_a_value_that_is_read_to_a_file() {
 fn of_a_value_that_replaces_a_file() {
     kill_again_and_again(&["read", "value", "-o", "out/value", "-b", "4K"], true);
 }
+
+fn names_in(bench: &Bench) -> Vec<String> {
+    let entries = fs::read_dir(bench.path("")).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let mut names: Vec<_> = entries.map(|entry| name(entry.unwrap())).collect();
+    names.sort();
+    names
+}
+
+/// Runs `arguments` again and again, and kills each at a later instant. How many were killed before they had ended.
+fn kill_each(bench: &Bench, arguments: &[&str], mut after: impl FnMut(u64)) -> u64 {
+    let mut killed = 0;
+    for attempt in 0..TRIES {
+        let mut child = bench.command().args(arguments).spawn().unwrap();
+        thread::sleep(Duration::from_micros(2_000 + 1_000 * attempt));
+        let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        killed += u64::from(!child.wait().unwrap().success());
+        after(attempt);
+    }
+    killed
+}
+
+/// A compaction has two files for an instant, and whichever is left then is removed by who writes next.
+#[test]
+fn of_a_compaction() {
+    let Some(bench) = filled_bench() else { return };
+    let mut killed = 0;
+    for _ in 0..2 {
+        bench.run_with_input(["write", "value"], &vec![7; LEN]).succeeds();
+        killed += kill_each(&bench, &["store.srd", "compact", "-q"], |attempt| {
+            bench.run_with_input(["write", "small"], b"value").succeeds();
+            let names = names_in(&bench);
+            assert_eq!(names, ["store.srd"], "attempt {attempt}");
+        });
+    }
+    assert!(killed >= 3, "killed only {killed} times");
+    bench.run(["verify", "-q"]).succeeds();
+    let value = bench.command().args(["store.srd", "read", "value"]).output().unwrap();
+    assert_eq!(value.stdout, vec![7; LEN]);
+}
+
+#[test]
+fn of_a_backup_that_is_extended() {
+    let Some(bench) = filled_bench() else { return };
+    bench.run(["backup", "copy.srd", "-q"]).succeeds();
+    let mut number = 0;
+    let killed = kill_each(&bench, &["store.srd", "backup", "copy.srd", "-q"], |attempt| {
+        let names = names_in(&bench);
+        assert_eq!(names, ["copy.srd", "store.srd"], "attempt {attempt}");
+        number += 1;
+        bench.run_with_input(["write", "value"], &vec![number; LEN / 2]).succeeds();
+    });
+    assert!(killed >= 3, "killed only {killed} times");
+    bench.run(["backup", "copy.srd", "-q"]).succeeds();
+    let copy = bench.command().args(["copy.srd", "read", "value"]).output().unwrap();
+    assert_eq!(copy.stdout, vec![number; LEN / 2]);
+    assert_eq!(names_in(&bench), ["copy.srd", "store.srd"]);
+}
