@@ -255,8 +255,9 @@ impl File {
             Content::Barrier { durable, live_keys, dead_bytes } => {
                 let (durable_tail, seal) = self.resolve(durable.place);
                 let durable_seal = seal ^ u64::from(durable.wrong_seal);
-                let barrier = Barrier { durable_tail, durable_seal, live_keys, dead_bytes };
-                (Kind::Barrier, false, Vec::new(), barrier.encode().to_vec())
+                let tables = None;
+                let barrier = Barrier { durable_tail, durable_seal, live_keys, dead_bytes, tables };
+                (Kind::Barrier, false, Vec::new(), barrier.encode())
             }
             Content::Index { len, byte } => {
                 (Kind::Index, false, Vec::new(), vec![byte; usize::from(len)])
@@ -296,7 +297,7 @@ impl File {
                 sequence: u64::from(hint.sequence) * 2 + number as u64,
                 durable_tail,
                 durable_seal: seal ^ u64::from(hint.wrong_seal),
-                index_end: 0,
+                barrier_end: 0,
                 is_clean: hint.flag,
                 is_copying: hint.sequence & 64 != 0,
             };

@@ -12,7 +12,7 @@ const AT_CHECKPOINT: usize = 128;
 const AT_SEQUENCE: usize = AT_CHECKPOINT;
 const AT_DURABLE_TAIL: usize = 136;
 const AT_DURABLE_SEAL: usize = 144;
-const AT_INDEX_END: usize = 152;
+const AT_BARRIER_END: usize = 152;
 const AT_FLAGS: usize = 160;
 const AT_CHECK: usize = 168;
 
@@ -28,8 +28,8 @@ pub struct Checkpoint {
     pub durable_tail: u64,
     /// Seal of the slot that ends there; the identity's checksum if there is none.
     pub durable_seal: u64,
-    /// End of the newest index slot; 0 if there is none.
-    pub index_end: u64,
+    /// End of the newest barrier, which names the tables of the index; 0 if there is none.
+    pub barrier_end: u64,
     /// Whether the store was closed after it.
     pub is_clean: bool,
     /// Whether a log is being copied to the file, with its barriers: those beyond the durable tail
@@ -54,7 +54,7 @@ impl Checkpoint {
             sequence: u64_at(page, AT_SEQUENCE)?,
             durable_tail: u64_at(page, AT_DURABLE_TAIL)?,
             durable_seal: u64_at(page, AT_DURABLE_SEAL)?,
-            index_end: u64_at(page, AT_INDEX_END)?,
+            barrier_end: u64_at(page, AT_BARRIER_END)?,
             is_clean: flags & FLAG_CLEAN != 0,
             is_copying: flags & FLAG_COPYING != 0,
         })
@@ -66,7 +66,7 @@ impl Checkpoint {
         put(&mut page, AT_SEQUENCE, &self.sequence.to_le_bytes());
         put(&mut page, AT_DURABLE_TAIL, &self.durable_tail.to_le_bytes());
         put(&mut page, AT_DURABLE_SEAL, &self.durable_seal.to_le_bytes());
-        put(&mut page, AT_INDEX_END, &self.index_end.to_le_bytes());
+        put(&mut page, AT_BARRIER_END, &self.barrier_end.to_le_bytes());
         let clean = if self.is_clean { FLAG_CLEAN } else { 0 };
         let copying = if self.is_copying { FLAG_COPYING } else { 0 };
         put(&mut page, AT_FLAGS, &(clean | copying).to_le_bytes());
@@ -129,7 +129,7 @@ mod tests {
             sequence: 9,
             durable_tail: 20_480,
             durable_seal: 0xfeed,
-            index_end: 0,
+            barrier_end: 0,
             is_clean: true,
             is_copying: false,
         }

@@ -66,7 +66,7 @@ pub use layout::Layout;
 pub use map::{Map, MapSlice, MappedSlot};
 pub use metadata::EntryMetadata;
 pub use seal::{Seal, Sealer};
-pub use special::Barrier;
+pub use special::{Barrier, BarrierTables};
 pub use subject::Subject;
 pub use trailer::{Flags, Kind, SEALED_LEN, SealedTrailer, Trailer};
 pub use typed_view::TypedViewError;

@@ -2,11 +2,19 @@
 
 use crate::bytes::{put, u64_at};
 
-/// Payload of a barrier slot: a durable point that stands in the log itself.
+const AT_DURABLE_TAIL: usize = 0;
+const AT_DURABLE_SEAL: usize = 8;
+const AT_LIVE_KEYS: usize = 16;
+const AT_DEAD_BYTES: usize = 24;
+const AT_DEAD_SLOTS: usize = 32;
+const AT_ALL_HASHES: usize = 40;
+const AT_TABLES: usize = 48;
+
+/// Payload of a barrier slot: a durable point that stands in the log itself, and the tables of the index there.
 ///
 /// It is written after a sync of everything before it, so that the loss of the header's hints never turns
 /// damage into a torn tail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Barrier {
     /// Everything below this offset was on the medium when the barrier was written.
     pub durable_tail: u64,
@@ -16,32 +24,78 @@ pub struct Barrier {
     pub live_keys: u64,
     /// Bytes of slots below the barrier that hold no live value.
     pub dead_bytes: u64,
+    /// The tables in use; `None` if there are none.
+    pub tables: Option<BarrierTables>,
+}
+
+/// The tables that are in use at a barrier.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BarrierTables {
+    /// Slots below the barrier that hold no live value.
+    pub dead_slots: u64,
+    /// Upper bound on the distinct hashes in the tables.
+    pub all_hashes: u64,
+    /// Where the slots of the tables end, the newest table first. At least one, at most [`Barrier::MAX_TABLES`].
+    pub ends: Vec<u64>,
 }
 
 impl Barrier {
-    /// Length of the payload in bytes: with the trailer, one block.
-    pub const LEN: usize = 32;
+    /// Length of the payload in bytes without tables: with the trailer, one block.
+    pub const MIN_LEN: usize = AT_DEAD_SLOTS;
 
-    /// Reads a barrier's payload; `None` if it has another length.
+    /// Most tables that a barrier names.
+    pub const MAX_TABLES: usize = 10;
+
+    /// Largest length of the payload in bytes.
+    pub const MAX_LEN: usize = Self::len_with(Self::MAX_TABLES);
+
+    /// Length of the payload in bytes.
+    pub fn payload_len(&self) -> usize {
+        Self::len_with(self.tables.as_ref().map_or(0, |tables| tables.ends.len()))
+    }
+
+    /// Length of the payload in bytes of a barrier that names `tables` tables.
+    pub const fn len_with(tables: usize) -> usize {
+        if tables == 0 { Self::MIN_LEN } else { AT_TABLES.saturating_add(tables.saturating_mul(8)) }
+    }
+
+    /// Reads a barrier's payload; `None` if it has a length that none has.
     pub fn decode(payload: &[u8]) -> Option<Self> {
-        if payload.len() != Self::LEN {
-            return None;
-        }
+        let tables = match payload.get(AT_TABLES..) {
+            None if payload.len() == Self::MIN_LEN => None,
+            Some(ends) if !ends.is_empty() && payload.len() <= Self::MAX_LEN => {
+                let (ends, []) = ends.as_chunks() else { return None };
+                Some(BarrierTables {
+                    dead_slots: u64_at(payload, AT_DEAD_SLOTS)?,
+                    all_hashes: u64_at(payload, AT_ALL_HASHES)?,
+                    ends: ends.iter().map(|end| u64::from_le_bytes(*end)).collect(),
+                })
+            }
+            _ => return None,
+        };
         Some(Self {
-            durable_tail: u64_at(payload, 0)?,
-            durable_seal: u64_at(payload, 8)?,
-            live_keys: u64_at(payload, 16)?,
-            dead_bytes: u64_at(payload, 24)?,
+            durable_tail: u64_at(payload, AT_DURABLE_TAIL)?,
+            durable_seal: u64_at(payload, AT_DURABLE_SEAL)?,
+            live_keys: u64_at(payload, AT_LIVE_KEYS)?,
+            dead_bytes: u64_at(payload, AT_DEAD_BYTES)?,
+            tables,
         })
     }
 
     /// The payload's bytes.
-    pub fn encode(&self) -> [u8; Self::LEN] {
-        let mut payload = [0; Self::LEN];
-        put(&mut payload, 0, &self.durable_tail.to_le_bytes());
-        put(&mut payload, 8, &self.durable_seal.to_le_bytes());
-        put(&mut payload, 16, &self.live_keys.to_le_bytes());
-        put(&mut payload, 24, &self.dead_bytes.to_le_bytes());
+    pub fn encode(&self) -> Vec<u8> {
+        let mut payload = vec![0; self.payload_len()];
+        put(&mut payload, AT_DURABLE_TAIL, &self.durable_tail.to_le_bytes());
+        put(&mut payload, AT_DURABLE_SEAL, &self.durable_seal.to_le_bytes());
+        put(&mut payload, AT_LIVE_KEYS, &self.live_keys.to_le_bytes());
+        put(&mut payload, AT_DEAD_BYTES, &self.dead_bytes.to_le_bytes());
+        if let Some(tables) = &self.tables {
+            put(&mut payload, AT_DEAD_SLOTS, &tables.dead_slots.to_le_bytes());
+            put(&mut payload, AT_ALL_HASHES, &tables.all_hashes.to_le_bytes());
+            for (at, end) in (AT_TABLES..).step_by(8).zip(&tables.ends) {
+                put(&mut payload, at, &end.to_le_bytes());
+            }
+        }
         payload
     }
 }
@@ -52,10 +106,25 @@ mod tests {
 
     #[test]
     fn barriers_round_trip() {
-        let barrier =
-            Barrier { durable_tail: 1, durable_seal: u64::MAX, live_keys: 3, dead_bytes: 4 };
-        assert_eq!(Barrier::decode(&barrier.encode()), Some(barrier));
-        assert_eq!(Barrier::decode(&[0; 31]), None);
-        assert_eq!(Barrier::decode(&[0; 33]), None);
+        let mut barrier = Barrier {
+            durable_tail: 1,
+            durable_seal: u64::MAX,
+            live_keys: 3,
+            dead_bytes: 4,
+            tables: None,
+        };
+        assert_eq!(barrier.encode().len(), Barrier::MIN_LEN);
+        assert_eq!(Barrier::decode(&barrier.encode()), Some(barrier.clone()));
+        for count in 1..=Barrier::MAX_TABLES {
+            let ends = (1..).map(|number| number << 40).take(count).collect();
+            barrier.tables = Some(BarrierTables { dead_slots: 5, all_hashes: 6, ends });
+            let payload = barrier.encode();
+            assert_eq!(payload.len(), barrier.payload_len());
+            assert_eq!(Barrier::decode(&payload), Some(barrier.clone()));
+        }
+        for len in (0..200).filter(|len| *len != 32 && !(56..=128).step_by(8).any(|it| it == *len))
+        {
+            assert_eq!(Barrier::decode(&vec![0; len]), None, "{len} bytes");
+        }
     }
 }

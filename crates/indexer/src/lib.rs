@@ -126,7 +126,7 @@ mod weak_fingerprint_tests;
 struct Readme;
 
 pub use current::{Current, LiveKeyed};
-pub use frozen::{BuildError, BuiltTable, FrozenIndex, FrozenTotals};
+pub use frozen::{BuildError, BuiltTable, FrozenIndex};
 pub use indexer::KeyIndexer;
 pub use insert::Insertion;
 pub use layered::{LayeredIndex, LayeredStats, Merging, TablePlan};

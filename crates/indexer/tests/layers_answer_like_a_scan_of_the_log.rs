@@ -9,8 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
 use simd_r_drive_indexer::{
-    BuildError, FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex, Merging,
-    TablePlan,
+    BuildError, FrozenIndex, Identity, Insertion, KeyIndexer, LayeredIndex, Merging, TablePlan,
 };
 use support::log::{Log, LogSlot};
 use support::naive::Lines;
@@ -97,8 +96,6 @@ struct World {
     planned: Option<TablePlan>,
     /// The tables in use, newest first: where each starts, and a file that holds it.
     tables: Vec<(u64, Vec<u8>)>,
-    /// The start of the one that was completed last.
-    newest: u64,
     remembered: Vec<Remembered>,
     next_hash: u64,
 }
@@ -114,7 +111,6 @@ impl World {
             layout,
             planned: None,
             tables: Vec::new(),
-            newest: 0,
             remembered: Vec::new(),
             next_hash: 1_000,
         }
@@ -232,13 +228,8 @@ impl World {
     fn complete(&mut self, before: &LayeredIndex, plan: TablePlan, start: u64, fail: bool) {
         let mut file = vec![0; (start + plan.table_bytes()) as usize];
         let mut written = 0;
-        let result = before.build_table(
-            &self.layout,
-            start,
-            plan,
-            FrozenTotals::default(),
-            &self.log,
-            &mut |offset, bytes| {
+        let result =
+            before.build_table(&self.layout, start, plan, &self.log, &mut |offset, bytes| {
                 written += 1;
                 if fail && written > 1 {
                     return Err(std::io::ErrorKind::StorageFull.into());
@@ -246,8 +237,7 @@ impl World {
                 let at = (start + offset) as usize;
                 file[at..at + bytes.len()].copy_from_slice(bytes);
                 Ok(())
-            },
-        );
+            });
         if fail && result.is_err() {
             return;
         }
@@ -256,18 +246,17 @@ impl World {
             Err(BuildError::Damaged) => return,
             result => result.unwrap(),
         };
-        let header = self.index.header_of(&built, plan);
+        let header = built.header();
         file[start as usize..][..header.len()].copy_from_slice(&header);
         self.remember();
         let table = open(&self.layout, start, &file).expect("just built");
-        assert_eq!(table.older_ends().is_empty(), plan.is_whole());
+        assert_eq!(table.is_complete(), plan.is_whole());
         let ends = |index: &LayeredIndex| index.frozen().map(|table| table.end()).collect();
         let before: Vec<u64> = ends(&self.index);
         self.index = self.index.with_table(table, plan, built);
         let after: Vec<u64> = ends(&self.index);
         assert_eq!(before.len() - plan.merged_tables() + 1, after.len());
         self.tables.push((start, file));
-        self.newest = start;
         self.tables.retain(|(start, _)| after.contains(&end_of(*start)));
         self.tables.sort_by_key(|(start, _)| after.iter().position(|end| *end == end_of(*start)));
         self.check();
@@ -285,11 +274,12 @@ impl World {
             0
         };
         self.index = if from > 0 {
-            let newest = self.tables.iter().position(|(start, _)| *start == self.newest).unwrap();
-            let ends: Vec<u64> = opened.iter().map(FrozenIndex::end).collect();
-            let (newer, older) = (opened[newest].newer_ends(), opened[newest].older_ends());
-            assert_eq!((newer, older), (&ends[..newest], &ends[newest + 1..]));
-            LayeredIndex::over(&self.layout, opened, newest)
+            let are_complete: Vec<bool> = opened.iter().map(FrozenIndex::is_complete).collect();
+            assert_eq!(
+                are_complete.iter().position(|is_complete| *is_complete),
+                Some(opened.len() - 1)
+            );
+            LayeredIndex::over(&self.layout, opened, self.index.frozen_hashes())
         } else {
             self.tables.clear();
             LayeredIndex::new(&self.layout, KeyIndexer::new())
@@ -496,22 +486,15 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
         let calls = world.log.calls();
         let built = world
             .index
-            .build_table(
-                &world.layout,
-                start,
-                size,
-                FrozenTotals::default(),
-                &world.log,
-                &mut |offset, bytes| {
-                    let at = (start + offset) as usize;
-                    file[at..at + bytes.len()].copy_from_slice(bytes);
-                    Ok(())
-                },
-            )
+            .build_table(&world.layout, start, size, &world.log, &mut |offset, bytes| {
+                let at = (start + offset) as usize;
+                file[at..at + bytes.len()].copy_from_slice(bytes);
+                Ok(())
+            })
             .unwrap();
         let calls = world.log.calls() - calls;
         assert!(calls < 100, "{calls} keys were read for a table of {hashes}");
-        let first = world.index.header_of(&built, size);
+        let first = built.header();
         file[start as usize..][..first.len()].copy_from_slice(&first);
         let table = open(&world.layout, start, &file).unwrap();
         world.index = world.index.with_table(table, size, built);

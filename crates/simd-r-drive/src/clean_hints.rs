@@ -9,7 +9,7 @@ use simd_r_drive_writer::{StoreFile, write_all_at};
 use crate::open::Point;
 
 /// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and has a
-/// complete index in the slot that ends at `index_end` (0: none), and the published tail.
+/// complete index that the barrier which ends at `barrier_end` names (0: none), and the published tail.
 ///
 /// # Errors
 /// The file's.
@@ -18,9 +18,9 @@ pub(crate) fn write_clean_hints(
     identity: &Identity,
     sequence: u64,
     point: Point,
-    index_end: u64,
+    barrier_end: u64,
 ) -> io::Result<()> {
-    let checkpoint = checkpoint(sequence, point, index_end);
+    let checkpoint = checkpoint(sequence, point, barrier_end);
     write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint })
 }
 
@@ -35,18 +35,18 @@ pub(crate) fn write_copying_hints(
     identity: &Identity,
     sequence: u64,
     point: Point,
-    index_end: u64,
+    barrier_end: u64,
 ) -> io::Result<()> {
-    let checkpoint = checkpoint(sequence, point, index_end);
+    let checkpoint = checkpoint(sequence, point, barrier_end);
     write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint })
 }
 
-fn checkpoint(sequence: u64, point: Point, index_end: u64) -> Checkpoint {
+fn checkpoint(sequence: u64, point: Point, barrier_end: u64) -> Checkpoint {
     Checkpoint {
         sequence,
         durable_tail: point.end,
         durable_seal: point.seal.0,
-        index_end,
+        barrier_end,
         is_clean: false,
         is_copying: false,
     }

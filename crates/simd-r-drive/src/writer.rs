@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
-use simd_r_drive_entry_handle::{Barrier, Checkpoint, FormatError, PublishedTail};
+use simd_r_drive_entry_handle::{
+    Barrier, BarrierTables, Checkpoint, FormatError, PublishedTail, Seal,
+};
 use simd_r_drive_writer::{
     Appender, Location, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
 };
@@ -81,7 +83,7 @@ impl Writer {
             checkpoint_sequence,
             must_rewrite,
             is_copying,
-            index_end,
+            barrier_end: named_by,
             newest_index_end,
             remains,
         } = resume;
@@ -99,7 +101,7 @@ impl Writer {
             copied_until: if is_copying { tail.end } else { 0 },
             barrier_end: durable.end,
             checkpoint_sequence,
-            tables: Tables::new(index_end, newest_index_end),
+            tables: Tables::new(named_by, newest_index_end),
             barriers: 0,
             is_clean: !must_rewrite,
             is_closed: false,
@@ -315,20 +317,26 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends a barrier that names the durable point.
+    fn next_barrier(&self) -> Barrier {
+        let Totals { live_keys, dead_slots, dead_bytes, .. } = self.totals;
+        let index = &self.generation.index;
+        let ends: Vec<u64> = index.frozen().map(|table| table.end()).collect();
+        let all_hashes = index.frozen_hashes();
+        let tables = (!ends.is_empty()).then_some(BarrierTables { dead_slots, all_hashes, ends });
+        let Point { end: durable_tail, seal: Seal(durable_seal) } = self.durable;
+        Barrier { durable_tail, durable_seal, live_keys, dead_bytes, tables }
+    }
+
+    /// Appends a barrier that names the durable point and the tables in use.
     pub(crate) fn append_barrier(&mut self) -> io::Result<()> {
-        let barrier = Barrier {
-            durable_tail: self.durable.end,
-            durable_seal: self.durable.seal.0,
-            live_keys: self.totals.live_keys,
-            dead_bytes: self.totals.dead_bytes,
-        };
-        let len = self.generation.layout.slot_len(Barrier::LEN, 0)?;
+        let barrier = self.next_barrier();
+        let len = self.generation.layout.slot_len(barrier.payload_len(), 0)?;
         self.make_room(len)?;
-        let end = self.appender.append_barrier(barrier);
+        let end = self.appender.append_barrier(&barrier);
         let end = self.appended(end)?;
         self.publish(end, Delta::default(), |_| Ok(()))?;
         self.barrier_end = end;
+        self.tables.named_by = end;
         self.barriers += 1;
         Ok(())
     }
@@ -341,7 +349,7 @@ impl Writer {
             sequence: self.checkpoint_sequence,
             durable_tail: self.durable.end,
             durable_seal: self.durable.seal.0,
-            index_end: self.tables.index_end,
+            barrier_end: self.tables.named_by,
             is_clean,
             is_copying: self.durable.end < self.copied_until,
         };
@@ -426,7 +434,8 @@ impl Writer {
 
     /// Where the log would end after a barrier.
     pub(crate) fn tail_after_barrier(&self) -> Result<u64, FormatError> {
-        self.appender.tail_after(self.generation.layout.slot_len(Barrier::LEN, 0)?)
+        let payload_len = self.next_barrier().payload_len();
+        self.appender.tail_after(self.generation.layout.slot_len(payload_len, 0)?)
     }
 
     /// Goes on in the file of `target`, which holds the same; the old one is no longer under its path.

@@ -300,7 +300,7 @@ fn a_backup_with_an_index_is_read_again_from_there_on() -> io::Result<()> {
     write_more(&store)?;
 
     // The slot before the barrier is behind the index.
-    flip(&backup, old.tail as usize - 64 - 20)?;
+    flip(&backup, old.tail as usize - 128 - 20)?;
     let error: StoreError = refusal(&store, &backup)?;
     assert!(matches!(error, StoreError::BackupDamaged { .. }), "{error}");
     fs::write(&backup, &sound)?;

@@ -75,7 +75,7 @@ fn check(model: &Model, read: impl Fn(&[u8]) -> io::Result<Option<Vec<u8>>>) -> 
     Ok(())
 }
 
-/// Where the payload of the newest index slot that the header names begins and ends.
+/// Where the payload of the newest table begins and ends that the newest barrier names.
 fn newest_table(path: &Path) -> io::Result<(u64, u64)> {
     let file = File::open(path)?;
     let word_at = |offset| {
@@ -83,10 +83,13 @@ fn newest_table(path: &Path) -> io::Result<(u64, u64)> {
         file.read_exact_at(&mut bytes, offset)?;
         io::Result::Ok(u64::from_le_bytes(bytes))
     };
-    let end = word_at(4096 + 152)?.max(word_at(8192 + 152)?);
-    let payload_len = word_at(end - 32)? & ((1 << 48) - 1);
-    let start = end - (payload_len + 32).next_multiple_of(64);
-    Ok((start, start + payload_len))
+    let payload_of = |end| {
+        let payload_len = word_at(end - 32)? & ((1 << 48) - 1);
+        let start = end - (payload_len + 32).next_multiple_of(64);
+        io::Result::Ok((start, start + payload_len))
+    };
+    let barrier = payload_of(word_at(4096 + 152)?.max(word_at(8192 + 152)?))?;
+    payload_of(word_at(barrier.0 + 48)?)
 }
 
 #[test]

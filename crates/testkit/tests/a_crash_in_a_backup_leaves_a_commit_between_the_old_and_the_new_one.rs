@@ -171,12 +171,18 @@ fn history() -> Vec<Operation> {
     ]
 }
 
+/// A barrier that names no tables takes less space: all subsets of what many of them wrote can be tried.
+fn without_tables(mut operations: Vec<Operation>) -> Vec<Operation> {
+    operations.retain(|operation| !matches!(operation, Operation::Checkpoint));
+    operations
+}
+
 /// Nothing but barriers and small commits.
 fn many_barriers() -> Vec<Operation> {
     let commit = |number: usize| {
         [Operation::Write(number % 4, value(number % 40)), Operation::CloseAndReopen]
     };
-    (0..20).flat_map(commit).collect()
+    (0..24).flat_map(commit).collect()
 }
 
 fn check_all(recording: &Recording, seed: u64) -> Tally {
@@ -199,7 +205,7 @@ fn a_crash_among_commits_and_barriers() {
 
 #[test]
 fn a_crash_among_many_barriers_of_one_stretch() {
-    let recording = Recording::new(&history(), &many_barriers());
+    let recording = Recording::new(&without_tables(history()), &many_barriers());
     let barriers = many_barriers().len() / 2;
     let log_len = recording.new.len() - recording.old.len();
     assert!(
@@ -213,7 +219,7 @@ fn a_crash_among_many_barriers_of_one_stretch() {
 /// What a crash left is completed, and that is interrupted too.
 #[test]
 fn a_crash_while_an_interrupted_backup_is_completed() {
-    let recording = Recording::new(&history(), &many_barriers());
+    let recording = Recording::new(&without_tables(history()), &many_barriers());
     let mut tally = Tally::default();
     let mut rng = Rng::new(3);
     let mut first = Vec::new();
@@ -273,7 +279,7 @@ fn a_crash_between_stretches() {
 /// recovery.
 #[test]
 fn a_crash_while_an_interrupted_backup_is_written_to() {
-    let recording = Recording::new(&history(), &many_barriers());
+    let recording = Recording::new(&without_tables(history()), &many_barriers());
     let mut rng = Rng::new(5);
     let models: Vec<&Model> = recording.commits.iter().collect();
     let operations = [

@@ -219,13 +219,13 @@ impl Appender {
     ///
     /// # Errors
     /// As [`Appender::append`].
-    pub fn append_barrier(&mut self, barrier: Barrier) -> io::Result<u64> {
+    pub fn append_barrier(&mut self, barrier: &Barrier) -> io::Result<u64> {
         let payload = barrier.encode();
         let len = self.layout.slot_len(payload.len(), 0)?;
         let written_at = (self.clock)();
         self.commit(len, |encoder, _| {
             encoder.push(&[], &payload, len, |payload_crc| Trailer {
-                payload_len: Barrier::LEN as u64,
+                payload_len: payload.len() as u64,
                 key_len: 0,
                 previous_end: 0,
                 kind: Kind::Barrier,

@@ -44,7 +44,7 @@ fn golden_store() -> Vec<u8> {
         sequence,
         durable_tail: tail,
         durable_seal: seal.0,
-        index_end: 0,
+        barrier_end: 0,
         is_clean: true,
         is_copying: false,
     };
@@ -86,8 +86,14 @@ fn golden_store() -> Vec<u8> {
     let by_key = NewEntry { previous_end: bare - 64, ..value(b"plum", b"by key") };
     log.append(&[tombstone(&plum_hash, bare, true), by_key]).unwrap();
     let (durable_tail, durable_seal) = (log.tail(), log.tail_seal().0);
-    log.append_barrier(Barrier { durable_tail, durable_seal, live_keys: 3, dead_bytes: 512 })
-        .unwrap();
+    log.append_barrier(&Barrier {
+        durable_tail,
+        durable_seal,
+        live_keys: 3,
+        dead_bytes: 512,
+        tables: None,
+    })
+    .unwrap();
     log.trim().unwrap();
     write_checkpoint(checkpoint(2, log.tail(), log.tail_seal()));
     let published = PublishedTail { tail: log.tail(), is_moved: false };

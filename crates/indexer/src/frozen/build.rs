@@ -8,7 +8,7 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 
 use super::find::fingerprint;
 use super::group::{Member, NewRecord, Record, record_lines};
-use super::header::{self, Company, FrozenTotals, HEADER_LEN, Header};
+use super::header::{self, HEADER_LEN, Header};
 use super::line::{LINE_LEN, Line};
 use super::merge::{Context, Entry, Sources, What};
 use super::place::{PlaceError, Placer, Write};
@@ -87,9 +87,10 @@ pub(crate) struct Build<'a> {
     pub(crate) layout: &'a Layout,
     /// Where the slot of the new table starts, in bytes.
     pub(crate) start: u64,
-    /// For the log up to here, the sources and the tables below them answer; and how much of it is live.
+    /// For the log up to here, the sources and the tables below them answer.
     pub(crate) tail: u64,
-    pub(crate) totals: FrozenTotals,
+    /// Whether there are no tables below them.
+    pub(crate) is_complete: bool,
     /// The space that was set aside.
     pub(crate) size: TableSize,
     /// The layers in memory, newer than all tables, newest first. For each hash that a source holds, it holds all lines.
@@ -115,8 +116,8 @@ impl BuiltTable {
     }
 
     /// The header, with which the table becomes one.
-    pub(crate) fn header(&self, company: Company, all_hashes: u64) -> [u8; HEADER_LEN] {
-        Header { company, all_hashes, ..self.header.clone() }.encode(self.check_seed)
+    pub fn header(&self) -> [u8; HEADER_LEN] {
+        self.header.encode(self.check_seed)
     }
 }
 
@@ -140,10 +141,8 @@ impl Build<'_> {
             record_lines: self.size.record_lines,
             tag_bits: geometry.tag_bits() as u8,
             hashes: 0,
-            all_hashes: 0,
             tail: self.tail,
-            totals: self.totals,
-            company: Company::default(),
+            is_complete: self.is_complete,
         };
         let Sorted { entries, groups } = self.sorted(&mixer);
         let mut filter = self.has_filter.then(|| Filter::new(self.size.hashes()));

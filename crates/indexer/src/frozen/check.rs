@@ -8,7 +8,7 @@ use super::line::{LINE_LEN, Line};
 
 impl FrozenIndex {
     /// Which of a table's bytes are not as they were written: offsets in the file. `bytes` stand at
-    /// line `first` of the table; those of line 0 come with line 1.
+    /// line `first` of the table.
     ///
     /// For whoever reads a table from one end to the other, by other means than the map.
     pub fn damaged_lines(&self, first: u64, bytes: &[u8]) -> Vec<Range<u64>> {

@@ -205,7 +205,7 @@ impl FrozenIndex {
     ) -> Result<Option<bool>, Failure<S::Error>> {
         self.search(mixed, |candidate| match candidate {
             Candidate::Slot(other) if other == end => Ok(ControlFlow::Break(true)),
-            Candidate::Slot(_) if self.is_oldest() => Ok(ControlFlow::Continue(())),
+            Candidate::Slot(_) if self.is_complete() => Ok(ControlFlow::Continue(())),
             Candidate::Slot(other) => {
                 let slot = source.slot(other).map_err(Failure::Source)?;
                 let is_hash = source.hash_of(&slot) == hash;

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! The payload of an index slot is an array of lines of 64 bytes: two of header, buckets, records of groups.
+//! The payload of an index slot is an array of lines of 64 bytes: a header, buckets, records of groups.
 //! `docs/format.md` of the project gives the fields.
 //!
 //! - A *bucket* holds up to eight words of 56 bits: the lowest bits are the block where a slot ends, the others a
@@ -22,8 +22,8 @@
 //! of their lines, and what it does not hold, the older ones may. So the index of a large store can be brought up to
 //! date often, for little, and tables are merged from time to time.
 //!
-//! A merge of large tables takes a while, in which newer ones are made. So a table names all that answer together with
-//! it, newer and older: the one that was completed last is the one to begin with.
+//! A merge of large tables takes a while, in which newer ones are made. So a table does not say which others answer
+//! together with it; the log does, see [`Barrier::tables`](simd_r_drive_entry_handle::Barrier::tables).
 //!
 //! # Damage
 //!
@@ -56,8 +56,6 @@ use crate::indexer::KeyIndexer;
 pub(crate) use self::build::{Build, TableSize, record_lines_of};
 pub use self::build::{BuildError, BuiltTable};
 pub(crate) use self::find::{Candidate, Failure, Held};
-pub use self::header::FrozenTotals;
-pub(crate) use self::header::{Company, TABLES_MAX};
 pub(crate) use self::position::Mixer;
 
 /// How far from its bucket an entry may stand, in buckets: more is a sign of damage, or of a forgery.
@@ -91,15 +89,14 @@ impl FrozenIndex {
     ///
     /// # Costs
     ///
-    /// Reads the first two lines.
+    /// Reads the first line.
     pub fn open(map: Arc<Map>, layout: &Layout, start: u64, len: u64, end: u64) -> Option<Self> {
         let check_seed = check_seed(layout, start);
-        let numbers = [map.block(start)?, map.block(start.checked_add(LINE_LEN)?)?];
-        let mut lines = [0; HEADER_LEN];
-        for (bytes, number) in lines.as_chunks_mut().0.iter_mut().zip(numbers.as_flattened()) {
+        let mut line = [0; HEADER_LEN];
+        for (bytes, number) in line.as_chunks_mut().0.iter_mut().zip(map.block(start)?) {
             *bytes = number.to_le_bytes();
         }
-        let header = Header::decode(&lines, check_seed)?;
+        let header = Header::decode(&line, check_seed)?;
         let lines = len / LINE_LEN;
         let header = header.fits(lines).then_some(header)?;
         let geometry = Geometry::new(header.buckets, block_bits(start, lines))
@@ -132,25 +129,9 @@ impl FrozenIndex {
         self.end
     }
 
-    /// Ends of the slots of the tables that are asked before this one, newest first: those that were written while
-    /// it was.
-    pub fn newer_ends(&self) -> &[u64] {
-        &self.header.company.newer
-    }
-
-    /// Ends of the slots of the tables that it stands on, newest first.
-    pub fn older_ends(&self) -> &[u64] {
-        &self.header.company.older
-    }
-
-    /// Whether it stands on no other.
-    pub(crate) fn is_oldest(&self) -> bool {
-        self.header.company.older.is_empty()
-    }
-
-    /// At most so many hashes are in this table and those that answer together with it.
-    pub fn all_hashes(&self) -> u64 {
-        self.header.all_hashes
+    /// Whether it holds every hash of the log up to its tail, and stands on no other table.
+    pub fn is_complete(&self) -> bool {
+        self.header.is_complete
     }
 
     /// Hashes in the table.
@@ -166,11 +147,6 @@ impl FrozenIndex {
     /// Length of the table in bytes.
     pub fn table_bytes(&self) -> u64 {
         self.header.lines().saturating_mul(LINE_LEN)
-    }
-
-    /// How much of the log below the table is live.
-    pub fn totals(&self) -> FrozenTotals {
-        self.header.totals
     }
 
     /// Whether a damaged line has made it necessary to build this index anew in memory.
@@ -201,7 +177,7 @@ impl FrozenIndex {
 impl fmt::Debug for FrozenIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FrozenIndex")
-            .field("tail", &self.start)
+            .field("start", &self.start)
             .field("header", &self.header)
             .field("is_rebuilt", &self.is_rebuilt())
             .finish_non_exhaustive()

@@ -48,7 +48,7 @@ impl LayeredIndex {
     /// the filter of the oldest is not worth a look.
     #[inline]
     fn tables_of_many(&self, one: Sought) -> impl Iterator<Item = &Tier> {
-        let is_asked = move |table: &&Tier| table.is_oldest() || table.may_hold(one.mixed);
+        let is_asked = move |table: &&Tier| table.is_complete() || table.may_hold(one.mixed);
         self.uncovered(one).iter().filter(is_asked)
     }
 

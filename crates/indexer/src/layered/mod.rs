@@ -48,10 +48,8 @@ pub struct LayeredIndex {
     /// Takes the place of `recent` when the table is complete that is being made of all that are older than what it
     /// knows.
     coming: Option<Arc<Filter>>,
-    /// At most so many hashes are in the tables.
+    /// Upper bound on the distinct hashes in the tables.
     all_hashes: u64,
-    /// End of the slot of the table that was completed last, which names all; 0 if there is none.
-    newest_end: u64,
     mixer: Mixer,
 }
 
@@ -145,24 +143,19 @@ impl LayeredIndex {
             covered: 0,
             coming: None,
             all_hashes: 0,
-            newest_end: 0,
             mixer: Mixer::new(layout),
         }
     }
 
-    /// What the tables hold, which come newest first, each standing on the next, and room for more. The table that was
-    /// completed last is number `newest` of them: the one that names all others.
-    pub fn over(layout: &Layout, tables: Vec<FrozenIndex>, newest: usize) -> Self {
-        let newest = tables.get(newest);
-        let (all_hashes, newest_end) =
-            newest.map_or((0, 0), |newest| (newest.all_hashes(), newest.end()));
+    /// What the tables hold, which come newest first, each standing on the next, and an empty layer above them.
+    /// `all_hashes` is an upper bound on the distinct hashes in the tables.
+    pub fn over(layout: &Layout, tables: Vec<FrozenIndex>, all_hashes: u64) -> Self {
         let has_tables = !tables.is_empty();
         let filter = has_tables.then(|| filter_of_layer(all_hashes));
         // Not for as much as one day there may be: whoever opens a store may write little.
         let recent = has_tables.then(|| filter_of_recent(all_hashes / 4));
         Self {
             all_hashes,
-            newest_end,
             live: Arc::new(Layer::new(filter, KeyIndexer::new())),
             recent,
             covered: 0,
@@ -207,11 +200,6 @@ impl LayeredIndex {
     /// Hashes in the tables in the log, at most.
     pub fn frozen_hashes(&self) -> u64 {
         self.all_hashes
-    }
-
-    /// End of the slot of the table that was completed last, which names all others; 0 if there is none.
-    pub fn newest_table_end(&self) -> u64 {
-        self.newest_end
     }
 
     /// The tables in the log, newest first.

@@ -4,14 +4,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::Layout;
+use simd_r_drive_entry_handle::{Barrier, Layout};
 
 use super::{LayeredIndex, Tier};
 use crate::filter::Filter;
-use crate::frozen::{
-    Build, BuildError, BuiltTable, Company, FrozenIndex, FrozenTotals, TABLES_MAX, TableSize,
-    record_lines_of,
-};
+use crate::frozen::{Build, BuildError, BuiltTable, FrozenIndex, TableSize, record_lines_of};
 use crate::indexer::KeyIndexer;
 use crate::slot_source::RebuildSource;
 
@@ -141,7 +138,7 @@ impl LayeredIndex {
         let room = if free == self.frozen.len() { ROOM } else { 0 };
         let (mut sum, mut merged) = (in_memory, 0);
         for table in &self.frozen[..free] {
-            let left = TABLES_MAX.saturating_sub(self.frozen.len() - merged + room);
+            let left = Barrier::MAX_TABLES.saturating_sub(self.frozen.len() - merged + room);
             let is_small = sum + table.hashes() <= in_memory.saturating_mul(LATE_SHARE);
             let is_due = if left <= LITTLE_ROOM {
                 table.hashes() <= sum + sum / 4
@@ -194,7 +191,7 @@ impl LayeredIndex {
     }
 
     /// Builds the planned table, which this list was [started](Self::started) for, of tables and, if it takes them, the layers that take no more writes, for a slot that
-    /// starts at `start`; `totals` are those of the log up to there. Hands all of it but its header to `write`.
+    /// starts at `start`. Hands all of it but its header to `write`.
     ///
     /// # Errors
     ///
@@ -209,18 +206,17 @@ impl LayeredIndex {
         layout: &Layout,
         start: u64,
         plan: TablePlan,
-        totals: FrozenTotals,
         source: &S,
         write: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
     ) -> Result<BuiltTable, BuildError<S::Error>> {
         let inputs = &self.frozen[plan.range(self.frozen.len())];
         let tables: Vec<&FrozenIndex> = inputs.iter().map(|tier| &**tier).collect();
         let mut layers: Vec<&KeyIndexer> = Vec::new();
-        let (mut tail, mut totals) = (start, totals);
+        let mut tail = start;
         if plan.takes_layers {
             layers.extend(self.freezing.iter().map(|layer| &layer.index));
         } else if let Some(newest) = tables.first() {
-            (tail, totals) = (newest.tail(), newest.totals());
+            tail = newest.tail();
         }
         if let (true, Some(coming)) = (plan.is_whole() && !plan.takes_layers, &self.coming) {
             // What is written meanwhile is noted by those who do.
@@ -230,7 +226,8 @@ impl LayeredIndex {
         }
         let mut build = |layers: &[&KeyIndexer], tables: &[&FrozenIndex]| {
             let has_filter = self.filter_of_layer(plan).is_none();
-            Build { layout, start, tail, totals, size: plan.size, layers, tables, has_filter }
+            let (size, is_complete) = (plan.size, plan.is_whole());
+            Build { layout, start, tail, is_complete, size, layers, tables, has_filter }
                 .run(source, write)
         };
         if inputs.iter().all(|table| !table.is_rebuilt()) {
@@ -249,27 +246,19 @@ impl LayeredIndex {
         build(&layers, &[])
     }
 
-    /// The header of a table that was built as planned, with which it becomes one. It names the tables that answer
-    /// together with it now.
-    pub fn header_of(&self, built: &BuiltTable, plan: TablePlan) -> [u8; 128] {
-        let range = plan.range(self.frozen.len());
-        let ends = |tiers: &[Tier]| tiers.iter().map(|table| table.end()).collect();
-        let (newer, older) = (ends(&self.frozen[..range.start]), ends(&self.frozen[range.end..]));
-        let is_all = plan.is_whole() && range.start == 0;
-        let most = if plan.takes_layers { plan.all_hashes } else { self.all_hashes };
-        let all_hashes = if is_all { built.hashes() } else { most };
-        built.header(Company { newer, older }, all_hashes)
-    }
-
     /// The list in which `table`, built as planned, stands in the place of what it was made from. This list knows of what
     /// is written until the new one is published, and may not know of what is written later.
     #[must_use]
     pub fn with_table(&self, table: FrozenIndex, plan: TablePlan, built: BuiltTable) -> Self {
-        let filter = self.filter_of_layer(plan).or_else(|| built.filter.map(Arc::new));
-        let mut next = self.clone();
-        (next.all_hashes, next.newest_end) = (table.all_hashes(), table.end());
-        let tier = Tier { table: Arc::new(table), filter };
         let range = plan.range(self.frozen.len());
+        let mut next = self.clone();
+        if plan.is_whole() && range.start == 0 {
+            next.all_hashes = built.hashes();
+        } else if plan.takes_layers {
+            next.all_hashes = plan.all_hashes;
+        }
+        let filter = self.filter_of_layer(plan).or_else(|| built.filter.map(Arc::new));
+        let tier = Tier { table: Arc::new(table), filter };
         if plan.is_whole() {
             (next.recent, next.covered) = (next.coming.take(), range.start);
         } else if range.end <= self.covered {

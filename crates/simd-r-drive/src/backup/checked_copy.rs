@@ -9,7 +9,7 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::{StoreFile, write_all_at};
 
-use crate::open::{Direction, Point, WindowReader};
+use crate::open::{Direction, Point, WindowReader, read_checkpoints};
 
 /// After about this many bytes, and at the next commit, what has been copied is flushed.
 const STRETCH_LEN: u64 = 32 << 20;
@@ -25,8 +25,6 @@ const PIECE_LEN: usize = 1 << 20;
 pub(super) struct Log<'a> {
     pub(super) file: &'a dyn StoreFile,
     pub(super) identity: &'a Identity,
-    /// Ends of the slots of the tables that its index consists of; first the one that names the others.
-    pub(super) index_ends: &'a [u64],
 }
 
 /// Where one stretch of a log ends and the next one begins.
@@ -38,10 +36,13 @@ pub(super) struct Cut {
 }
 
 impl Log<'_> {
-    /// End of the slot of the table to begin with, if a log with this tail has all tables; or 0.
-    pub(super) fn index_end(&self, tail: u64) -> u64 {
-        let has_all = self.index_ends.iter().all(|end| *end <= tail);
-        self.index_ends.first().filter(|_| has_all).map_or(0, |end| *end)
+    /// Ends of the barriers that its checkpoints name, the newest first.
+    ///
+    /// # Errors
+    /// The file's.
+    pub(super) fn barrier_ends(&self) -> io::Result<Vec<u64>> {
+        let checkpoints = read_checkpoints(self.file, self.identity)?;
+        Ok(checkpoints.iter().map(|checkpoint| checkpoint.barrier_end).collect())
     }
 
     /// Where the log starts.

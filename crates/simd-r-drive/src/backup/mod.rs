@@ -153,16 +153,9 @@ impl DataStore {
         let tail = generation.publication.tail();
         let is_flushed = self.shared.sync().is_ok();
         generation.refuse_damage()?;
-        let mut index_ends: Vec<u64> = generation.index.frozen().map(|table| table.end()).collect();
-        let newest = generation.index.newest_table_end();
-        index_ends.sort_unstable_by_key(|end| *end != newest);
-        let log = Log {
-            file: &*generation.file,
-            identity: &generation.identity,
-            index_ends: &index_ends,
-        };
+        let log = Log { file: &*generation.file, identity: &generation.identity };
         let to = log.point(tail)?;
-        Ok(Source { generation, index_ends, to, is_flushed })
+        Ok(Source { generation, to, is_flushed })
     }
 }
 
@@ -170,18 +163,13 @@ impl DataStore {
 #[derive(Debug)]
 struct Source {
     generation: Arc<Generation>,
-    index_ends: Vec<u64>,
     to: Point,
     is_flushed: bool,
 }
 
 impl Source {
     fn log(&self) -> Log<'_> {
-        Log {
-            file: &*self.generation.file,
-            identity: &self.generation.identity,
-            index_ends: &self.index_ends,
-        }
+        Log { file: &*self.generation.file, identity: &self.generation.identity }
     }
 
     fn report(&self) -> BackupReport {

@@ -32,8 +32,9 @@ pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: Point) -> io::Res
     for cut in log.cuts(root, to)?.unwrap_or_default().into_iter().rev() {
         copy.copy_to(cut.point)?;
     }
+    let barrier_end = log.barrier_ends()?.into_iter().find(|end| *end <= to.end).unwrap_or(0);
     for sequence in [0, 1] {
-        write_clean_hints(file, log.identity, sequence, to, log.index_end(to.end))?;
+        write_clean_hints(file, log.identity, sequence, to, barrier_end)?;
     }
     write_all_at(file, &log.identity.encode(), 0)?;
     file.sync()?;
@@ -154,7 +155,7 @@ impl Existing {
         options: &OpenOptions,
     ) -> io::Result<()> {
         let (file, identity) = (&*self.file, &self.header.identity);
-        let Sound { tail: Tail { durable, tail, .. }, index_end } = self.sound;
+        let Sound { tail: Tail { durable, tail, .. }, barrier_end } = self.sound;
         allocate(file, tail.end, to.end.saturating_sub(tail.end))?;
         let mut sequence = self.header.checkpoints.first().map_or(0, |newest| newest.sequence);
         let mut next_sequence = || {
@@ -163,22 +164,21 @@ impl Existing {
         };
         // One page after the other: one of them is whole at any time.
         for _ in 0..2 {
-            write_copying_hints(file, identity, next_sequence(), durable, index_end)?;
+            write_copying_hints(file, identity, next_sequence(), durable, barrier_end)?;
             file.sync()?;
         }
         for Cut { point, is_commit } in cuts.into_iter().rev() {
             copy.copy_to(point)?;
             if is_commit && point != to {
-                write_copying_hints(file, identity, next_sequence(), point, index_end)?;
+                write_copying_hints(file, identity, next_sequence(), point, barrier_end)?;
             }
         }
-        // The index that the source uses, unless it was not complete yet when an earlier backup
+        // The tables that the source uses, unless one was not complete yet when an earlier backup
         // copied it.
-        let named = log.index_end(to.end);
-        let newest_index = index_in(&self.file, &self.header, [named], to, options)?;
-        let index_end = newest_index.unwrap_or(index_end);
+        let usable = index_in(&self.file, &self.header, log.barrier_ends()?, to, options)?;
+        let barrier_end = usable.unwrap_or(barrier_end);
         for _ in 0..2 {
-            write_clean_hints(file, identity, next_sequence(), to, index_end)?;
+            write_clean_hints(file, identity, next_sequence(), to, barrier_end)?;
             file.sync()?;
         }
         Ok(())

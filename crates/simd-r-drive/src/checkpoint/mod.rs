@@ -148,8 +148,7 @@ impl Shared {
     /// Fills the space that was set aside for a table, and uses it. False if one that it was to be made from is damaged.
     fn write_table(&self, reserved: &Reserved, next: &mut Next<'_>) -> io::Result<bool> {
         let Some(built) = reserved.build(next)? else { return Ok(false) };
-        // Nobody but this thread changes the list of tables.
-        let table = reserved.complete(&built, &self.current.load().index)?;
+        let table = reserved.complete(&built)?;
         self.flush_anew()?;
         let mut writer = self.writer()?;
         let before = writer.use_table(reserved, table, built, &self.current);

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Kind, LogSlot, read_slot};
-use simd_r_drive_indexer::{
-    BuildError, BuiltTable, FrozenIndex, FrozenTotals, LayeredIndex, TablePlan,
-};
+use simd_r_drive_indexer::{BuildError, BuiltTable, FrozenIndex, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
 use super::Next;
-use crate::generation::{Generation, Totals};
+use crate::generation::Generation;
 use crate::open::{Direction, WindowReader};
 
 /// Behind so many tables whose space was given back, all others' was too, most likely.
@@ -25,23 +23,19 @@ pub(crate) struct Reserved {
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) plan: TablePlan,
-    /// The totals at the start of the slot.
-    pub(crate) totals: Totals,
 }
 
 impl Reserved {
     /// Writes the table but for its header, and calls `next` after each piece. `None` if a table that it was to be made
     /// from is damaged: that was rebuilt in memory, and another plan takes this into account.
     pub(super) fn build(&self, next: &mut Next<'_>) -> io::Result<Option<BuiltTable>> {
-        let Totals { live_keys, dead_slots, dead_bytes, .. } = self.totals;
-        let totals = FrozenTotals { live_keys, dead_slots, dead_bytes };
         let log = &*self.generation.log;
         let mut write = |offset: u64, bytes: &[u8]| {
             next()?;
             write_all_at(&*log.file, bytes, self.start + offset)
         };
         let index = &self.generation.index;
-        match index.build_table(&log.layout, self.start, self.plan, totals, log, &mut write) {
+        match index.build_table(&log.layout, self.start, self.plan, log, &mut write) {
             Ok(built) => Ok(Some(built)),
             Err(BuildError::Damaged) => Ok(None),
             Err(BuildError::Source(error) | BuildError::Write(error)) => Err(error),
@@ -49,14 +43,10 @@ impl Reserved {
         }
     }
 
-    /// Writes the header, which names the tables of `index` that answer together with this one. Nothing is flushed.
-    pub(super) fn complete(
-        &self,
-        built: &BuiltTable,
-        index: &LayeredIndex,
-    ) -> io::Result<FrozenIndex> {
+    /// Writes the header, which makes it a table. Nothing is flushed.
+    pub(super) fn complete(&self, built: &BuiltTable) -> io::Result<FrozenIndex> {
         let log = &*self.generation.log;
-        write_all_at(&*log.file, &index.header_of(built, self.plan), self.start)?;
+        write_all_at(&*log.file, &built.header(), self.start)?;
         log.frozen_index(self.start, self.plan.table_bytes(), self.end)
             .ok_or_else(|| io::Error::other("the index cannot be read back"))
     }

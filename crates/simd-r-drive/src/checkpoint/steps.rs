@@ -4,8 +4,8 @@ use std::io;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use simd_r_drive_entry_handle::FormatError;
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
+use simd_r_drive_entry_handle::{Barrier, FormatError};
 use simd_r_drive_indexer::{BuiltTable, FrozenIndex, Merging, TablePlan};
 
 use super::Reserved;
@@ -21,8 +21,8 @@ const CLOSE_MIN_READ: u64 = 256 << 10;
 /// The tables in a log, as the writer knows them.
 #[derive(Debug)]
 pub(crate) struct Tables {
-    /// End of the slot of the table that was completed last, and names the others; 0 if there is none.
-    pub(crate) index_end: u64,
+    /// End of the newest barrier, which names the tables; 0 if there is none.
+    pub(crate) named_by: u64,
     /// End of the newest index slot, whether its table was completed or not.
     pub(crate) newest_index_end: u64,
     /// Tables that were in use, by the ends of their slots: snapshots may still read them.
@@ -34,8 +34,8 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(index_end: u64, newest_index_end: u64) -> Self {
-        Self { index_end, newest_index_end, users: Vec::new(), before: Vec::new(), checkpoints: 0 }
+    pub(crate) fn new(named_by: u64, newest_index_end: u64) -> Self {
+        Self { named_by, newest_index_end, users: Vec::new(), before: Vec::new(), checkpoints: 0 }
     }
 }
 
@@ -52,20 +52,21 @@ impl Writer {
     /// large, a page of each.
     fn read_by_opening(&self) -> u64 {
         let header_len = self.generation_ref().layout.header_len();
-        let since = self.tail().saturating_sub(self.tables.index_end.max(header_len));
+        let covered = self.generation_ref().index.frozen().next().map_or(0, |table| table.tail());
+        let since = self.tail().saturating_sub(covered.max(header_len));
         let Totals { live_keys, dead_slots, .. } = self.totals();
         let slots = live_keys.saturating_add(dead_slots).max(1);
         let mean_len = (self.tail().saturating_sub(header_len) / slots).max(1);
         if mean_len < SPARSE_GAP { since } else { since / mean_len * PAGE_SIZE as u64 }
     }
 
-    /// Where the log would end after a checkpoint.
+    /// Where a log without tables would end after a checkpoint and the barrier that names its table.
     pub(crate) fn tail_after_checkpoint(&self) -> u64 {
+        let layout = self.generation_ref().layout;
         let table_bytes = self.generation_ref().index.plan_table(Merging::Soon, 0).table_bytes();
-        let slot_len = usize::try_from(table_bytes)
-            .ok()
-            .and_then(|len| self.generation_ref().layout.slot_len(len, 0).ok());
-        self.tail().saturating_add(slot_len.unwrap_or(u64::MAX))
+        let slot_len = |len| layout.slot_len(len, 0).unwrap_or(u64::MAX);
+        let table_len = usize::try_from(table_bytes).map_or(u64::MAX, slot_len);
+        self.tail().saturating_add(table_len).saturating_add(slot_len(Barrier::len_with(1)))
     }
 
     /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet. The caller flushes the
@@ -79,7 +80,7 @@ impl Writer {
             let reserved = self.reserve_for_layers(current, Merging::Soon, 0)?;
             attempts += 1;
             if let Some(built) = reserved.build(&mut || Ok(()))? {
-                let table = reserved.complete(&built, &self.generation_ref().index)?;
+                let table = reserved.complete(&built)?;
                 self.use_table(&reserved, table, built, current);
                 return Ok(reserved);
             }
@@ -130,9 +131,9 @@ impl Writer {
         self.check()?;
         let payload_len = usize::try_from(plan.table_bytes())
             .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })?;
-        let (start, totals) = (self.tail(), self.totals());
+        let start = self.tail();
         let end = self.append_index(payload_len)?;
-        Ok(Reserved { generation: self.generation(), start, end, plan, totals })
+        Ok(Reserved { generation: self.generation(), start, end, plan })
     }
 
     fn append_index(&mut self, payload_len: usize) -> io::Result<u64> {
@@ -163,7 +164,6 @@ impl Writer {
             |table: &&Arc<FrozenIndex>| index.frozen().all(|other| other.end() != table.end());
         let dropped = generation.index.frozen().filter(is_dropped);
         tables.users.extend(dropped.map(|table| (table.end(), Arc::downgrade(table))));
-        tables.index_end = reserved.end;
         tables.checkpoints += 1;
         // In the order that readers rely on; see `TailLimit`. The list before may know less of what will be written.
         generation.limit.set(self.tail());

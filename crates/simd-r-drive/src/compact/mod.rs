@@ -139,9 +139,14 @@ impl DataStore {
         let locked_bytes = writer.tail() - done;
         compaction.progress = None;
         compaction.catch_up(done, writer.tail())?;
-        let is_in_vain = writer.totals().dead_slots == 0
-            && compaction.target.tail_after_barrier()? >= writer.tail();
-        if is_in_vain || compaction.target.tail() >= writer.tail() {
+        let target = &compaction.target;
+        let tail_after_barrier = target.tail_after_barrier()?;
+        // A barrier names the tables.
+        let needs_barrier = target.generation_ref().index.frozen().len() > 0;
+        let is_in_vain = target.tail() >= writer.tail()
+            || writer.totals().dead_slots == 0 && tail_after_barrier >= writer.tail()
+            || needs_barrier && tail_after_barrier > writer.tail();
+        if is_in_vain {
             // What the new file would be, this one is too: flushed.
             let bytes_after = writer.tail();
             drop(writer);

@@ -253,12 +253,12 @@ fn write_barrier(
         durable_tail: durable.end,
         durable_seal: durable.seal.0,
         live_keys,
-        dead_bytes: 0,
+        ..Barrier::default()
     };
-    let len = layout.slot_len(Barrier::LEN, 0)?;
+    let len = layout.slot_len(barrier.payload_len(), 0)?;
     let mut encoder = Encoder::new(file, &layout, durable.end, durable.seal, len);
     encoder.push(&[], &barrier.encode(), len, |payload_crc| Trailer {
-        payload_len: Barrier::LEN as u64,
+        payload_len: barrier.payload_len() as u64,
         key_len: 0,
         previous_end: 0,
         kind: Kind::Barrier,

@@ -91,7 +91,7 @@ impl Steps {
 /// Makes the complete commits of a step, which begins at `position`, visible, and moves that to their end.
 fn publish(generation: &Generation, mut step: NewerSlots, position: &mut Point) -> io::Result<()> {
     let Some(tail) = step.drop_uncommitted() else { return Ok(()) };
-    let delta = step.delta(&generation.log, position.end)?;
+    let delta = step.delta(&generation.log, position.end, position.end)?;
     let totals = generation.totals().after(tail.end, delta);
     generation.publication.publish(tail.end, || {
         generation.index.insert_batch(step.insertions(), &*generation.log)?;

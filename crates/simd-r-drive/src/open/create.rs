@@ -48,7 +48,7 @@ pub(crate) fn write_header(file: &dyn StoreFile, identity: &Identity) -> io::Res
             sequence,
             durable_tail: identity.alignment.header_len(),
             durable_seal: identity.checksum(),
-            index_end: 0,
+            barrier_end: 0,
             is_clean: true,
             is_copying: false,
         };

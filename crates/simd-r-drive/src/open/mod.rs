@@ -77,9 +77,9 @@ pub(crate) struct Resume {
     /// Whether `[durable, tail)` came with a copy that was not completed: until it is durable, its
     /// barriers are not to be believed.
     pub(crate) is_copying: bool,
-    /// End of the index slot in use; 0 if there is none.
-    pub(crate) index_end: u64,
-    /// End of the newest index slot, whose index may not have been completed.
+    /// End of the barrier that names the tables in use; 0 if there is none.
+    pub(crate) barrier_end: u64,
+    /// End of the newest index slot, whose table may not have been completed; 0 if there is none.
     pub(crate) newest_index_end: u64,
     /// What stands beyond the tail, and could not be saved yet.
     pub(crate) remains: Option<Remains>,
@@ -327,7 +327,7 @@ fn load(
     let tolerate_damage = access == Access::Read;
     // What a salvage is after, the index may not know.
     let wants_index = !options.salvage;
-    let is_index_named = header.checkpoints.iter().any(|checkpoint| checkpoint.index_end > 0);
+    let is_index_named = header.checkpoints.iter().any(|checkpoint| checkpoint.barrier_end > 0);
     let mut newer = NewerSlots::default();
     let mut visit = |slot: &LogSlot<'_>| {
         if wants_index && is_index_named {
@@ -359,15 +359,16 @@ fn load(
         return Ok(None);
     }
     let through_table = if wants_index {
-        table::open_through_table(&log, &header.checkpoints, &found, newer)?
+        let walked = is_index_named.then_some(newer);
+        table::open_through_tables(&log, &header.checkpoints, &found, walked)?
     } else {
         None
     };
-    let (index_end, newest_index_end);
+    let (barrier_end, newest_index_end);
     let mut damaged_root_link = None;
     let index = match through_table {
         Some(opened) => {
-            (index_end, newest_index_end) = (opened.index_end, opened.newest_index_end);
+            (barrier_end, newest_index_end) = (opened.barrier_end, opened.newest_index_end);
             report.slots_replayed = opened.slots;
             report.is_index_used = true;
             log.counts = Counts::new(opened.totals);
@@ -376,7 +377,7 @@ fn load(
         None => {
             let index = KeyIndexer::with_capacity(guess_entries(&log, found.tail.end));
             let replayed = replay::replay(&log, &index, found.tail, tolerate_damage)?;
-            (index_end, newest_index_end) = (0, replayed.newest_index_end);
+            (barrier_end, newest_index_end) = (0, replayed.newest_index_end);
             report.slots_replayed = replayed.slots;
             report.damaged = replayed.damaged;
             damaged_root_link = replayed.damaged_root_link;
@@ -434,7 +435,7 @@ fn load(
         checkpoint_sequence: newest.map_or(0, |newest| newest.sequence),
         must_rewrite: !report.was_clean,
         is_copying,
-        index_end,
+        barrier_end,
         newest_index_end,
         remains,
     });
@@ -497,9 +498,7 @@ pub(crate) fn new_file(
     lock_new(&*file, path, options)?;
     create::write_header(&*file, identity)?;
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
-    let (durable, tail) = (root, root);
-    let found = Tail { durable, tail, data_end: root.end, expected_end: root.end };
-    let mut log = map_log(file, identity, &found, options)?;
+    let mut log = map_log(file, identity, &Tail::at(root), options)?;
     log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
     let index = LayeredIndex::new(&log.layout, KeyIndexer::new());
     let resume = Resume {
@@ -508,7 +507,7 @@ pub(crate) fn new_file(
         checkpoint_sequence: 1,
         must_rewrite: false,
         is_copying: false,
-        index_end: 0,
+        barrier_end: 0,
         newest_index_end: 0,
         remains: None,
     };

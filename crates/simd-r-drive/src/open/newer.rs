@@ -133,12 +133,13 @@ impl NewerSlots {
         &self.insertions
     }
 
-    /// How these slots, which begin behind `from`, change the totals. Their previous versions below are read from the
-    /// file.
-    pub(super) fn delta(&self, log: &LogFile, from: u64) -> io::Result<Delta> {
+    /// How those of these slots, which begin behind `from`, that stand behind `counted` change the totals. Their previous
+    /// versions below `from` are read from the file.
+    pub(super) fn delta(&self, log: &LogFile, from: u64, counted: u64) -> io::Result<Delta> {
         let mut delta = Delta::default();
         let mut replaced = Vec::new();
-        for (insertion, len) in self.insertions.iter().zip(&self.lens) {
+        let slots = self.insertions.iter().zip(&self.lens);
+        for (insertion, len) in slots.skip_while(|(insertion, _)| insertion.end <= counted) {
             let replaces_live = len & 1 != 0;
             if replaces_live {
                 replaced.push(insertion.replaces);

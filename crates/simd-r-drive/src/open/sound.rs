@@ -6,7 +6,7 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::LogCursor;
 use simd_r_drive_writer::StoreFile;
 
-use super::table::usable_index;
+use super::table::{barrier_ends, usable_index};
 use super::{Direction, Header, Point, Tail, WindowReader, find_tail, map_log};
 use crate::options::OpenOptions;
 
@@ -14,8 +14,8 @@ use crate::options::OpenOptions;
 #[derive(Debug)]
 pub(crate) struct Sound {
     pub(crate) tail: Tail,
-    /// End of the index slot through which it opens; 0 if it has no index that will do.
-    pub(crate) index_end: u64,
+    /// End of the barrier whose tables it opens through; 0 if it has no index that will do.
+    pub(crate) barrier_end: u64,
 }
 
 /// Reads what opening a file of `len` bytes would read, and checks it in the same way: its durable
@@ -33,19 +33,19 @@ pub(crate) fn check_sound(
 ) -> io::Result<Sound> {
     let (identity, checkpoints) = (&header.identity, &header.checkpoints);
     let tail = find_tail(&**file, identity, checkpoints, len, false, &mut |_| {})?;
-    let ends = checkpoints.iter().map(|checkpoint| checkpoint.index_end);
-    if let Some(index_end) = index_in(file, header, ends, tail.tail, options)? {
-        return Ok(Sound { tail, index_end });
+    let ends = barrier_ends(checkpoints, &tail);
+    if let Some(barrier_end) = index_in(file, header, ends, tail.tail, options)? {
+        return Ok(Sound { tail, barrier_end });
     }
     let Point { end, seal } = tail.tail;
     let source = WindowReader::new(&**file, end, Direction::Backward);
     let mut cursor = LogCursor::new(source, identity.layout(), end, Some(seal.self_half()));
     while cursor.previous()?.is_some() {}
-    Ok(Sound { tail, index_end: 0 })
+    Ok(Sound { tail, barrier_end: 0 })
 }
 
-/// End of the index slot through which a log up to `tail` opens: the first one of `ends` that will
-/// do. `None` if there is no such index.
+/// End of the barrier through whose tables a log up to `tail` opens: the first one of `ends` that will
+/// do. `None` if there is none.
 ///
 /// # Errors
 /// The file's.
@@ -60,8 +60,6 @@ pub(crate) fn index_in(
     if ends.peek().is_none() {
         return Ok(None);
     }
-    let (durable, end) = (tail, tail.end);
-    let found = Tail { durable, tail, data_end: end, expected_end: end };
-    let log = map_log(Arc::clone(file), &header.identity, &found, options)?;
+    let log = map_log(Arc::clone(file), &header.identity, &Tail::at(tail), options)?;
     usable_index(&log, ends, tail)
 }

@@ -1,44 +1,44 @@
-//! The newest index in the log, and what was committed after it: step 6 of opening, the short way; and what a reader that
+//! The index in the log, and what was committed after it: step 6 of opening, the short way; and what a reader that
 //! follows a writer adopts.
 
 use std::io;
 
-use simd_r_drive_entry_handle::{Checkpoint, Kind, read_slot};
+use simd_r_drive_entry_handle::{Barrier, BarrierTables, Checkpoint, Kind, read_slot};
 use simd_r_drive_indexer::{FrozenIndex, LayeredIndex};
+use simd_r_drive_writer::read_exact_at;
 
 use super::newer::NewerSlots;
 use super::tail::{Point, Tail, is_format_error};
 use super::window_reader::{Direction, WindowReader};
 use crate::generation::{LogFile, Totals};
 
-/// A log whose newest index was found, up to date.
+/// A log whose index was found, up to date.
 #[derive(Debug)]
-pub(super) struct OpenedTable {
+pub(super) struct OpenedTables {
     pub(super) index: LayeredIndex,
     pub(super) totals: Totals,
     /// Slots that the tables do not answer for.
     pub(super) slots: u64,
-    /// End of the index slot of the table that names the others.
-    pub(super) index_end: u64,
-    /// End of the newest index slot, whose index may not have been completed.
+    /// End of the barrier that names the tables.
+    pub(super) barrier_end: u64,
+    /// End of the newest index slot, whose table may not have been completed.
     pub(super) newest_index_end: u64,
 }
 
-/// Opens the newest index that a checkpoint names, and replays what follows it up to the tail; `walked` is what the search
-/// for the tail has seen of that. `None` if there is no such index, or if it, or what follows it, is not as it was
+/// Opens the tables that the newest barrier names, and replays what follows them up to the tail; `walked` is what the search
+/// for the tail has seen of that. `None` if there are no tables, or if they, or what follows them, are not as they were
 /// written: then the whole log must be read, which tells what is wrong.
 ///
 /// # Errors
 /// The file's.
-pub(super) fn open_through_table(
+pub(super) fn open_through_tables(
     log: &LogFile,
     checkpoints: &[Checkpoint],
     found: &Tail,
-    walked: NewerSlots,
-) -> io::Result<Option<OpenedTable>> {
-    let mut walked = Some(walked);
-    for checkpoint in with_index(checkpoints, found.tail.end) {
-        let opened = none_if_damaged(open_at(log, checkpoint.index_end, found, &mut walked))?;
+    mut walked: Option<NewerSlots>,
+) -> io::Result<Option<OpenedTables>> {
+    for end in barrier_ends(checkpoints, found) {
+        let opened = none_if_damaged(open_at(log, end, found, &mut walked))?;
         if opened.is_some() {
             return Ok(opened);
         }
@@ -47,7 +47,15 @@ pub(super) fn open_through_table(
     Ok(None)
 }
 
-/// End of the index slot through which a log up to `tail` opens, of those at `ends`, which are
+/// Ends of the barriers through which a log may open, the newest first. A crash may have left only the older checkpoint,
+/// whose tables are still there.
+pub(super) fn barrier_ends(checkpoints: &[Checkpoint], found: &Tail) -> impl Iterator<Item = u64> {
+    let hinted = checkpoints.iter().map(|checkpoint| checkpoint.barrier_end);
+    let tail = found.tail.end;
+    [found.barrier_end].into_iter().chain(hinted).filter(move |end| (1..=tail).contains(end))
+}
+
+/// End of the barrier through whose tables a log up to `tail` opens, of those at `ends`, which are
 /// tried in this order. `None` if none of them will do.
 ///
 /// # Errors
@@ -65,22 +73,21 @@ pub(super) fn usable_index(
     Ok(None)
 }
 
-/// The `covered` of the newest table that answers with the one in the slot that ends at
-/// `index_end`, if all of them are there, and so are the slots that follow.
-fn covered_by(log: &LogFile, index_end: u64, tail: Point) -> io::Result<Option<u64>> {
-    let Some(Named { tables, .. }) = tables(log, index_end, tail.end)? else { return Ok(None) };
+/// Up to where the tables that a barrier names answer, if all of them are there, and so are the slots that follow.
+fn covered_by(log: &LogFile, barrier_end: u64, tail: Point) -> io::Result<Option<u64>> {
+    let Some(Named { tables, .. }) = named_at(log, barrier_end)? else { return Ok(None) };
     let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
     NewerSlots::read(log, covered, tail)?;
     Ok(Some(covered))
 }
 
-/// The checkpoints that name an index which a log up to `tail` can hold, newest first. A crash may have left only the
-/// older one, whose tables are still there.
-fn with_index(checkpoints: &[Checkpoint], tail: u64) -> impl Iterator<Item = &Checkpoint> {
-    checkpoints.iter().filter(move |it| (1..=tail).contains(&it.index_end))
+/// End of the newest barrier that a checkpoint names and a log up to `tail` can hold.
+fn hinted_barrier(checkpoints: &[Checkpoint], tail: u64) -> Option<u64> {
+    let mut ends = checkpoints.iter().map(|checkpoint| checkpoint.barrier_end);
+    ends.find(|end| (1..=tail).contains(end))
 }
 
-/// The index of a log up to `tail`, through the tables that the newest checkpoint names: for a reader that follows a log
+/// The index of a log up to `tail`, through the tables that the newest checkpoint leads to: for a reader that follows a log
 /// with the index `current`. `None` if there are no newer ones, or if they are not as they were written.
 ///
 /// # Errors
@@ -91,17 +98,13 @@ pub(crate) fn newer_index(
     current: &LayeredIndex,
     tail: Point,
 ) -> io::Result<Option<LayeredIndex>> {
-    let Some(newest) = with_index(checkpoints, tail.end).next() else { return Ok(None) };
-    if newest.index_end == current.newest_table_end() {
-        return Ok(None);
-    }
-    let covered = current.frozen().next().map_or(0, |table| table.tail());
-    none_if_damaged(index_at(log, newest.index_end, covered, tail))
+    let Some(barrier_end) = hinted_barrier(checkpoints, tail.end) else { return Ok(None) };
+    none_if_damaged(index_at(log, barrier_end, current, tail))
 }
 
-/// The tables that the newest checkpoint with an index names, newest first, of a log up to `tail`;
-/// or, if they cannot be used, the end of the slot of one that cannot. `None` if no checkpoint
-/// names any.
+/// The tables that the newest checkpoint leads to, newest first, of a log up to `tail`;
+/// or, if they cannot be used, the end of the slot of one that cannot. `None` if there are none, or if the barrier that
+/// should name them is damaged, which who reads the log finds.
 ///
 /// # Errors
 /// The file's.
@@ -110,18 +113,17 @@ pub(crate) fn named_tables(
     checkpoints: &[Checkpoint],
     tail: u64,
 ) -> io::Result<Option<Result<Vec<FrozenIndex>, u64>>> {
-    let Some(newest) = with_index(checkpoints, tail).next() else { return Ok(None) };
-    let end = newest.index_end;
-    if let Some(named) = none_if_damaged(tables(log, end, tail))? {
-        return Ok(Some(Ok(named.tables)));
-    }
-    let Some(table) = none_if_damaged(table_at(log, end))? else { return Ok(Some(Err(end))) };
-    for other in table.newer_ends().iter().chain(table.older_ends()).copied() {
-        if other <= tail && none_if_damaged(table_at(log, other))?.is_none() {
-            return Ok(Some(Err(other)));
+    let Some(barrier_end) = hinted_barrier(checkpoints, tail) else { return Ok(None) };
+    let Some((_, named)) = none_if_damaged(tables_of_barrier(log, barrier_end))? else {
+        return Ok(None);
+    };
+    for end in &named.ends {
+        if none_if_damaged(table_at(log, *end))?.is_none() {
+            return Ok(Some(Err(*end)));
         }
     }
-    Ok(Some(Err(end)))
+    let tables = none_if_damaged(named_at(log, barrier_end))?.map(|named| named.tables);
+    Ok(Some(tables.ok_or_else(|| named.ends.first().copied().unwrap_or_default())))
 }
 
 fn none_if_damaged<T>(result: io::Result<Option<T>>) -> io::Result<Option<T>> {
@@ -133,17 +135,22 @@ fn none_if_damaged<T>(result: io::Result<Option<T>>) -> io::Result<Option<T>> {
 
 fn index_at(
     log: &LogFile,
-    index_end: u64,
-    covered_before: u64,
+    barrier_end: u64,
+    current: &LayeredIndex,
     tail: Point,
 ) -> io::Result<Option<LayeredIndex>> {
-    let Some(Named { tables, number }) = tables(log, index_end, tail.end)? else { return Ok(None) };
+    let Some(Named { tables, all_hashes, .. }) = named_at(log, barrier_end)? else {
+        return Ok(None);
+    };
+    let is_current =
+        tables.iter().map(FrozenIndex::end).eq(current.frozen().map(|table| table.end()));
+    let covered_before = current.frozen().next().map_or(0, |table| table.tail());
     let covered = tables.first().map_or(0, FrozenIndex::tail);
-    if covered < covered_before {
+    if is_current || covered < covered_before {
         return Ok(None);
     }
     let newer = NewerSlots::read(log, covered, tail)?;
-    let index = LayeredIndex::over(&log.layout, tables, number);
+    let index = LayeredIndex::over(&log.layout, tables, all_hashes);
     log.check_reads_until(covered);
     index.fill(newer.insertions(), log)?;
     Ok(Some(index))
@@ -151,20 +158,14 @@ fn index_at(
 
 fn open_at(
     log: &LogFile,
-    index_end: u64,
+    barrier_end: u64,
     found: &Tail,
     walked: &mut Option<NewerSlots>,
-) -> io::Result<Option<OpenedTable>> {
-    let named = tables(log, index_end, found.tail.end)?;
-    let Some(Named { tables, number }) = named else { return Ok(None) };
-    let Some(newest) = tables.first() else { return Ok(None) };
-    let totals = Totals {
-        tail: found.tail.end,
-        live_keys: newest.totals().live_keys,
-        dead_slots: newest.totals().dead_slots,
-        dead_bytes: newest.totals().dead_bytes,
+) -> io::Result<Option<OpenedTables>> {
+    let Some(Named { tables, all_hashes, totals }) = named_at(log, barrier_end)? else {
+        return Ok(None);
     };
-    let covered = newest.tail();
+    let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
     // The search for the tail has checked what follows the durable point, and more of it.
     let walked = walked.take_if(|_| covered < found.durable.end);
     let newer = match walked {
@@ -172,43 +173,70 @@ fn open_at(
         None => NewerSlots::read(log, covered, found.tail)?,
     };
     log.check_reads_until(covered);
-    let index = LayeredIndex::over(&log.layout, tables, number);
-    let delta = newer.delta(log, covered)?;
+    let newest_index_end =
+        tables.iter().map(FrozenIndex::end).fold(newer.newest_index_end(), u64::max);
+    let index = LayeredIndex::over(&log.layout, tables, all_hashes);
+    let delta = newer.delta(log, covered, barrier_end)?;
     index.fill(newer.insertions(), log)?;
-    Ok(Some(OpenedTable {
+    Ok(Some(OpenedTables {
         index,
         totals: totals.after(found.tail.end, delta),
         slots: newer.slots(),
-        index_end,
-        newest_index_end: newer.newest_index_end(),
+        barrier_end,
+        newest_index_end,
     }))
 }
 
-/// Tables that answer together, newest first, and the number of the one that names the others.
+/// The tables that a barrier names.
 struct Named {
+    /// Newest first.
     tables: Vec<FrozenIndex>,
-    number: usize,
+    all_hashes: u64,
+    /// Those below the barrier.
+    totals: Totals,
 }
 
-/// The table in the slot that ends at `end`, and those that it names. `None` if one is missing, or stands beyond the
-/// tail, as in a file whose end was cut off: a table may name newer ones that are further on in the log.
-fn tables(log: &LogFile, end: u64, tail: u64) -> io::Result<Option<Named>> {
-    let Some(table) = table_at(log, end)? else { return Ok(None) };
-    let (newer, older) = (table.newer_ends().to_vec(), table.older_ends().to_vec());
-    let number = newer.len();
-    let mut tables = Vec::with_capacity(newer.len() + older.len() + 1);
-    tables.push(table);
-    for end in newer.into_iter().chain(older) {
-        if end > tail {
+/// The tables that the barrier in the slot that ends at `end` names. `None` if there are none, or one is missing.
+fn named_at(log: &LogFile, end: u64) -> io::Result<Option<Named>> {
+    let Some((barrier, named)) = tables_of_barrier(log, end)? else { return Ok(None) };
+    let mut tables = Vec::with_capacity(named.ends.len());
+    for table_end in &named.ends {
+        // Tables are completed before a barrier names them.
+        if *table_end >= end {
             return Ok(None);
         }
-        let Some(table) = table_at(log, end)? else { return Ok(None) };
+        let Some(table) = table_at(log, *table_end)? else { return Ok(None) };
         tables.push(table);
     }
-    // The one that names them comes behind those that are newer.
-    tables[..=number].rotate_left(1);
-    let are_in_order = tables.is_sorted_by(|newer, older| newer.tail() > older.tail());
-    Ok(are_in_order.then_some(Named { tables, number }))
+    let is_order_right = tables.is_sorted_by(|newer, older| newer.tail() > older.tail());
+    let is_set_right = tables
+        .iter()
+        .rev()
+        .map(FrozenIndex::is_complete)
+        .enumerate()
+        .all(|(number, is_complete)| is_complete == (number == 0));
+    let BarrierTables { dead_slots, all_hashes, .. } = named;
+    let Barrier { live_keys, dead_bytes, .. } = barrier;
+    let totals = Totals { tail: end, live_keys, dead_slots, dead_bytes };
+    Ok((is_order_right && is_set_right).then_some(Named { tables, all_hashes, totals }))
+}
+
+/// The barrier in the slot that ends at `end`, and what it says of tables. `None` if it is none, or names no tables.
+fn tables_of_barrier(log: &LogFile, end: u64) -> io::Result<Option<(Barrier, BarrierTables)>> {
+    let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
+    let slot = read_slot(&mut source, &log.layout, end)?;
+    let (start, len) = (slot.start, slot.trailer.payload_len);
+    if slot.trailer.kind != Kind::Barrier || len > Barrier::MAX_LEN as u64 {
+        return Ok(None);
+    }
+    let payload_crc = slot.trailer.payload_crc;
+    let mut payload = vec![0; len as usize];
+    read_exact_at(&*log.file, &mut payload, start)?;
+    if crc32fast::hash(&payload) != payload_crc {
+        return Ok(None);
+    }
+    let barrier = Barrier::decode(&payload);
+    Ok(barrier.and_then(|mut barrier| Some((barrier.clone(), barrier.tables.take()?))))
 }
 
 fn table_at(log: &LogFile, end: u64) -> io::Result<Option<FrozenIndex>> {

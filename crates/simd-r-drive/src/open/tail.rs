@@ -11,7 +11,7 @@ use simd_r_drive_entry_handle::{
     Barrier, Checkpoint, Damage, Flags, FormatError, Identity, Kind, Layout, LogSlot, LogSource,
     Seal, SealedTrailer, read_slot,
 };
-use simd_r_drive_writer::StoreFile;
+use simd_r_drive_writer::{StoreFile, read_full_at};
 
 use super::resync::resync;
 use super::window_reader::{Direction, WindowReader};
@@ -52,6 +52,16 @@ pub(crate) struct Tail {
     pub(crate) data_end: u64,
     /// The log once went on up to here, or may have: the tail, if nothing is known to be missing.
     pub(crate) expected_end: u64,
+    /// End of the newest barrier of the log beyond what the checkpoints call durable; 0 if none was found.
+    pub(crate) barrier_end: u64,
+}
+
+impl Tail {
+    /// Of a log that ends at `point`, all of which is durable.
+    pub(crate) fn at(point: Point) -> Self {
+        let end = point.end;
+        Self { durable: point, tail: point, data_end: end, expected_end: end, barrier_end: 0 }
+    }
 }
 
 /// Finds the tail of a log in a file of `len` bytes, whose `checkpoints` come newest first. Shows
@@ -101,7 +111,7 @@ pub(crate) fn find_tail(
     let walk_from = if is_copying { WalkFrom::Start } else { WalkFrom::NewestBarrier };
     let scan = scan(file, &layout, durable.end, len, walk_from)?;
     if walk_from == WalkFrom::NewestBarrier
-        && let Some(point) = scan.newest_barrier
+        && let Some(FoundBarrier { durable: point, .. }) = scan.newest_barrier
         && point.end > durable.end
     {
         match check_point(file, &layout, root, point, len) {
@@ -116,7 +126,14 @@ pub(crate) fn find_tail(
         // How much was durable, nobody can tell: there may have been more than there is.
         Some(point) => point.end.max(len).max(tail.end.saturating_add(layout.alignment().bytes())),
     };
-    Ok(Tail { durable, tail, data_end: scan.data_end.max(tail.end), expected_end })
+    let barrier_end = match scan.newest_barrier {
+        Some(barrier) if walk_from == WalkFrom::NewestBarrier && barrier.end <= tail.end => {
+            barrier.end
+        }
+        _ => 0,
+    };
+    let data_end = scan.data_end.max(tail.end);
+    Ok(Tail { durable, tail, data_end, expected_end, barrier_end })
 }
 
 /// What is shown the slots that were found to be genuine and whole.
@@ -164,7 +181,7 @@ fn truncated_tail(
     } else {
         Point { end, seal: read_slot(&mut source, layout, end)?.seal }
     };
-    Ok(Tail { durable: tail, tail, data_end: len.max(end), expected_end })
+    Ok(Tail { data_end: len.max(end), expected_end, ..Tail::at(tail) })
 }
 
 /// Makes sure that the slot stands where a durable point says.
@@ -196,9 +213,18 @@ struct Scan {
     /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
     /// place from where the walk begins, so that memory is bounded like the walk.
     candidates: Vec<Candidate>,
-    /// The largest durable point that a genuine barrier names.
-    newest_barrier: Option<Point>,
+    /// Of the genuine barriers, the one that names the largest durable point.
+    newest_barrier: Option<FoundBarrier>,
+    /// Slots that are barriers, by their trailers.
+    barriers: Vec<(Candidate, SealedTrailer)>,
     data_end: u64,
+}
+
+/// A barrier that is whole.
+#[derive(Debug, Clone, Copy)]
+struct FoundBarrier {
+    durable: Point,
+    end: u64,
 }
 
 impl Scan {
@@ -226,9 +252,30 @@ impl Scan {
 
     /// Drops candidates that start before the newest durable point.
     fn forget_durable(&mut self) {
-        if let Some(point) = self.newest_barrier {
-            self.candidates.retain(|candidate| candidate.start >= point.end);
+        if let Some(barrier) = self.newest_barrier {
+            self.candidates.retain(|candidate| candidate.start >= barrier.durable.end);
         }
+    }
+
+    /// Reads the barriers that were found since this was called before.
+    fn read_barriers(&mut self, file: &dyn StoreFile, layout: &Layout) -> io::Result<()> {
+        let mut payload = [0; Barrier::MAX_LEN];
+        for (Candidate { start, end }, trailer) in std::mem::take(&mut self.barriers) {
+            let len = usize::try_from(trailer.fields.payload_len).unwrap_or(usize::MAX);
+            let Some(payload) = payload.get_mut(..len) else { continue };
+            if read_full_at(file, payload, start)? == len
+                && let Some(barrier) = Barrier::decode(payload)
+                && barrier.durable_tail <= start
+                && is_possible_end(layout, barrier.durable_tail)
+                && crc32fast::hash(payload) == trailer.fields.payload_crc
+                && self.newest_barrier.is_none_or(|it| it.durable.end < barrier.durable_tail)
+            {
+                let seal = Seal(barrier.durable_seal);
+                let durable = Point { end: barrier.durable_tail, seal };
+                self.newest_barrier = Some(FoundBarrier { durable, end });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -255,7 +302,8 @@ fn scan(
     len: u64,
     keep: WalkFrom,
 ) -> io::Result<Scan> {
-    let mut found = Scan { candidates: Vec::new(), newest_barrier: None, data_end: from };
+    let mut found =
+        Scan { candidates: Vec::new(), newest_barrier: None, barriers: Vec::new(), data_end: from };
     let mut chunk = vec![0; SCAN_LEN];
     let mut many = MANY_CANDIDATES;
     let mut at = from;
@@ -263,8 +311,9 @@ fn scan(
         at = extent.start;
         while at < extent.end {
             let want = (extent.end - at).min(SCAN_LEN as u64) as usize;
-            let read = simd_r_drive_writer::read_full_at(file, &mut chunk[..want], at)?;
+            let read = read_full_at(file, &mut chunk[..want], at)?;
             found.search(layout, from, at, &chunk[..read]);
+            found.read_barriers(file, layout)?;
             if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
                 found.forget_durable();
                 // Twice as many as are needed: so the passes cost no more than what they pass over.
@@ -322,14 +371,8 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     if trailer.fields.kind == Kind::Barrier
         && trailer.fields.key_len == 0
         && layout.check_seal(bytes, &trailer, end).is_ok()
-        && let Some(barrier) = block.get(..Barrier::LEN).and_then(Barrier::decode)
-        && barrier.durable_tail <= start
-        && is_possible_end(layout, barrier.durable_tail)
-        && crc32fast::hash(&barrier.encode()) == trailer.fields.payload_crc
-        && found.newest_barrier.is_none_or(|point| point.end < barrier.durable_tail)
     {
-        found.newest_barrier =
-            Some(Point { end: barrier.durable_tail, seal: Seal(barrier.durable_seal) });
+        found.barriers.push((Candidate { start, end }, trailer));
     }
 }
 

@@ -102,8 +102,7 @@ impl Log {
 
     fn push_barrier(&mut self) {
         let Point { end, seal } = self.tail;
-        let barrier =
-            Barrier { durable_tail: end, durable_seal: seal.0, live_keys: 0, dead_bytes: 0 };
+        let barrier = Barrier { durable_tail: end, durable_seal: seal.0, ..Barrier::default() };
         self.push(Kind::Barrier, &barrier.encode());
     }
 
@@ -170,7 +169,7 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
             sequence: 0,
             durable_tail,
             durable_seal: 1,
-            index_end: 0,
+            barrier_end: 0,
             is_clean: true,
             is_copying: false,
         };
@@ -191,12 +190,12 @@ fn barriers_that_lag_far_behind_used_to_take_quadratic_time() {
     let root = log.tail.end;
     for number in 0..(4 << 20) / 64 {
         let durable_tail = root + number / 2 * 64;
-        let barrier = Barrier { durable_tail, durable_seal: 0, live_keys: 0, dead_bytes: 0 };
+        let barrier = Barrier { durable_tail, ..Barrier::default() };
         log.push(Kind::Barrier, &barrier.encode());
     }
     let len = log.file.bytes.len() as u64;
     let found = scan(&log.file, &log.layout, root, len, WalkFrom::NewestBarrier).unwrap();
-    assert_eq!(found.newest_barrier.unwrap().end, root + (2 << 20) - 64);
+    assert_eq!(found.newest_barrier.unwrap().durable.end, root + (2 << 20) - 64);
     assert_eq!(found.candidates.len(), (2 << 20) / 64 + 1);
 }
 
@@ -255,7 +254,7 @@ fn barriers_that_were_copied_are_not_believed_while_the_copy_is_incomplete() {
         sequence,
         durable_tail: old.end,
         durable_seal: old.seal.0,
-        index_end: 0,
+        barrier_end: 0,
         is_clean: false,
         is_copying,
     };
