@@ -11,7 +11,7 @@ ci:
 fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
-    cargo fmt --manifest-path compat/Cargo.toml
+    cargo fmt --manifest-path crates/compat/Cargo.toml
 
 # Formatting, as checked.
 format:
