@@ -17,9 +17,13 @@ fmt:
 format:
     .ci/run format
 
-# Sizes of files, unsafe code, dependencies between crates.
+# Sizes of files, unsafe code, dependencies between crates, the map of the code, the width of prose.
 files:
     .ci/run files
+
+# Licenses, duplicates and sources of dependencies. Skipped without cargo-deny.
+deny:
+    .ci/run deny
 
 # Lints, warnings denied.
 clippy:
