@@ -11,15 +11,19 @@ ci:
 fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
-    cargo fmt --manifest-path compat/Cargo.toml
+    cargo fmt --manifest-path crates/compat/Cargo.toml
 
 # Formatting, as checked.
 format:
     .ci/run format
 
-# Sizes of files, unsafe code, dependencies between crates.
+# Sizes of files, unsafe code, dependencies between crates, the map of the code, the width of prose.
 files:
     .ci/run files
+
+# Licenses, duplicates and sources of dependencies. Skipped without cargo-deny.
+deny:
+    .ci/run deny
 
 # Lints, warnings denied.
 clippy:

@@ -44,7 +44,7 @@ fn the_fixture_is_what_the_published_crate_writes() {
     let path = directory.path().join("old.bin");
     write_fixture(&path);
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../crates/simd-r-drive/tests/fixtures/published-0.17.5.bin");
+        .join("../simd-r-drive/tests/fixtures/published-0.17.5.bin");
     if std::env::var_os("WRITE_FIXTURE").is_some() {
         fs::copy(&path, &fixture).unwrap();
     }
