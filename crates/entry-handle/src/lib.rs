@@ -21,6 +21,7 @@
 //! Everything that parses bytes of a file is total: no input makes it panic, recurse, or take memory beyond
 //! a small multiple of what is read.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(

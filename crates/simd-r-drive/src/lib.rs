@@ -25,6 +25,8 @@
 //! [`traits`]. What a user may rely on after crashes, bit rot and full disks stands in the repository's
 //! `docs/reliability.md`; what a memory map means for safety in `docs/safety.md`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod async_store;
 mod background;
 mod backup;
