@@ -1,12 +1,11 @@
 //! While a writer turns single lines into groups, every key that was published stays findable.
 
-mod support;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simd_r_drive_indexer::{Identity, Insertion, KeyIndexer, LiveKeyed};
-use support::log::{Log, LogSlot};
+
+use crate::support::log::{Log, LogSlot};
 
 const HASHES: u64 = 2_000;
 const ROUNDS: u64 = 6;

@@ -1,8 +1,6 @@
 //! Whatever was written, frozen, damaged and reopened: the layers know what a scan of the log would find, for
 //! those who hold the newest list of layers and for those who hold an older one.
 
-mod support;
-
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -12,8 +10,9 @@ use simd_r_drive_indexer::{
     BuildError, FrozenIndex, FrozenTotals, Identity, Insertion, KeyIndexer, LayeredIndex, Merging,
     TablePlan,
 };
-use support::log::{Log, LogSlot};
-use support::naive::Lines;
+
+use crate::support::log::{Log, LogSlot};
+use crate::support::naive::Lines;
 
 const KEYS: [&[u8]; 4] = [b"", b"a", b"b", b"never written"];
 

@@ -1,10 +1,9 @@
 //! Whatever was written, and at whatever tail one asks: the index knows what a scan of the log would find.
 
-mod support;
-
 use proptest::prelude::*;
 use simd_r_drive_indexer::KeyIndexer;
-use support::history;
+
+use crate::support::history;
 
 proptest! {
     #[test]

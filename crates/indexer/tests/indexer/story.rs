@@ -1,17 +1,16 @@
 //! The life of a few entries, told one call at a time.
 
-mod support;
-
 use simd_r_drive_indexer::{
     Current, Identity, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotRef, SlotSource, Version,
 };
-use support::log::{Fault, Log};
-use support::store::Store;
+
+use crate::support::log::{Fault, Log};
+use crate::support::store::Store;
 
 const HASH: u64 = 42;
 
 #[test]
-fn a_deleted_key_is_gone_at_the_new_tail_and_there_at_the_old_one() {
+fn a_deleted_key_is_gone_but_not_at_the_old_tail() {
     let mut store = Store::new(KeyIndexer::new());
     store.put(HASH, b"key");
     store.commit().unwrap();
@@ -86,7 +85,7 @@ fn live_keyed_lines_are_counted_without_the_bare_one() {
 }
 
 #[test]
-fn a_location_taken_before_a_commit_answers_for_the_tail_before_it() {
+fn a_location_answers_for_the_tail_it_was_taken_at() {
     let mut store = Store::new(KeyIndexer::new());
     store.put(HASH, b"key");
     store.commit().unwrap();
@@ -105,7 +104,7 @@ fn a_location_taken_before_a_commit_answers_for_the_tail_before_it() {
 }
 
 #[test]
-fn a_batch_of_thousands_takes_every_chunk_and_finds_every_place() {
+fn a_batch_of_thousands_finds_every_place() {
     let mut store = Store::new(KeyIndexer::with_capacity(5_000));
     for hash in 0..5_000 {
         store.stage_over(hash, Some(b"key"), false, 0);
@@ -128,7 +127,7 @@ fn a_batch_of_thousands_takes_every_chunk_and_finds_every_place() {
 }
 
 #[test]
-fn an_error_of_the_log_reaches_the_caller_and_leaves_no_trace() {
+fn an_error_of_the_log_leaves_no_trace() {
     let mut store = Store::new(KeyIndexer::new());
     store.put(HASH, b"key");
     store.commit().unwrap();
@@ -151,7 +150,7 @@ fn an_error_of_the_log_reaches_the_caller_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_large_batch_that_fails_at_its_last_item_leaves_no_trace() {
+fn a_batch_that_fails_at_its_end_leaves_no_trace() {
     let mut store = Store::new(KeyIndexer::new());
     store.put(HASH, b"key");
     store.commit().unwrap();

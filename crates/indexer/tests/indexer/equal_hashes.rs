@@ -1,9 +1,8 @@
 //! 100,000 keys of one hash, by chance or by attack, cost each what a key of its own hash costs.
 
-mod support;
-
 use simd_r_drive_indexer::{Identity, KeyIndexer, LiveKeyed, Version};
-use support::store::Store;
+
+use crate::support::store::Store;
 
 const KEYS: usize = 100_000;
 const HASH: u64 = 7;
@@ -40,7 +39,7 @@ fn find_all(store: &Store, tail: u64) -> (usize, usize) {
 }
 
 #[test]
-fn writing_reading_and_deleting_ask_the_log_a_few_times_a_key() {
+fn each_operation_asks_the_log_a_few_times_a_key() {
     for per_commit in [1, 1_000] {
         let mut store = Store::new(KeyIndexer::new());
 
@@ -89,7 +88,7 @@ fn replay_asks_the_log_once_a_slot() {
 }
 
 #[test]
-fn the_newest_live_line_is_found_past_any_number_of_dead_ones() {
+fn the_newest_live_line_is_found_past_dead_ones() {
     let mut store = Store::new(KeyIndexer::new());
     write_all(&mut store, false, 1_000);
     let full_tail = store.log.tail();
