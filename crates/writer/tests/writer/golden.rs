@@ -1,8 +1,6 @@
 //! The store that `docs/format.md` shows byte for byte, and that the repository keeps as a file: both are what
 //! this crate writes. Neither may ever change.
 
-mod support;
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +12,8 @@ use simd_r_drive_entry_handle::{
     compute_hash,
 };
 use simd_r_drive_writer::{Appender, NewEntry, StoreFile, write_all_at};
-use support::{MemoryFile, value};
+
+use crate::support::{MemoryFile, value};
 
 /// 2023-11-14 22:13:20 UTC, in units of 10 ms.
 const TIME: u64 = 170_000_000_000;

@@ -1,14 +1,13 @@
 //! Whatever goes wrong in a commit, the log is as it was, or takes no more writes.
 
-mod support;
-
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use simd_r_drive_entry_handle::constants::{MAX_KEY_LEN, MAX_PAYLOAD_LEN};
 use simd_r_drive_entry_handle::{Alignment, FormatError, LogCursor};
 use simd_r_drive_writer::{Appender, PoisonCause, WriteError};
-use support::{Faults, MemoryFile, empty_log, value};
+
+use crate::support::{Faults, MemoryFile, empty_log, identity, value};
 
 /// Two direct writes and the rest: three writes in all.
 const LARGE: usize = 300 << 10;
@@ -18,7 +17,7 @@ fn check(file: &MemoryFile, log: &Appender, slots: usize) {
     let bytes = file.bytes().clone();
     let tail = log.tail() as usize;
     assert!(bytes[tail..].iter().all(|byte| *byte == 0), "something stands beyond the tail");
-    let layout = support::identity(Alignment::DEFAULT).layout();
+    let layout = identity(Alignment::DEFAULT).layout();
     let newest = Some(log.tail_seal().self_half());
     let mut cursor = LogCursor::new(&bytes[..], layout, log.tail(), newest);
     let mut count = 0;
@@ -80,7 +79,7 @@ fn what_cannot_be_undone_ends_writing() {
 }
 
 #[test]
-fn a_panic_in_a_stream_is_cleaned_up_by_the_next_commit() {
+fn a_panic_in_a_stream_is_undone_by_the_next_commit() {
     struct Bomb(usize);
     impl io::Read for Bomb {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -114,7 +113,7 @@ fn short_and_interrupted_writes_are_continued() {
 }
 
 #[test]
-fn space_that_cannot_be_allocated_ahead_keeps_nobody_from_writing() {
+fn writes_go_on_where_no_space_can_be_allocated_ahead() {
     for kind in [io::ErrorKind::Unsupported, io::ErrorKind::StorageFull] {
         let (file, _, mut log) = empty_log(Alignment::DEFAULT);
         file.faults().allocate_fails = Some(kind);
@@ -145,7 +144,7 @@ fn limits_are_checked_before_the_first_byte() {
 }
 
 #[test]
-fn an_empty_commit_changes_nothing_and_trimming_gives_space_back() {
+fn empty_commits_change_nothing_and_trim_gives_back() {
     let (file, layout, mut log) = empty_log(Alignment::DEFAULT);
     assert_eq!(log.append(&[]).unwrap(), layout.header_len());
     let tail = log.append(&[value(b"first", b"1")]).unwrap();

@@ -1,5 +1,4 @@
 //! A file in memory that fails on demand, and a log on top of it.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};

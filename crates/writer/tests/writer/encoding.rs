@@ -1,11 +1,10 @@
 //! However a payload reaches the file (gathered, copied in pieces, written from where it is, streamed), the
 //! bytes are those that the format asks for.
 
-mod support;
-
 use simd_r_drive_entry_handle::{Alignment, Flags, Kind, Layout, Seal, Trailer};
 use simd_r_drive_writer::NewEntry;
-use support::{empty_log, identity, value};
+
+use crate::support::{empty_log, identity, value};
 
 /// The lengths at which the encoder changes its way, and a few of the format's own.
 const BOUNDARIES: [usize; 8] =

@@ -84,7 +84,7 @@ fn a_new_file_replaces_nothing() {
 }
 
 #[test]
-fn a_placed_file_can_be_taken_away_again_but_not_another_one() {
+fn a_placed_file_can_be_removed_but_not_another_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let pending = locate(&path).create_pending(Visibility::Private).unwrap();
@@ -123,7 +123,7 @@ fn a_private_file_is_its_owners_alone() {
 /// The permissions were once copied when the new file was begun: what was closed meanwhile was open again.
 #[cfg(unix)]
 #[test]
-fn a_replacement_gets_the_permissions_that_the_file_has_in_the_end() {
+fn a_replacement_gets_the_permissions_of_the_moment() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let old = create(&path);
@@ -148,7 +148,7 @@ fn name_lost(error: &io::Error) -> bool {
 
 /// Renaming over whatever the name was by then once replaced another store.
 #[test]
-fn a_replacement_replaces_the_file_that_it_is_for_and_no_other() {
+fn a_replacement_replaces_its_own_file_alone() {
     let directory = tempfile::tempdir().unwrap();
     let (path, moved) = (directory.path().join("store"), directory.path().join("moved"));
     let old = create(&path);
@@ -168,7 +168,7 @@ fn a_replacement_replaces_the_file_that_it_is_for_and_no_other() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_stays_where_it_was_found_whatever_becomes_of_its_path() {
+fn a_name_stays_where_it_was_found() {
     let directory = tempfile::tempdir().unwrap();
     let (before, after) = (directory.path().join("before"), directory.path().join("after"));
     let link = directory.path().join("link");
@@ -245,7 +245,7 @@ fn a_saved_file_lies_beside_the_store_and_is_private() {
 
 /// A store with the longest name that there is could not be recovered: that of the saved file was too long.
 #[test]
-fn a_saved_file_of_a_store_with_a_long_name_has_a_name_that_fits() {
+fn a_saved_file_of_a_long_name_has_a_name_that_fits() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["n".repeat(255), "é".repeat(125), "n".repeat(244)] {
         let path = directory.path().join(&name);
@@ -260,7 +260,7 @@ fn a_saved_file_of_a_store_with_a_long_name_has_a_name_that_fits() {
 /// stands for one that takes no files.
 #[cfg(unix)]
 #[test]
-fn what_the_directory_does_not_take_goes_to_the_temporary_one() {
+fn a_file_goes_to_the_temporary_directory_if_need_be() {
     let directory = tempfile::tempdir().unwrap();
     let gone = directory.path().join("gone");
     fs::create_dir(&gone).unwrap();
@@ -308,7 +308,7 @@ fn orphans_are_removed_and_nothing_else_is() {
 }
 
 #[test]
-fn a_path_names_the_file_that_it_named_when_it_was_opened_or_another() {
+fn a_path_tells_whether_it_names_the_same_file() {
     let directory = tempfile::tempdir().unwrap();
     let (path, other) = (directory.path().join("store"), directory.path().join("other"));
     let file = create(&path);
@@ -342,7 +342,7 @@ fn directories_are_refused() {
 
 #[cfg(unix)]
 #[test]
-fn pipes_sockets_and_devices_are_refused_without_waiting() {
+fn pipes_sockets_and_devices_are_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
