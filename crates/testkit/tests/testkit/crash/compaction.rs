@@ -83,7 +83,7 @@ fn lose_power_everywhere(directory: &Path, recorded: &Recorded, seed: u64) {
 }
 
 #[test]
-fn a_loss_of_power_leaves_a_prefix_and_everything_once_the_compaction_has_returned() {
+fn a_loss_of_power_leaves_a_prefix_or_all_if_compacted() {
     for seed in 0..u64::from(effort()) {
         let directory = tempfile::tempdir().unwrap();
         let recorded = record(directory.path(), &history(SMALL), None);
@@ -97,7 +97,7 @@ fn a_loss_of_power_leaves_a_prefix_and_everything_once_the_compaction_has_return
 /// The new file has taken the name, and the directory could not be flushed: after a loss of power the old file may
 /// be there again. Whoever opens the store must see to it that the name lasts, before more is promised.
 #[test]
-fn a_name_that_was_not_flushed_is_flushed_by_the_next_open() {
+fn the_next_open_flushes_a_name_that_was_not_flushed() {
     let value = PAGES;
     let operations = [
         Operation::Write(1, value),

@@ -25,7 +25,7 @@ fn record(directory: &Path, operations: &[Operation]) -> Recorded {
 }
 
 #[test]
-fn a_value_that_bypasses_the_buffer_is_there_whole_or_not_at_all() {
+fn an_unbuffered_value_is_there_whole_or_not_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let operations = [
         Operation::Write(1, value(DIRECT_LEN)),
@@ -66,7 +66,7 @@ fn a_value_that_bypasses_the_buffer_is_there_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_commit_beyond_the_distance_between_barriers_is_flushed_and_gets_one() {
+fn a_commit_beyond_the_barrier_distance_gets_a_barrier() {
     let directory = tempfile::tempdir().unwrap();
     let operations = [
         Operation::Write(1, value(1000)),

@@ -7,7 +7,7 @@ use std::io;
 use simd_r_drive_testkit::{Change, Operation, Session, Value};
 
 #[test]
-fn the_next_open_flushes_a_cut_that_nobody_has_flushed() -> io::Result<()> {
+fn the_next_open_flushes_a_cut_that_was_not_flushed() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("store.srd");
     let value = Value { len: 700, seed: 1 };

@@ -145,7 +145,7 @@ fn each_call_of_an_extended_backup_fails() -> io::Result<()> {
 }
 
 #[test]
-fn each_call_of_an_extended_backup_that_cuts_something_off_fails() -> io::Result<()> {
+fn each_call_of_an_extended_backup_that_cuts_fails() -> io::Result<()> {
     each_call_of(|rule| back_up(rule, Before::BackupAndMore))
 }
 

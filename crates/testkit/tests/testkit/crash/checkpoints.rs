@@ -46,7 +46,7 @@ fn history() -> Vec<Operation> {
 }
 
 #[test]
-fn a_crash_at_any_moment_of_a_checkpoint_changes_no_answer() {
+fn a_crash_in_a_checkpoint_changes_no_answer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.srd");
     fs::write(&path, b"").unwrap();

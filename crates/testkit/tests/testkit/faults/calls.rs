@@ -249,7 +249,7 @@ fn interrupted_and_short_calls_are_not_seen() {
 }
 
 #[test]
-fn each_call_of_a_recovery_fails_and_nothing_is_cut_on_an_error() {
+fn a_recovery_in_which_a_call_fails_cuts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.srd");
     let mut session = Session::new(&path, 64);

@@ -6,7 +6,7 @@ use std::io;
 use simd_r_drive_testkit::{Change, Disk, Model, Recorded, check_image};
 
 #[test]
-fn a_crash_at_any_byte_of_a_creation_in_place_leaves_an_empty_store() -> io::Result<()> {
+fn a_crash_in_a_creation_leaves_an_empty_store() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     for alignment in [64, 65_536] {
         let path = directory.path().join(format!("{alignment}.srd"));

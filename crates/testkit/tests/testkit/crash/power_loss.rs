@@ -13,7 +13,7 @@ proptest! {
     #![proptest_config(cases(24))]
 
     #[test]
-    fn a_loss_of_power_leaves_a_prefix_that_holds_what_was_flushed(
+    fn a_loss_of_power_leaves_a_prefix_with_all_flushed(
         operations in histories(with_kills(crash_operation()), 12),
         log2 in prop_oneof![4 => Just(6_u32), 1 => 7_u32..=12],
         seed in any::<u64>(),
@@ -22,7 +22,7 @@ proptest! {
     }
 
     #[test]
-    fn a_loss_of_power_after_a_failed_call_brings_nothing_back(
+    fn a_loss_of_power_after_a_failure_brings_nothing_back(
         operations in histories(with_kills(crash_operation()), 12),
         seed in any::<u64>(),
         kind in prop_oneof![
