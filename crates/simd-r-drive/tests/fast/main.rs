@@ -1,8 +1,8 @@
 //! Tests of the engine that take moments: one folder a subject.
 //!
-//! `cargo test -p simd-r-drive --test fast reading::` runs those of a folder. All of them share a process; what
-//! changes its limits, its streams or its subscriber, or counts what it reads, starts another one: see
-//! [`own_process`] and [`support::child`].
+//! `cargo test -p simd-r-drive --test fast reading::` runs those of a folder. All of them share a
+//! process; what changes its limits, its streams or its subscriber, or counts what it reads, starts
+//! another one: see [`own_process`] and [`support::child`].
 
 mod api;
 mod concurrency;

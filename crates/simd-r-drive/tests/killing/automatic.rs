@@ -1,5 +1,5 @@
-//! Checkpoints that nobody asked for: those that an open store makes by itself, with the merges that follow, and that of
-//! closing.
+//! Checkpoints that nobody asked for: those that an open store makes by itself, with the merges
+//! that follow, and that of closing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +22,8 @@ const COMMITS: u64 = 150;
 /// With so many writes since the last checkpoint, an open store makes one.
 const AUTOMATIC_MIN: u64 = 32_768;
 
-/// How many kills a series has: fewer than others, since each writes and reads some hundred thousand entries.
+/// How many kills a series has: fewer than others, since each writes and reads some hundred
+/// thousand entries.
 fn kills() -> u64 {
     rounds().div_ceil(4)
 }
@@ -79,7 +80,8 @@ impl Scene {
         Victim::start(process, &self.path, &orders)
     }
 
-    /// Looks at what a kill has left: all that was acknowledged, and at most one commit more. Returns the store.
+    /// Looks at what a kill has left: all that was acknowledged, and at most one commit more.
+    /// Returns the store.
     #[track_caller]
     fn look(&mut self, heard: &[String], is_thorough: bool) -> DataStore {
         let acknowledged = heard.iter().filter_map(|line| line.strip_prefix('a')?.parse().ok());
@@ -137,7 +139,8 @@ fn kills_of_automatic_checkpoints_lose_nothing() {
 fn kills_of_checkpoints_at_close_lose_nothing() {
     let mut random = Random(std::process::id().into());
     let (mut inside, mut with_it) = (0, 0);
-    // Closing takes longer on a busy machine. The instants follow it: half of them come before its end.
+    // Closing takes longer on a busy machine. The instants follow it: half of them come before its
+    // end.
     let mut most_micros = 40_000;
     let mut scene = Scene::new();
     for round in 0..kills() {

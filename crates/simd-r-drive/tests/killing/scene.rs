@@ -103,8 +103,8 @@ impl Scene {
         self.durable_tail = report.durable_tail;
     }
 
-    /// Checks that the directory holds the store, files that `is_known`, and at most so many temporary files and
-    /// partly saved ones. Removes those.
+    /// Checks that the directory holds the store, files that `is_known`, and at most so many
+    /// temporary files and partly saved ones. Removes those.
     #[track_caller]
     pub(crate) fn sweep(&self, temporary: usize, saved: usize, is_known: impl Fn(&str) -> bool) {
         let name = self.path.file_name().unwrap().to_str().unwrap();
@@ -138,8 +138,8 @@ pub(crate) fn rounds() -> u64 {
     200 * effort()
 }
 
-/// Value of the environment variable `SIMD_R_DRIVE_TEST_EFFORT`: how many times as long tests with random
-/// instants look for trouble. 1 if it is not set.
+/// Value of the environment variable `SIMD_R_DRIVE_TEST_EFFORT`: how many times as long tests with
+/// random instants look for trouble. 1 if it is not set.
 fn effort() -> u64 {
     let effort = std::env::var("SIMD_R_DRIVE_TEST_EFFORT").ok().and_then(|text| text.parse().ok());
     effort.filter(|effort| *effort > 0).unwrap_or(1)

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 
 use crate::support::child::{order, this_binary};
 
-/// In the child: tells the parent one line. What has been said is in the pipe, and outlives the process.
+/// In the child: tells the parent one line. What has been said is in the pipe, and outlives the
+/// process.
 pub(crate) fn say(line: &str) {
     // One call, so that the lines of several threads do not mix.
     io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-/// Starts this test binary again, for the ignored test `test`. What it writes to its standard error can be
-/// read from the child.
+/// Starts this test binary again, for the ignored test `test`. What it writes to its standard error
+/// can be read from the child.
 pub(crate) fn spawn<T>(test: T, path: &Path, argument: &str) -> Child {
     let mut command = Command::new(this_binary());
     order(&mut command, test, path, argument);

@@ -18,15 +18,16 @@ pub(crate) fn this_binary() -> PathBuf {
     std::env::current_exe().unwrap()
 }
 
-/// Gives a command that starts this binary the test to run there, alone, and what [`orders`] returns.
+/// Gives a command that starts this binary the test to run there, alone, and what [`orders`]
+/// returns.
 pub(crate) fn order<T>(command: &mut Command, test: T, path: &Path, argument: &str) {
     let options = ["--exact", "--include-ignored", "--nocapture", "--test-threads=1"];
     command.arg(name_of(test)).args(options).env(PATH, path).env(ARGUMENT, argument);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
 }
 
-/// Runs a command with [`order`]s to its end, and returns what it has written to its standard error. Fails if
-/// that fails, or takes no orders.
+/// Runs a command with [`order`]s to its end, and returns what it has written to its standard
+/// error. Fails if that fails, or takes no orders.
 #[track_caller]
 pub(crate) fn finish(mut command: Command) -> String {
     let directory = tempfile::tempdir().unwrap();
@@ -46,8 +47,8 @@ pub(crate) fn run<T>(test: T, path: &Path, argument: &str) -> String {
     finish(command)
 }
 
-/// In the child: the path and the argument it was started with. `None` when somebody runs ignored tests by
-/// hand.
+/// In the child: the path and the argument it was started with. `None` when somebody runs ignored
+/// tests by hand.
 pub(crate) fn orders() -> Option<(PathBuf, String)> {
     let path = std::env::var_os(PATH)?;
     if let Some(mark) = std::env::var_os(MARK) {

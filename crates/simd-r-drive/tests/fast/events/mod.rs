@@ -1,5 +1,5 @@
-//! Events, with the feature `tracing`. Those of background threads too go to the one subscriber of a process, so each
-//! test has a process of its own.
+//! Events, with the feature `tracing`. Those of background threads too go to the one subscriber of
+//! a process, so each test has a process of its own.
 
 mod lines;
 mod subscribers;
@@ -8,7 +8,8 @@ use tracing::Subscriber;
 
 use crate::own_process;
 
-/// Whether this test has run in a process of its own. In that process: `false`, and events go to `subscriber`.
+/// Whether this test has run in a process of its own. In that process: `false`, and events go to
+/// `subscriber`.
 #[track_caller]
 fn took_over<T>(test: T, subscriber: impl Subscriber + Send + Sync) -> bool {
     let took_over = own_process::took_over(test);
