@@ -1,4 +1,4 @@
-//! The histories of `tests/answers_like_a_scan_of_the_log.rs` once more, with fingerprints so short that keys
+//! The histories of `tests/indexer/histories.rs` once more, with fingerprints so short that keys
 //! of one group collide in them as well. Only inside the crate can they be shortened.
 
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! A log in memory, a store that writes to it by the rules, and naive answers to compare with.
 
-// Every test file uses another part of this.
+// The unit tests and the fuzz target, which compile it as well, use a part of this.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod history;

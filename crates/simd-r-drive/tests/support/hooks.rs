@@ -23,10 +23,14 @@ pub(crate) enum Call {
     Sync,
     /// The end of a [`Call::Sync`] that was not skipped.
     Synced,
+    Allocate,
+    IsOnNetwork,
+    CreateReplacement,
+    SyncDirectory,
 }
 
-/// What a hook wants: `Ok(true)` to go on, `Ok(false)` to skip the call and report success (only for
-/// [`Call::Sync`]).
+/// What a hook wants: `Ok(true)` to go on; `Ok(false)` to skip a [`Call::Sync`] and report success,
+/// or to be on a network.
 type Hook = dyn Fn(Call) -> io::Result<bool> + Send + Sync;
 
 /// A file system that asks its hook first.
@@ -38,20 +42,6 @@ impl Hooked {
         hook: impl Fn(Call) -> io::Result<bool> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self(Arc::new(hook)))
-    }
-
-    /// Flushes cost nothing and do nothing: for tests that open a store 100,000 times.
-    pub(crate) fn without_flushes() -> Arc<Self> {
-        Self::new(|call| Ok(call != Call::Sync))
-    }
-
-    /// As for a user who may only read.
-    pub(crate) fn read_only_medium() -> Arc<Self> {
-        Self::new(|call| match call {
-            Call::Open(Access::ReadWrite) => Err(io::ErrorKind::PermissionDenied.into()),
-            Call::WriteAt(_) | Call::Sync => panic!("{call:?} on a read-only medium"),
-            _ => Ok(true),
-        })
     }
 
     fn wrap(&self, inner: Arc<dyn StoreFile>) -> Arc<dyn StoreFile> {
@@ -97,6 +87,7 @@ impl Location for HookedLocation {
     }
 
     fn create_replacement(&self, old: &Arc<dyn StoreFile>) -> io::Result<Box<dyn PendingFile>> {
+        (self.hooked.0)(Call::CreateReplacement)?;
         let inner = self.inner.create_replacement(old)?;
         Ok(Box::new(HookedPending { inner, hooked: self.hooked.clone() }))
     }
@@ -111,6 +102,7 @@ impl Location for HookedLocation {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
+        (self.hooked.0)(Call::SyncDirectory)?;
         self.inner.sync_directory()
     }
 }
@@ -163,6 +155,7 @@ impl StoreFile for HookedFile {
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        (self.hook)(Call::Allocate)?;
         self.inner.allocate(offset, len)
     }
 
@@ -203,6 +196,6 @@ impl StoreFile for HookedFile {
     }
 
     fn is_on_network(&self) -> io::Result<bool> {
-        self.inner.is_on_network()
+        Ok(!(self.hook)(Call::IsOnNetwork)? || self.inner.is_on_network()?)
     }
 }

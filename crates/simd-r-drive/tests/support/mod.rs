@@ -1,27 +1,15 @@
 //! What the tests of this folder share.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 pub(crate) mod child;
 pub(crate) mod hooks;
-#[cfg(unix)]
-pub(crate) mod ledger;
-pub(crate) mod odd;
 pub(crate) mod older;
-pub(crate) mod shown;
-#[cfg(unix)]
-pub(crate) mod steps;
-#[cfg(unix)]
-pub(crate) mod victim;
 
-use std::error::Error;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use simd_r_drive::{DataStore, FormatError};
+use simd_r_drive::DataStore;
 
 /// A directory that goes away with the test, and the path of a store in it.
 pub(crate) fn new_path() -> (tempfile::TempDir, PathBuf) {
@@ -35,25 +23,6 @@ pub(crate) fn new_store() -> (tempfile::TempDir, DataStore) {
     let (directory, path) = new_path();
     let store = DataStore::open(&path).unwrap();
     (directory, store)
-}
-
-/// The typed error inside `error`.
-#[track_caller]
-pub(crate) fn typed<E: Error + 'static>(error: &io::Error) -> &E {
-    let inner = error.get_ref().unwrap_or_else(|| panic!("an error without an inner one: {error}"));
-    inner.downcast_ref().unwrap_or_else(|| panic!("another error was expected than: {error:?}"))
-}
-
-/// Whether `error` comes from the format, and if it speaks of damage, from where.
-#[track_caller]
-pub(crate) fn assert_names_damage(error: &io::Error, what: &str) {
-    match typed::<FormatError>(error) {
-        FormatError::Damaged { offset, .. } => {
-            assert!(error.to_string().contains(&offset.to_string()), "{what}: {error}");
-        }
-        FormatError::Truncated { len, expected, .. } => assert!(len < expected, "{what}: {error}"),
-        other => panic!("{what}: {other:?}"),
-    }
 }
 
 /// `count` different keys of 32 bytes that all have the same XXH3-64.
@@ -100,13 +69,6 @@ impl Random {
         bytes.truncate(len);
         bytes
     }
-}
-
-/// Value of the environment variable `SIMD_R_DRIVE_TEST_EFFORT`: how many times as long tests with random
-/// instants look for trouble. 1 if it is not set.
-pub(crate) fn effort() -> u64 {
-    let effort = std::env::var("SIMD_R_DRIVE_TEST_EFFORT").ok().and_then(|text| text.parse().ok());
-    effort.filter(|effort| *effort > 0).unwrap_or(1)
 }
 
 /// Runs `action` on a thread of its own and fails the test if it takes longer than `limit`.

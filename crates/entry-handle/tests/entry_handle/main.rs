@@ -1,0 +1,7 @@
+//! The format, seen from outside.
+
+#[cfg(target_os = "linux")]
+mod address_space;
+mod index_slots;
+mod parsers;
+mod slots;

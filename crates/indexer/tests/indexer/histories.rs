@@ -1,0 +1,13 @@
+//! Whatever was written, and at whatever tail one asks: the index knows what a scan of the log would find.
+
+use proptest::prelude::*;
+use simd_r_drive_indexer::KeyIndexer;
+
+use crate::support::history;
+
+proptest! {
+    #[test]
+    fn answers_like_a_scan_of_the_log(steps in history::steps()) {
+        history::check(&steps, KeyIndexer::new);
+    }
+}

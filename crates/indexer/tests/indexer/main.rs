@@ -1,0 +1,9 @@
+//! The index, seen from outside, against a scan of a log in memory.
+
+mod concurrency;
+mod equal_hashes;
+mod histories;
+mod layers;
+mod story;
+#[path = "../support/mod.rs"]
+mod support;

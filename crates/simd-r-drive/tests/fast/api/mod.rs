@@ -1,0 +1,10 @@
+//! What the public items do, method by method.
+
+mod buffers;
+mod conditional_writes;
+mod drop_in;
+mod errors;
+mod iteration;
+mod methods;
+mod options;
+mod stats;

@@ -1,0 +1,5 @@
+//! Readers beside a writer of the same process.
+
+mod adoption;
+mod closing_writer;
+mod followers;

@@ -1,0 +1,3 @@
+//! Files of every version of the format.
+
+mod fixtures;

@@ -1,0 +1,6 @@
+//! The index in the file.
+
+mod answers;
+mod checkpoints;
+mod merges;
+mod space;

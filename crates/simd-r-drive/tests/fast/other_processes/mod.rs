@@ -1,0 +1,8 @@
+//! What other processes, forks, and limits of a process do to a store.
+
+mod address_space;
+mod file_size_limit;
+mod forks;
+mod mounts;
+mod one_writer;
+mod standard_streams;

@@ -1,0 +1,5 @@
+//! What recovery once got wrong.
+
+mod cuts;
+mod flushes;
+mod zero_bytes;
