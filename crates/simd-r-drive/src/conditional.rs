@@ -4,7 +4,7 @@ use std::io::Result;
 
 use simd_r_drive_entry_handle::{EntryHandle, compute_hash};
 
-use crate::plan::Plan;
+use crate::commit_builder::CommitBuilder;
 use crate::store::DataStore;
 
 impl DataStore {
@@ -44,16 +44,15 @@ impl DataStore {
         condition: impl FnOnce(Option<&EntryHandle>) -> bool,
     ) -> Result<bool> {
         let hash = compute_hash(key);
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let found = generation.read(key, generation.publication.tail())?;
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let found = state.read(key, state.publication.tail())?;
         if !condition(found.as_ref()) {
             return Ok(false);
         }
-        let mut plan = Plan::new(&generation, 1);
-        plan.put(hash, key, payload)?;
-        writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
+        let mut commit = CommitBuilder::new(&state, 1);
+        commit.put(hash, key, payload)?;
+        self.shared.commit(writer, &commit)?;
         Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 //! How much of a store is live, as of each tail.
 
-use crate::plan::Delta;
+use crate::commit_builder::Delta;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// How much of the log is live, up to some tail.

@@ -73,8 +73,8 @@ impl DataStore {
     pub fn par_entries(
         &self,
     ) -> impl rayon::iter::ParallelIterator<Item = io::Result<EntryHandle>> {
-        let (generation, totals) = self.shared.now_full();
-        crate::par_iter::par_entries(generation, totals)
+        let (state, totals) = self.shared.current.now_with_totals();
+        crate::par_iter::par_entries(state, totals)
     }
 }
 

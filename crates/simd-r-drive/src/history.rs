@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use simd_r_drive_entry_handle::{EntryHandle, FormatError, Kind, compute_hash};
 use simd_r_drive_indexer::Identity as LineIdentity;
 
+use crate::counts::Totals;
 use crate::error::StoreError;
-use crate::generation::{Generation, Totals};
 use crate::lookup::about_key;
 use crate::open::line_of;
+use crate::read_state::ReadState;
 use crate::store::DataStore;
 
 /// One version of a key: a value, or its deletion.
@@ -21,11 +22,11 @@ pub struct Version {
 }
 
 impl Version {
-    fn read(generation: &Generation, end: u64) -> io::Result<Self> {
-        let (_, slot) = generation.mapped_slot(end)?;
+    fn read(state: &ReadState, end: u64) -> io::Result<Self> {
+        let (_, slot) = state.mapped_slot(end)?;
         let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
         let is_deletion = slot.trailer.fields.is_tombstone();
-        Ok(Self { entry: generation.handle(end, hash)?, is_deletion })
+        Ok(Self { entry: state.handle(end, hash)?, is_deletion })
     }
 
     /// The value; `None` if this version is a deletion.
@@ -62,19 +63,19 @@ impl Version {
 /// The versions of one key, newest first. Made by [`DataStore::history`].
 #[derive(Debug)]
 pub struct History {
-    generation: Arc<Generation>,
+    state: Arc<ReadState>,
     /// Ends of the next version to visit of the key itself, and of entries written by its hash alone.
     lines: [Option<u64>; 2],
     key: Box<[u8]>,
 }
 
 impl History {
-    fn new(generation: Arc<Generation>, tail: u64, key: &[u8]) -> io::Result<Self> {
+    fn new(state: Arc<ReadState>, tail: u64, key: &[u8]) -> io::Result<Self> {
         let hash = compute_hash(key);
-        generation.refuse_damage()?;
+        state.refuse_damage()?;
         let identity = LineIdentity::Keyed(key);
-        let current = generation.index.current(hash, identity, &*generation.log)?;
-        let mut history = Self { lines: [None, None], key: key.into(), generation };
+        let current = state.index.current(hash, identity, &*state.log)?;
+        let mut history = Self { lines: [None, None], key: key.into(), state };
         for (number, newest) in [current.keyed, current.bare].into_iter().enumerate() {
             history.lines[number] = newest.map(|version| version.end);
             while history.lines[number].is_some_and(|end| end > tail) {
@@ -86,7 +87,7 @@ impl History {
 
     fn step(&mut self, line: usize) -> Result<(), FormatError> {
         if let Some(end) = self.lines[line] {
-            let (_, slot) = self.generation.mapped_slot(end)?;
+            let (_, slot) = self.state.mapped_slot(end)?;
             let previous = slot.trailer.fields.previous_end;
             // Links point down; one that does not ends the walk.
             self.lines[line] = (previous != 0 && previous < end).then_some(previous);
@@ -98,7 +99,7 @@ impl History {
         let newer = usize::from(self.lines[1] > self.lines[0]);
         let Some(end) = self.lines[newer] else { return Ok(None) };
         self.step(newer)?;
-        Version::read(&self.generation, end).map(Some)
+        Version::read(&self.state, end).map(Some)
     }
 }
 
@@ -130,7 +131,7 @@ pub struct Cursor {
 /// Changes in the order in which they were written. Made by [`DataStore::entries_since`].
 #[derive(Debug)]
 pub struct Changes {
-    generation: Arc<Generation>,
+    state: Arc<ReadState>,
     /// Ends of the slots, oldest last.
     ends: Vec<u64>,
     cursor: Cursor,
@@ -148,7 +149,7 @@ impl Iterator for Changes {
 
     fn next(&mut self) -> Option<io::Result<Version>> {
         let end = self.ends.pop()?;
-        Some(Version::read(&self.generation, end))
+        Some(Version::read(&self.state, end))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -165,8 +166,8 @@ impl DataStore {
     /// # Errors
     /// When an entry cannot be read.
     pub fn history(&self, key: &[u8]) -> io::Result<History> {
-        let (generation, Totals { tail, .. }) = self.shared.now_full();
-        History::new(generation, tail, key).map_err(|error| about_key(key, error))
+        let (state, Totals { tail, .. }) = self.shared.current.now_with_totals();
+        History::new(state, tail, key).map_err(|error| about_key(key, error))
     }
 
     /// The value that `key` had at `time`, as far as the clock that stamped the versions can be believed;
@@ -188,8 +189,8 @@ impl DataStore {
 
     /// The store's place in its own history, now.
     pub fn cursor(&self) -> Cursor {
-        let generation = self.generation();
-        Cursor { file_id: generation.identity.file_id, tail: generation.publication.tail() }
+        let state = self.state();
+        Cursor { file_id: state.identity.file_id, tail: state.publication.tail() }
     }
 
     /// Everything that was written since `cursor`, in order: for followers and incremental copies. `None`
@@ -201,19 +202,19 @@ impl DataStore {
     /// [`StoreError::CursorExpired`] if the store has been compacted since; [`FormatError::NoSuchSlot`] if
     /// it never had that tail.
     pub fn entries_since(&self, cursor: Option<Cursor>) -> io::Result<Changes> {
-        let generation = self.shared.current.load_full();
-        let file_id = generation.identity.file_id;
-        let tail = generation.publication.tail();
-        generation.refuse_damage()?;
+        let state = self.shared.current.load_full();
+        let file_id = state.identity.file_id;
+        let tail = state.publication.tail();
+        state.refuse_damage()?;
         let from = match cursor {
-            None => generation.layout.header_len(),
+            None => state.layout.header_len(),
             Some(cursor) if cursor.file_id == file_id => cursor.tail,
             Some(_) => return Err(StoreError::CursorExpired.into()),
         };
         let mut ends = Vec::new();
         let mut end = tail;
         while end > from {
-            let (_, slot) = generation.mapped_slot(end)?;
+            let (_, slot) = state.mapped_slot(end)?;
             if matches!(slot.trailer.fields.kind, Kind::Value | Kind::Tombstone) {
                 ends.push(end);
             }
@@ -222,6 +223,6 @@ impl DataStore {
         if end != from {
             return Err(FormatError::no_such_slot(from).into());
         }
-        Ok(Changes { generation, ends, cursor: Cursor { file_id, tail } })
+        Ok(Changes { state, ends, cursor: Cursor { file_id, tail } })
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{EntryHandle, Kind, verify_slot};
 
+use crate::counts::Totals;
 use crate::events;
-use crate::generation::{Generation, Totals, line_identity};
+use crate::log_file::line_identity;
 use crate::open::line_of;
+use crate::read_state::ReadState;
 use crate::store::DataStore;
 use crate::superseded::{Line, Superseded};
 
@@ -21,7 +23,7 @@ use crate::superseded::{Line, Superseded};
 /// entries before it for all: [`DataStore::entries`] is an iterator that gives the error itself.
 #[derive(Debug)]
 pub struct EntryIterator {
-    generation: Arc<Generation>,
+    state: Arc<ReadState>,
     tail: u64,
     /// Where the next slot to look at ends.
     position: u64,
@@ -49,13 +51,13 @@ struct Ahead {
 const AHEAD: usize = 32;
 
 impl EntryIterator {
-    pub(crate) fn new(generation: Arc<Generation>, totals: Totals) -> Self {
+    pub(crate) fn new(state: Arc<ReadState>, totals: Totals) -> Self {
         let Totals { tail, dead_slots, .. } = totals;
         let is_all_live = dead_slots == 0;
         let ahead = Ahead { position: tail, slots: 0 };
         Self {
-            is_verifying: generation.verify_reads,
-            generation,
+            is_verifying: state.verify_reads,
+            state,
             tail,
             position: tail,
             is_all_live,
@@ -69,8 +71,8 @@ impl EntryIterator {
 
     /// For whoever checks the values itself, if they are to be.
     #[cfg(feature = "parallel")]
-    pub(crate) fn without_verification(generation: Arc<Generation>, totals: Totals) -> Self {
-        Self { is_verifying: false, ..Self::new(generation, totals) }
+    pub(crate) fn without_verification(state: Arc<ReadState>, totals: Totals) -> Self {
+        Self { is_verifying: false, ..Self::new(state, totals) }
     }
 
     /// The next older live entry; `None` at the end of the log.
@@ -79,15 +81,15 @@ impl EntryIterator {
     /// [`FormatError::Damaged`](crate::FormatError::Damaged) for a slot that is not as it was written. What lies behind it cannot be
     /// reached by iteration: the next call repeats the error.
     pub fn next_entry(&mut self) -> io::Result<Option<EntryHandle>> {
-        while self.position > self.generation.layout.header_len() {
-            let end = self.generation.skip_damage(self.position);
+        while self.position > self.state.layout.header_len() {
+            let end = self.state.skip_damage(self.position);
             if end != self.position {
                 self.position = end;
                 self.ahead = Ahead { position: end, slots: 0 };
                 continue;
             }
             self.look_ahead();
-            let (map, slot) = self.generation.mapped_slot(end)?;
+            let (map, slot) = self.state.mapped_slot(end)?;
             let fields = &slot.trailer.fields;
             let is_bare = fields.is_bare();
             let (hash, _) = line_of(is_bare, slot.key());
@@ -101,19 +103,19 @@ impl EntryIterator {
                     self.lookups += usize::from(!self.is_all_live);
                 }
                 let is_live = self.is_all_live
-                    || self.generation.index.is_current(
+                    || self.state.index.is_current(
                         hash,
                         end,
                         line_identity(&slot),
                         self.tail,
-                        &*self.generation.log,
+                        &*self.state.log,
                     )?;
                 if is_live {
-                    if let Some(damage) = &self.generation.damage {
+                    if let Some(damage) = &self.state.damage {
                         damage.confirm(end)?;
                     }
                     if self.is_verifying {
-                        verify_slot(&slot, &self.generation.layout)?;
+                        verify_slot(&slot, &self.state.layout)?;
                     }
                     let handle = EntryHandle::from_slot(map, &slot, hash)?;
                     self.position = slot.start;
@@ -123,7 +125,7 @@ impl EntryIterator {
             self.position = slot.start;
         }
         // With a part of the log lost, nobody can say that this was all.
-        if let Some(damage) = &self.generation.damage {
+        if let Some(damage) = &self.state.damage {
             damage.confirm(0)?;
         }
         Ok(None)
@@ -137,15 +139,15 @@ impl EntryIterator {
             return;
         }
         let Ahead { mut position, mut slots } = self.ahead;
-        let generation = &*self.generation;
+        let state = &*self.state;
         while slots < AHEAD
-            && position > generation.layout.header_len()
-            && let Ok((_, slot)) = generation.unchecked_slot(position)
+            && position > state.layout.header_len()
+            && let Ok((_, slot)) = state.unchecked_slot(position)
         {
             let fields = &slot.trailer.fields;
             if fields.kind == Kind::Value {
                 let (hash, _) = line_of(fields.is_bare(), slot.key());
-                generation.index.prefetch(hash);
+                state.index.prefetch(hash);
             }
             (position, slots) = (slot.start, slots + 1);
         }

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 use simd_r_drive_entry_handle::{Damage, FormatError, Kind, LogSlot, read_slot};
 use simd_r_drive_indexer::Identity as LineIdentity;
 
-use crate::generation::{Generation, Totals};
+use crate::counts::Totals;
 use crate::open::{Direction, Through, Window, line_of};
+use crate::read_state::ReadState;
 use crate::snapshot::Snapshot;
 use crate::store::DataStore;
 use crate::superseded::{Line, Superseded};
@@ -39,7 +40,7 @@ pub struct KeyInfo {
 /// is the last item.
 #[derive(Debug)]
 pub struct Keys {
-    generation: Arc<Generation>,
+    state: Arc<ReadState>,
     totals: Totals,
     prefix: Vec<u8>,
     window: Window,
@@ -62,12 +63,12 @@ struct Candidate {
 }
 
 impl Keys {
-    fn new(generation: Arc<Generation>, totals: Totals, prefix: &[u8]) -> Self {
+    fn new(state: Arc<ReadState>, totals: Totals, prefix: &[u8]) -> Self {
         Self {
             window: Window::new(totals.tail, Direction::Backward),
             position: totals.tail,
             prefix: prefix.to_vec(),
-            generation,
+            state,
             totals,
             expected: None,
             superseded: Superseded::default(),
@@ -95,24 +96,24 @@ impl Keys {
 
     /// Reads the key and the trailer of the next slot.
     fn read_slot(&mut self) -> io::Result<()> {
-        let generation = Arc::clone(&self.generation);
-        let end = generation.skip_damage(self.position);
+        let state = Arc::clone(&self.state);
+        let end = state.skip_damage(self.position);
         if end != self.position {
             (self.position, self.expected) = (end, None);
         }
-        if end <= generation.layout.header_len() {
+        if end <= state.layout.header_len() {
             self.position = 0;
             // With a part of the log lost, nobody can say that this was all.
-            return Ok(generation.refuse_damage()?);
+            return Ok(state.refuse_damage()?);
         }
-        let mut source = Through { file: &*generation.file, window: &mut self.window };
-        let slot = read_slot(&mut source, &generation.layout, end)?;
+        let mut source = Through { file: &*state.file, window: &mut self.window };
+        let slot = read_slot(&mut source, &state.layout, end)?;
         if self.expected.is_some_and(|expected| expected != slot.seal.self_half()) {
             return Err(FormatError::damaged(end, Damage::Link).into());
         }
         (self.position, self.expected) = (slot.start, Some(slot.predecessor));
         if let Some(candidate) = candidate(&slot, &self.prefix, &mut self.superseded) {
-            generation.index.prefetch(candidate.info.key_hash);
+            state.index.prefetch(candidate.info.key_hash);
             self.ahead.push_back(candidate);
         }
         Ok(())
@@ -120,20 +121,20 @@ impl Keys {
 
     fn is_live(&self, candidate: &Candidate) -> io::Result<bool> {
         let Candidate { info, end } = candidate;
-        let generation = &*self.generation;
+        let state = &*self.state;
         let identity = match &info.key {
             Some(key) => LineIdentity::Keyed(key),
             None => LineIdentity::Bare,
         };
         let is_live = self.totals.dead_slots == 0
-            || generation.index.is_current(
+            || state.index.is_current(
                 info.key_hash,
                 *end,
                 identity,
                 self.totals.tail,
-                &*generation.log,
+                &*state.log,
             )?;
-        if is_live && let Some(damage) = &generation.damage {
+        if is_live && let Some(damage) = &state.damage {
             damage.confirm(*end)?;
         }
         Ok(is_live)
@@ -216,8 +217,8 @@ impl DataStore {
     /// As [`DataStore::keys`], of those entries whose keys begin with `prefix`. All of the log is
     /// gone through nevertheless. What was written by hash alone has the empty prefix alone.
     pub fn keys_with_prefix(&self, prefix: &[u8]) -> Keys {
-        let (generation, totals) = self.shared.now_full();
-        Keys::new(generation, totals, prefix)
+        let (state, totals) = self.shared.current.now_with_totals();
+        Keys::new(state, totals, prefix)
     }
 }
 
@@ -229,7 +230,7 @@ impl Snapshot {
 
     /// As [`Snapshot::keys`], of those entries whose keys begin with `prefix`.
     pub fn keys_with_prefix(&self, prefix: &[u8]) -> Keys {
-        let (generation, totals) = self.state();
-        Keys::new(generation, totals, prefix)
+        let (state, totals) = self.state();
+        Keys::new(state, totals, prefix)
     }
 }

@@ -1,4 +1,4 @@
-//! Look-ups in a generation, as of a tail.
+//! Look-ups in a read state, as of a tail.
 
 use std::io::{Error, Result};
 
@@ -7,9 +7,9 @@ use simd_r_drive_indexer::Identity;
 
 use crate::damage::DamageMap;
 use crate::error::{StoreError, about};
-use crate::generation::Generation;
+use crate::read_state::ReadState;
 
-impl Generation {
+impl ReadState {
     /// Where the slot of `key` ends.
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<u64>> {

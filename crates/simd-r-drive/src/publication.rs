@@ -31,7 +31,7 @@ pub(crate) trait Window {
     fn reveal(&self, end: u64);
 }
 
-/// The tail of a generation and the maps through which its slots are read.
+/// The tail of a read state and the maps through which its slots are read.
 #[derive(Debug)]
 pub(crate) struct Publication<W> {
     tail: AtomicU64,
@@ -103,36 +103,5 @@ impl<W: Window> Publication<W> {
     }
 }
 
-/// Up to which tail a list of index layers answers.
-///
-/// A checkpoint gives the writer another list, and readers may still hold the one before, which knows nothing of later
-/// commits. So the writer, in this order: sets the limit of the old list to the tail that it has published, stores
-/// the new list where readers load it, and only then publishes further commits. A reader loads the list, then the
-/// tail, then the limit; if the tail is beyond it, it loads the list again, and finds the newer one: the tail was
-/// published, with `Release`, after that was stored. A reader that follows the log of another process publishes what it
-/// finds there in the same way, and takes over that process's index by the same steps.
-#[derive(Debug)]
-pub(crate) struct TailLimit(AtomicU64);
-
-impl Default for TailLimit {
-    fn default() -> Self {
-        Self(AtomicU64::new(u64::MAX))
-    }
-}
-
-impl TailLimit {
-    /// Whether the list answers for `tail`, which was loaded after the list.
-    #[inline]
-    pub(crate) fn allows(&self, tail: u64) -> bool {
-        // Relaxed: the tail was loaded with Acquire, and one beyond the limit was published after it was set.
-        tail <= self.0.load(Ordering::Relaxed)
-    }
-
-    /// Ends the list's time. Called by the writer, before it publishes anything beyond `tail`.
-    pub(crate) fn set(&self, tail: u64) {
-        self.0.store(tail, Ordering::Relaxed);
-    }
-}
-
 #[cfg(all(test, loom))]
-mod model;
+pub(crate) mod model;

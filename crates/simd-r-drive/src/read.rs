@@ -20,8 +20,8 @@ impl DataStore {
     /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the store is
     /// dead.
     pub fn iter_entries(&self) -> EntryIterator {
-        let (generation, totals) = self.shared.now_full();
-        EntryIterator::new(generation, totals)
+        let (state, totals) = self.shared.current.now_with_totals();
+        EntryIterator::new(state, totals)
     }
 
     /// All live entries that are not damaged, in no particular order, for parallel work on them.
@@ -38,8 +38,8 @@ impl DataStore {
     ///
     /// Costs a reference count; what it keeps from being reused is disk space, once a compaction has run.
     pub fn snapshot(&self) -> Snapshot {
-        let (generation, totals) = self.shared.now_full();
-        Snapshot::new(generation, totals)
+        let (state, totals) = self.shared.current.now_with_totals();
+        Snapshot::new(state, totals)
     }
 
     /// The store as of now, for many reads in a row: values are borrowed, and nothing that threads share is
@@ -47,8 +47,8 @@ impl DataStore {
     ///
     /// Meant to be held briefly.
     pub fn view(&self) -> View {
-        let (generation, tail) = self.shared.now();
-        View::new(generation, tail)
+        let (state, tail) = self.shared.current.now();
+        View::new(state, tail)
     }
 
     /// A copy of the store's bytes, at the same offsets, for tests that were written for earlier versions; the
@@ -58,9 +58,9 @@ impl DataStore {
     /// When memory is short.
     #[doc(hidden)]
     pub fn get_mmap_arc_for_testing(&self) -> Arc<memmap2::Mmap> {
-        let generation = self.generation();
-        let tail = generation.publication.tail();
-        let copy = match generation.publication.covering(tail) {
+        let state = self.state();
+        let tail = state.publication.tail();
+        let copy = match state.publication.covering(tail) {
             Some(map) => map.copy_until(tail),
             None => Err(io::ErrorKind::OutOfMemory.into()),
         };
@@ -73,8 +73,8 @@ impl DataStore {
     /// Where the store's newest map starts in memory, to tell maps apart.
     #[doc(hidden)]
     pub fn arc_ptr(&self) -> *const u8 {
-        let generation = self.generation();
-        let map = generation.publication.covering(generation.publication.tail());
+        let state = self.state();
+        let map = state.publication.covering(state.publication.tail());
         map.map_or(std::ptr::null(), |map| map.as_ptr())
     }
 
@@ -82,7 +82,7 @@ impl DataStore {
     ///
     /// Costs a look at each table that was written since the last compaction.
     pub fn estimate_compaction_savings(&self) -> u64 {
-        self.generation().dead_bytes()
+        self.state().dead_bytes()
     }
 }
 
@@ -91,23 +91,23 @@ impl DataStoreReader for DataStore {
     type EntryHandleType = EntryHandle;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
-        let (generation, tail) = self.shared.now();
-        generation.exists(key, tail)
+        let (state, tail) = self.shared.current.now();
+        state.exists(key, tail)
     }
 
     fn exists_with_key_hash(&self, prehashed_key: u64) -> Result<bool> {
-        let (generation, tail) = self.shared.now();
-        generation.exists_hash(prehashed_key, tail)
+        let (state, tail) = self.shared.current.now();
+        state.exists_hash(prehashed_key, tail)
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<EntryHandle>> {
-        let (generation, tail) = self.shared.now();
-        generation.read(key, tail)
+        let (state, tail) = self.shared.current.now();
+        state.read(key, tail)
     }
 
     fn read_with_key_hash(&self, prehashed_key: u64) -> Result<Option<EntryHandle>> {
-        let (generation, tail) = self.shared.now();
-        generation.read_hash(prehashed_key, tail)
+        let (state, tail) = self.shared.current.now();
+        state.read_hash(prehashed_key, tail)
     }
 
     /// Costs a step for each dead slot at the end of the log.
@@ -116,8 +116,8 @@ impl DataStoreReader for DataStore {
     }
 
     fn batch_read(&self, keys: &[&[u8]]) -> Result<Vec<Option<EntryHandle>>> {
-        let (generation, tail) = self.shared.now();
-        generation.batch_read(keys, tail)
+        let (state, tail) = self.shared.current.now();
+        state.batch_read(keys, tail)
     }
 
     fn batch_read_hashed_keys(
@@ -125,8 +125,8 @@ impl DataStoreReader for DataStore {
         prehashed_keys: &[u64],
         non_hashed_keys: Option<&[&[u8]]>,
     ) -> Result<Vec<Option<EntryHandle>>> {
-        let (generation, tail) = self.shared.now();
-        generation.batch_read_hashed(prehashed_keys, non_hashed_keys, tail)
+        let (state, tail) = self.shared.current.now();
+        state.batch_read_hashed(prehashed_keys, non_hashed_keys, tail)
     }
 
     fn read_metadata(&self, key: &[u8]) -> Result<Option<EntryMetadata>> {
@@ -134,10 +134,9 @@ impl DataStoreReader for DataStore {
     }
 
     fn len(&self) -> Result<usize> {
-        let generation = self.generation();
-        generation.refuse_damage()?;
-        usize::try_from(generation.totals().live_keys)
-            .map_err(|_| io::ErrorKind::OutOfMemory.into())
+        let state = self.state();
+        state.refuse_damage()?;
+        usize::try_from(state.totals().live_keys).map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn is_empty(&self) -> Result<bool> {
@@ -145,6 +144,6 @@ impl DataStoreReader for DataStore {
     }
 
     fn file_size(&self) -> Result<u64> {
-        Ok(self.generation().publication.tail())
+        Ok(self.state().publication.tail())
     }
 }

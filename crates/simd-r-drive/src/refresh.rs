@@ -12,12 +12,12 @@ use simd_r_drive_writer::{Location, read_exact_at};
 
 use crate::error::{StoreError, about};
 use crate::events;
-use crate::generation::Generation;
 use crate::open::{
     self, Advanced, Direction, Opened, Point, WindowReader, advance, is_format_error, newer_index,
     read_checkpoints,
 };
 use crate::quiet_mutex::QuietMutex;
+use crate::read_state::ReadState;
 use crate::store::DataStore;
 
 /// Shortest and longest pause between two looks at the file while waiting for a change.
@@ -60,37 +60,37 @@ impl DataStore {
 
     /// [`DataStore::refresh`] of a follower that is at `position`.
     fn refresh_from(&self, position: &mut Point, location: &Arc<dyn Location>) -> io::Result<bool> {
-        let generation = self.shared.current.load_full();
-        generation.refuse_damage()?;
-        self.refuse_overwritten(&generation, *position)?;
+        let state = self.shared.current.load_full();
+        state.refuse_damage()?;
+        self.refuse_overwritten(&state, *position)?;
         let before = *position;
-        let mut must_reopen = advance(&generation, position)? == Advanced::MapLags;
+        let mut must_reopen = advance(&state, position)? == Advanced::MapLags;
         let mut is_changed = *position != before;
         let wants_index = !self.shared.options.salvage;
-        if is_changed && wants_index && generation.index.unfrozen() >= ADOPT_MIN {
+        if is_changed && wants_index && state.index.unfrozen() >= ADOPT_MIN {
             // Without it, reads are as right, and take more memory.
-            let adopted = self.adopt_index(&generation, *position);
+            let adopted = self.adopt_index(&state, *position);
             adopted.unwrap_or_else(|error| events::index_not_adopted(&error));
         }
         match location.key() {
-            Ok(key) => must_reopen |= key != generation.file.key()?,
+            Ok(key) => must_reopen |= key != state.file.key()?,
             // Removed: what was opened is still there, and stays.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         if must_reopen {
             let opened = open::open(&self.shared.path, location, &self.shared.options)?;
-            self.check_successor(&generation, *position, &opened)?;
+            self.check_successor(&state, *position, &opened)?;
             *position = opened.tail;
-            self.shared.current.store(Arc::new(opened.generation));
+            self.shared.current.replace_file(Arc::new(opened.state));
             is_changed = true;
         }
         Ok(is_changed)
     }
 
     /// Another program may have cut the file, or copied another one over it: what the map shows is then gone.
-    fn refuse_overwritten(&self, generation: &Generation, position: Point) -> io::Result<()> {
-        let file = &*generation.file;
+    fn refuse_overwritten(&self, state: &ReadState, position: Point) -> io::Result<()> {
+        let file = &*state.file;
         let overwritten = || StoreError::Overwritten { path: self.shared.path.clone() };
         if file.len()? < position.end {
             return Err(overwritten().into());
@@ -99,7 +99,7 @@ impl DataStore {
         read_exact_at(file, &mut page, 0)?;
         // A page that cannot be read is damage, which opening has told of.
         match Identity::decode(&page) {
-            Ok(Some(identity)) if identity != generation.identity => Err(overwritten().into()),
+            Ok(Some(identity)) if identity != state.identity => Err(overwritten().into()),
             Err(_) => Err(overwritten().into()),
             Ok(_) => Ok(()),
         }
@@ -109,12 +109,12 @@ impl DataStore {
     /// of the same store.
     fn check_successor(
         &self,
-        generation: &Generation,
+        state: &ReadState,
         position: Point,
         opened: &Opened,
     ) -> io::Result<()> {
         let path = || self.shared.path.clone();
-        let (old, new) = (&generation.identity, &opened.generation.identity);
+        let (old, new) = (&state.identity, &opened.state.identity);
         if old.store_id != new.store_id {
             return Err(StoreError::ReplacedByOther { path: path() }.into());
         }
@@ -122,7 +122,7 @@ impl DataStore {
             Ordering::Greater => true,
             Ordering::Less => false,
             // A copy of the same file, put in its place: it must go on from what has been shown.
-            Ordering::Equal => old == new && has_point(&opened.generation, position)?,
+            Ordering::Equal => old == new && has_point(&opened.state, position)?,
         };
         if is_newer { Ok(()) } else { Err(StoreError::ReplacedByOlder { path: path() }.into()) }
     }
@@ -150,30 +150,27 @@ impl DataStore {
     }
 
     /// Puts the newest index in the file, if it is newer than the one in use, in the place of what is in memory.
-    fn adopt_index(&self, generation: &Generation, tail: Point) -> io::Result<()> {
-        let log = &generation.log;
+    fn adopt_index(&self, state: &ReadState, tail: Point) -> io::Result<()> {
+        let log = &state.log;
         let checkpoints = read_checkpoints(&*log.file, &log.identity)?;
-        if let Some(index) = newer_index(log, &checkpoints, &generation.index, tail)? {
-            // In the order that readers rely on; see `TailLimit`.
-            generation.limit.set(tail.end);
-            let adopted = Generation::new(Arc::clone(log), index);
-            self.shared.current.store(Arc::new(adopted));
+        if let Some(index) = newer_index(log, &checkpoints, &state.index, tail)? {
+            self.shared.current.replace_index(tail.end, ReadState::new(Arc::clone(log), index));
         }
         Ok(())
     }
 }
 
 /// Whether a log has a slot that ends at `point`, with its seal.
-fn has_point(generation: &Generation, point: Point) -> io::Result<bool> {
-    if point.end == generation.layout.header_len() {
-        return Ok(point.seal == Seal(generation.identity.checksum()));
+fn has_point(state: &ReadState, point: Point) -> io::Result<bool> {
+    if point.end == state.layout.header_len() {
+        return Ok(point.seal == Seal(state.identity.checksum()));
     }
-    let tail = generation.publication.tail();
+    let tail = state.publication.tail();
     if tail < point.end {
         return Ok(false);
     }
-    let mut source = WindowReader::new(&*generation.file, tail, Direction::Backward);
-    match read_slot(&mut source, &generation.layout, point.end) {
+    let mut source = WindowReader::new(&*state.file, tail, Direction::Backward);
+    match read_slot(&mut source, &state.layout, point.end) {
         Ok(slot) => Ok(slot.seal == point.seal),
         Err(error) if is_format_error(&error) => Ok(false),
         Err(error) => Err(error),

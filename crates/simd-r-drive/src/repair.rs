@@ -5,17 +5,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::{FormatError, compute_hash, verify_slot};
 use simd_r_drive_writer::Visibility;
 
+use crate::commit_builder::CommitBuilder;
 use crate::compact::FLUSH_DISTANCE;
 use crate::error::about;
-use crate::generation::Generation;
 use crate::iter::EntryIterator;
 use crate::open::{copy_permissions, new_file, new_identity, place_durably};
 use crate::options::OpenOptions;
-use crate::plan::Plan;
+use crate::read_state::ReadState;
 use crate::writer::Writer;
 
 /// How many entries are copied in one commit.
@@ -86,15 +85,15 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
         .file_system(Arc::clone(&options.file_system))
         .allow_network_file_system(options.allow_network_file_system);
     let source = options.clone().read_only(true).salvage(true).open(old)?;
-    let generation = source.shared.current.load_full();
+    let state = source.shared.current.load_full();
     let location = options.file_system.locate(new).map_err(|error| about(new, error))?;
     let pending =
         location.create_pending(Visibility::Private).map_err(|error| about(new, error))?;
     let file = pending.file();
     // A store of its own: what is left may be less than what the other one's backups and readers have seen.
-    let identity = new_identity(generation.layout.alignment())?;
+    let identity = new_identity(state.layout.alignment())?;
     let (target, resume) = new_file(Arc::clone(&file), new, &identity, &options)?;
-    let mut target = Writer::of_new_file(Arc::new(target), resume)?;
+    let mut target = Writer::of_new_file(target, resume)?;
 
     let mut report = RepairReport {
         copied_entries: 0,
@@ -102,9 +101,9 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
         damaged_entries: Vec::new(),
         damaged_ranges: source.recovery_report().damaged.clone(),
     };
-    let ends = whole_entries(&generation, &mut report.damaged_entries)?;
+    let ends = whole_entries(&state, &mut report.damaged_entries)?;
     for chunk in ends.chunks(COPY_ENTRIES) {
-        copy_values(&generation, chunk, &mut target)?;
+        copy_values(&state, chunk, &mut target)?;
         if target.unflushed() >= FLUSH_DISTANCE {
             target.flush()?;
         }
@@ -112,25 +111,21 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
     let newest_damage = report.damaged_ranges.first().map_or(0, |range| range.end);
     report.copied_entries = ends.len() as u64;
     report.unconfirmed_entries = ends.iter().take_while(|end| **end < newest_damage).count() as u64;
-    let nobody = ArcSwap::new(target.generation());
-    target.close(&nobody, options.automatic_checkpoints)?;
+    target.close(options.automatic_checkpoints)?;
     // The hints that closing writes last.
-    copy_permissions(&*generation.file, &*file)?;
+    copy_permissions(&*state.file, &*file)?;
     file.sync()?;
     place_durably(&*location, pending).map_err(|error| about(new, error))?;
     Ok(report)
 }
 
 /// Ends of the newest entries of all keys that are as they were written, oldest first, as they were written.
-fn whole_entries(
-    generation: &Arc<Generation>,
-    damaged: &mut Vec<DamagedEntry>,
-) -> io::Result<Vec<u64>> {
+fn whole_entries(state: &Arc<ReadState>, damaged: &mut Vec<DamagedEntry>) -> io::Result<Vec<u64>> {
     let mut ends = Vec::new();
-    let mut entries = EntryIterator::new(Arc::clone(generation), generation.totals());
+    let mut entries = EntryIterator::new(Arc::clone(state), state.totals());
     while let Some(entry) = entries.next_entry()? {
-        let (_, slot) = generation.mapped_slot(entry.slot_end())?;
-        match verify_slot(&slot, &generation.layout) {
+        let (_, slot) = state.mapped_slot(entry.slot_end())?;
+        match verify_slot(&slot, &state.layout) {
             Ok(()) => ends.push(entry.slot_end()),
             Err(FormatError::Damaged { .. }) => damaged.push(DamagedEntry {
                 key: entry.key().map(<[u8]>::to_vec),
@@ -146,21 +141,21 @@ fn whole_entries(
 
 /// Writes the values whose slots end at `ends` to the new file, as one commit, after checking them once more: they get
 /// new checksums. They keep the time at which they were written.
-fn copy_values(source: &Generation, ends: &[u64], target: &mut Writer) -> io::Result<()> {
-    let generation = target.generation();
-    let mut plan = Plan::new(&generation, ends.len());
+fn copy_values(source: &ReadState, ends: &[u64], target: &mut Writer) -> io::Result<()> {
+    let state = target.state();
+    let mut commit = CommitBuilder::new(&state, ends.len());
     let slots: Result<Vec<_>, _> =
         ends.iter().map(|end| source.mapped_slot(*end).map(|(_, slot)| slot)).collect();
     let slots = slots?;
     for slot in &slots {
         verify_slot(slot, &source.layout)?;
-        plan.stamp(slot.trailer.fields.written_at);
+        commit.stamp(slot.trailer.fields.written_at);
         match slot.key().first_chunk::<8>() {
             Some(hash_bytes) if slot.trailer.fields.is_bare() => {
-                plan.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
+                commit.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
             }
-            _ => plan.put(compute_hash(slot.key()), slot.key(), slot.payload())?,
+            _ => commit.put(compute_hash(slot.key()), slot.key(), slot.payload())?,
         }
     }
-    target.commit(&plan).map(drop)
+    target.commit(&commit).map(drop)
 }

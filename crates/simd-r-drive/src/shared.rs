@@ -6,20 +6,21 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::{ArcSwap, Guard};
 use simd_r_drive_writer::{Location, WriteError};
 
 use crate::background::Background;
 use crate::checkpoint::{self, Checkpoints};
+use crate::commit_builder::CommitBuilder;
+use crate::current::Current;
 use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::{Flush, Progress};
-use crate::generation::{Generation, Totals};
 use crate::maintenance::Maintenance;
 use crate::options::OpenOptions;
 use crate::pace::Pace;
 use crate::quiet_mutex::{QuietGuard, QuietMutex};
+use crate::read_state::ReadState;
 use crate::refresh::Follower;
 use crate::sized_stream::refuse_reader_of;
 use crate::stats::NameState;
@@ -42,7 +43,7 @@ pub(crate) struct Shared {
     /// Whether the file was found to have no name any more.
     pub(crate) is_deleted: AtomicBool,
     pub(crate) options: OpenOptions,
-    pub(crate) current: ArcSwap<Generation>,
+    pub(crate) current: Arc<Current>,
     /// `None` if the store is open read-only.
     pub(crate) writer: Option<QuietMutex<Writer>>,
     /// Where a read-only store is in the log that it follows; `None` if the store is open for writing.
@@ -84,37 +85,26 @@ impl Shared {
         Ok(writer.lock())
     }
 
-    /// What readers see now: a list of layers, and a tail that it answers for.
-    #[inline]
-    pub(crate) fn now(&self) -> (Guard<Arc<Generation>>, u64) {
-        loop {
-            let generation = self.current.load();
-            if let Some(tail) = generation.tail() {
-                return (generation, tail);
-            }
-            // A checkpoint has replaced the list meanwhile, and a commit has followed: the next try finds them.
-            std::hint::spin_loop();
-        }
-    }
-
-    /// As [`Shared::now`], to be kept, with the totals of that tail.
-    pub(crate) fn now_full(&self) -> (Arc<Generation>, Totals) {
-        loop {
-            let generation = self.current.load_full();
-            let totals = generation.totals();
-            if generation.limit.allows(totals.tail) {
-                return (generation, totals);
-            }
-            std::hint::spin_loop();
-        }
-    }
-
     pub(crate) fn check_process(&self) -> Result<(), WriteError> {
         if self.owner == process::id() {
             Ok(())
         } else {
             Err(WriteError::ForeignProcess { owner: self.owner })
         }
+    }
+
+    /// Appends what a commit consists of, and makes it as durable as the store promises. Returns the new tail.
+    ///
+    /// # Errors
+    /// Those of [`Writer::commit`] and [`Shared::after_commit`].
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        mut writer: QuietGuard<'_, Writer>,
+        commit: &CommitBuilder<'_>,
+    ) -> io::Result<u64> {
+        let tail = writer.commit(commit)?;
+        self.after_commit(writer)?;
+        Ok(tail)
     }
 
     /// What every commit does at its end: gives the writer's lock back and makes the commit as durable as the
@@ -126,7 +116,7 @@ impl Shared {
         let append = writer.progress().appends;
         let commit_len = writer.commit_len();
         let distance = writer.barrier_distance();
-        let index = &writer.generation_ref().index;
+        let index = &writer.state().index;
         let wants_checkpoint = self.options.automatic_checkpoints && checkpoint::is_due(index);
         let unfrozen = index.unfrozen();
         drop(writer);
@@ -193,9 +183,9 @@ impl Shared {
     }
 
     /// What the name by which the store was opened leads to now.
-    pub(crate) fn name_state(&self, generation: &Generation) -> NameState {
+    pub(crate) fn name_state(&self, state: &ReadState) -> NameState {
         let Some(location) = &self.location else { return NameState::Current };
-        let Ok(status) = generation.file.status() else { return NameState::Unknown };
+        let Ok(status) = state.file.status() else { return NameState::Unknown };
         match location.key() {
             Ok(key) if key == status.key => NameState::Current,
             _ if status.links == 0 => NameState::Deleted,
@@ -240,7 +230,7 @@ impl Shared {
         self.background.stop();
         self.flush.run_alone(|| {
             let mut writer = self.lock_writer()?;
-            writer.close(&self.current, self.options.automatic_checkpoints)?;
+            writer.close(self.options.automatic_checkpoints)?;
             if writer.is_file_deleted() {
                 self.is_deleted.store(true, Ordering::Relaxed);
             }

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use simd_r_drive_entry_handle::compute_hash;
 use simd_r_drive_traits::DataStoreWriter;
 
+use crate::commit_builder::CommitBuilder;
 use crate::error::StoreError;
-use crate::plan::Plan;
 use crate::shared::Shared;
 use crate::spool::MEMORY_LEN;
 use crate::store::DataStore;
@@ -57,11 +57,11 @@ impl DataStore {
         }
         let hash = compute_hash(key);
         let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, 1);
-        plan.put(hash, key, &[])?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, 1);
+        commit.put(hash, key, &[])?;
         let streaming = Streaming::begin(&self.shared);
-        let committed = writer.commit_from(&plan, reader, len, None);
+        let committed = writer.commit_from(&commit, reader, len, None);
         drop(streaming);
         let tail = committed?;
         self.shared.after_commit(writer)?;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::{EntryHandle, EntryMetadata};
 use simd_r_drive_traits::DataStoreReader;
 
-use crate::generation::{Generation, Totals};
+use crate::counts::Totals;
 use crate::iter::EntryIterator;
+use crate::read_state::ReadState;
 
 /// A store as of one instant: the whole reader trait, iteration and length, unmoved by later writes,
 /// compaction and the drop of the store. Made by [`DataStore::snapshot`](crate::DataStore::snapshot).
@@ -28,24 +29,24 @@ use crate::iter::EntryIterator;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    generation: Arc<Generation>,
+    state: Arc<ReadState>,
     totals: Totals,
 }
 
 impl Snapshot {
-    pub(crate) fn new(generation: Arc<Generation>, totals: Totals) -> Self {
-        Self { generation, totals }
+    pub(crate) fn new(state: Arc<ReadState>, totals: Totals) -> Self {
+        Self { state, totals }
     }
 
     /// What the snapshot is of.
-    pub(crate) fn state(&self) -> (Arc<Generation>, Totals) {
-        (Arc::clone(&self.generation), self.totals)
+    pub(crate) fn state(&self) -> (Arc<ReadState>, Totals) {
+        (Arc::clone(&self.state), self.totals)
     }
 
     /// All live entries of the snapshot, newest first. Prefer [`Snapshot::entries`], whose items
     /// are results: see [`DataStore::iter_entries`](crate::DataStore::iter_entries).
     pub fn iter_entries(&self) -> EntryIterator {
-        EntryIterator::new(Arc::clone(&self.generation), self.totals)
+        EntryIterator::new(Arc::clone(&self.state), self.totals)
     }
 }
 
@@ -53,19 +54,19 @@ impl DataStoreReader for Snapshot {
     type EntryHandleType = EntryHandle;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
-        self.generation.exists(key, self.totals.tail)
+        self.state.exists(key, self.totals.tail)
     }
 
     fn exists_with_key_hash(&self, prehashed_key: u64) -> Result<bool> {
-        self.generation.exists_hash(prehashed_key, self.totals.tail)
+        self.state.exists_hash(prehashed_key, self.totals.tail)
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<EntryHandle>> {
-        self.generation.read(key, self.totals.tail)
+        self.state.read(key, self.totals.tail)
     }
 
     fn read_with_key_hash(&self, prehashed_key: u64) -> Result<Option<EntryHandle>> {
-        self.generation.read_hash(prehashed_key, self.totals.tail)
+        self.state.read_hash(prehashed_key, self.totals.tail)
     }
 
     fn read_last_entry(&self) -> Result<Option<EntryHandle>> {
@@ -73,7 +74,7 @@ impl DataStoreReader for Snapshot {
     }
 
     fn batch_read(&self, keys: &[&[u8]]) -> Result<Vec<Option<EntryHandle>>> {
-        self.generation.batch_read(keys, self.totals.tail)
+        self.state.batch_read(keys, self.totals.tail)
     }
 
     fn batch_read_hashed_keys(
@@ -81,7 +82,7 @@ impl DataStoreReader for Snapshot {
         prehashed_keys: &[u64],
         non_hashed_keys: Option<&[&[u8]]>,
     ) -> Result<Vec<Option<EntryHandle>>> {
-        self.generation.batch_read_hashed(prehashed_keys, non_hashed_keys, self.totals.tail)
+        self.state.batch_read_hashed(prehashed_keys, non_hashed_keys, self.totals.tail)
     }
 
     fn read_metadata(&self, key: &[u8]) -> Result<Option<EntryMetadata>> {
@@ -89,7 +90,7 @@ impl DataStoreReader for Snapshot {
     }
 
     fn len(&self) -> Result<usize> {
-        self.generation.refuse_damage()?;
+        self.state.refuse_damage()?;
         usize::try_from(self.totals.live_keys).map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use simd_r_drive_writer::{Location, StoreFile, write_all_at};
 
-use crate::plan::Plan;
+use crate::commit_builder::CommitBuilder;
 use crate::writer::Writer;
 
 /// Up to here a stream is kept in memory, in bytes; beyond, in a file without a name.
@@ -78,7 +78,7 @@ impl Spool {
     ///
     /// # Errors
     /// See [`Writer::commit_from`].
-    pub(crate) fn commit(&self, writer: &mut Writer, plan: &Plan<'_>) -> io::Result<u64> {
+    pub(crate) fn commit(&self, writer: &mut Writer, plan: &CommitBuilder<'_>) -> io::Result<u64> {
         let mut reader = SpoolReader { spool: self, at: 0 };
         let len = self.file_len + self.memory.len() as u64;
         writer.commit_from(plan, &mut reader, len, Some(self.crc))

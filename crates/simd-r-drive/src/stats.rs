@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::counts::Totals;
 use crate::flush::FlushCounts;
-use crate::generation::{Generation, Totals};
 use crate::open::RecoveryReport;
+use crate::read_state::ReadState;
 
 /// How large a store is, and how much of it is live. See [`DataStore::stats`](crate::DataStore::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,23 +98,23 @@ pub(crate) struct WriterCounts {
 
 impl StoreStats {
     pub(crate) fn of(
-        generation: &Generation,
+        state: &ReadState,
         writer: WriterCounts,
         flushes: FlushCounts,
         report: &RecoveryReport,
         name: NameState,
     ) -> Self {
-        let index = generation.index.stats();
-        let Totals { tail, live_keys, dead_slots, dead_bytes } = generation.totals();
+        let index = state.index.stats();
+        let Totals { tail, live_keys, dead_slots, dead_bytes } = state.totals();
         Self {
             live_keys,
             dead_slots,
             dead_bytes,
-            superseded_index_bytes: generation.superseded_index_bytes(),
+            superseded_index_bytes: state.superseded_index_bytes(),
             tail,
-            allocated_bytes: generation.file.len().map_or(tail, |len| len.max(tail)),
-            alignment: generation.layout.alignment().bytes(),
-            store_id: generation.identity.store_id,
+            allocated_bytes: state.file.len().map_or(tail, |len| len.max(tail)),
+            alignment: state.layout.alignment().bytes(),
+            store_id: state.identity.store_id,
             index_hashes: index.live_hashes,
             index_heap_bytes: index.heap_bytes,
             frozen_hashes: index.frozen_hashes,
@@ -132,7 +133,7 @@ impl StoreStats {
             recovered_bytes: report.tail.saturating_sub(report.durable_tail),
             uncommitted_bytes: report.uncommitted_bytes,
             damaged_ranges: report.damaged.len() as u64,
-            disk_bytes: generation.file.status().map_or(0, |status| status.disk_bytes),
+            disk_bytes: state.file.status().map_or(0, |status| status.disk_bytes),
             name,
             open_duration: report.duration,
         }

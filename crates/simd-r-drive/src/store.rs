@@ -7,23 +7,24 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
 use simd_r_drive_writer::{Location, Placed, WriteError};
 
 use crate::background::Background;
+use crate::current::Current;
 #[cfg(doc)]
 use crate::error::StoreError;
 use crate::error::about;
 use crate::events;
 use crate::flush::Flush;
-use crate::generation::Generation;
 use crate::maintenance::Maintenance;
 use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
 use crate::pace::Pace;
 use crate::quiet_mutex::QuietMutex;
+use crate::read_state::ReadState;
 use crate::shared::Shared;
 use crate::stats::StoreStats;
+use crate::sync::Loaded;
 use crate::writer::Writer;
 
 /// An embedded, append-only key/value store in one file, whose values are used in place.
@@ -95,15 +96,15 @@ impl DataStore {
         options: &OpenOptions,
         background: Background,
     ) -> io::Result<Self> {
-        let generation = Arc::new(opened.generation);
+        let current = Arc::new(Current::new(Arc::new(opened.state)));
         let writer = match opened.writable {
-            Some(resume) => Some(QuietMutex::new(Writer::new(Arc::clone(&generation), resume)?)),
+            Some(resume) => Some(QuietMutex::new(Writer::new(Arc::clone(&current), resume)?)),
             None => None,
         };
         let shared = Shared {
             path: path.to_owned(),
             options: options.clone(),
-            current: ArcSwap::new(generation),
+            current,
             // A nested store has no file of its own, and never changes.
             follower: (writer.is_none() && location.is_some())
                 .then(|| QuietMutex::new(opened.tail)),
@@ -124,9 +125,9 @@ impl DataStore {
         Ok(store)
     }
 
-    /// The generation that readers use now.
+    /// The read state that readers use now.
     #[inline]
-    pub(crate) fn generation(&self) -> arc_swap::Guard<Arc<Generation>> {
+    pub(crate) fn state(&self) -> Loaded<ReadState> {
         self.shared.current.load()
     }
 
@@ -149,9 +150,9 @@ impl DataStore {
     /// store.
     pub fn stats(&self) -> StoreStats {
         let writer = self.shared.lock_writer().map(|writer| writer.counts()).unwrap_or_default();
-        let generation = self.generation();
-        let name = self.shared.name_state(&generation);
-        StoreStats::of(&generation, writer, self.shared.flush.counts(), &self.report, name)
+        let state = self.state();
+        let name = self.shared.name_state(&state);
+        StoreStats::of(&state, writer, self.shared.flush.counts(), &self.report, name)
     }
 
     /// Flushes everything that was acknowledged before this call to the medium: when it returns, that

@@ -1,5 +1,7 @@
-//! The atomics of the publication module: the standard library's, or loom's when its model checks them.
+//! What publication is made of: the standard library's atomics and `arc-swap`, or loom's when its models check them.
 
+#[cfg(not(loom))]
+pub(crate) use arc_swap::ArcSwap as SwapCell;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -36,5 +38,60 @@ impl<T> OnceSlot<T> {
 
     pub(crate) fn get(&self) -> Option<&T> {
         if self.is_set.load(Ordering::Relaxed) { self.value.get() } else { None }
+    }
+}
+
+/// What a [`SwapCell`] holds, loaded without a reference count.
+#[cfg(not(loom))]
+pub(crate) type Loaded<T> = arc_swap::Guard<std::sync::Arc<T>>;
+
+/// What a [`SwapCell`] holds.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct Loaded<T>(std::sync::Arc<T>);
+
+#[cfg(loom)]
+impl<T> std::ops::Deref for Loaded<T> {
+    type Target = std::sync::Arc<T>;
+
+    fn deref(&self) -> &std::sync::Arc<T> {
+        &self.0
+    }
+}
+
+/// A cell whose value can be replaced. No stronger than `arc-swap` promises: who loads a value sees what was done
+/// before it was stored.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct SwapCell<T> {
+    newest: loom::sync::atomic::AtomicUsize,
+    values: std::sync::Mutex<Vec<std::sync::Arc<T>>>,
+}
+
+#[cfg(loom)]
+impl<T> SwapCell<T> {
+    pub(crate) fn new(value: std::sync::Arc<T>) -> Self {
+        Self {
+            newest: loom::sync::atomic::AtomicUsize::new(0),
+            values: std::sync::Mutex::new(vec![value]),
+        }
+    }
+
+    pub(crate) fn load_full(&self) -> std::sync::Arc<T> {
+        let number = self.newest.load(Ordering::Acquire);
+        std::sync::Arc::clone(&self.values.lock().unwrap()[number])
+    }
+
+    pub(crate) fn load(&self) -> Loaded<T> {
+        Loaded(self.load_full())
+    }
+
+    /// One thread swaps.
+    pub(crate) fn swap(&self, value: std::sync::Arc<T>) -> std::sync::Arc<T> {
+        let before = self.load_full();
+        let mut values = self.values.lock().unwrap();
+        values.push(value);
+        self.newest.store(values.len() - 1, Ordering::Release);
+        before
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io::Result;
-use std::sync::Arc;
 
 use simd_r_drive_entry_handle::compute_hash;
 
-use crate::generation::Generation;
 use crate::lookup::{about_hash, about_key};
+use crate::read_state::ReadState;
+use crate::sync::Loaded;
 
 /// A store as of one instant, whose values are borrowed rather than counted. Made by
 /// [`DataStore::view`](crate::DataStore::view).
@@ -24,13 +24,13 @@ use crate::lookup::{about_hash, about_key};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct View {
-    generation: arc_swap::Guard<Arc<Generation>>,
+    state: Loaded<ReadState>,
     tail: u64,
 }
 
 impl View {
-    pub(crate) fn new(generation: arc_swap::Guard<Arc<Generation>>, tail: u64) -> Self {
-        Self { generation, tail }
+    pub(crate) fn new(state: Loaded<ReadState>, tail: u64) -> Self {
+        Self { state, tail }
     }
 
     /// The value of `key`, in place; `None` if it does not exist.
@@ -39,9 +39,9 @@ impl View {
     /// When the entry cannot be read.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
-        let generation = &**self.generation;
-        let payload = match generation.find(compute_hash(key), key, self.tail) {
-            Ok(Some(end)) => generation.entry_of(end).map(|(_, slot)| Some(slot.payload())),
+        let state = &**self.state;
+        let payload = match state.find(compute_hash(key), key, self.tail) {
+            Ok(Some(end)) => state.entry_of(end).map(|(_, slot)| Some(slot.payload())),
             Ok(None) => return Ok(None),
             Err(error) => return Err(about_key(key, error)),
         };
@@ -54,9 +54,9 @@ impl View {
     /// When the entry cannot be read.
     #[inline]
     pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
-        let generation = &**self.generation;
-        let payload = match generation.find_hash(prehashed_key, self.tail) {
-            Ok(Some(end)) => generation.entry(end).map(|(_, slot)| Some(slot.payload())),
+        let state = &**self.state;
+        let payload = match state.find_hash(prehashed_key, self.tail) {
+            Ok(Some(end)) => state.entry(end).map(|(_, slot)| Some(slot.payload())),
             Ok(None) => return Ok(None),
             Err(error) => return Err(about_hash(prehashed_key, error)),
         };

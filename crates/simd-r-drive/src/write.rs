@@ -5,10 +5,10 @@ use std::io::{Read, Result};
 use simd_r_drive_entry_handle::{EntryHandle, compute_hash, compute_hash_batch};
 use simd_r_drive_traits::{DataStoreReader, DataStoreWriter};
 
+use crate::commit_builder::{CommitBuilder, superseded_in_batch};
 use crate::conditional::is_same_version;
 use crate::durability::Durability;
 use crate::error::StoreError;
-use crate::plan::{Plan, superseded_in_batch};
 use crate::spool::Spool;
 use crate::store::DataStore;
 
@@ -24,13 +24,11 @@ impl DataStoreWriter for DataStore {
 
     fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64> {
         let hash = compute_hash(key);
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, 1);
-        plan.put(hash, key, payload)?;
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, 1);
+        commit.put(hash, key, payload)?;
+        self.shared.commit(writer, &commit)
     }
 
     fn write_with_key_hash(&self, key_hash: u64, payload: &[u8]) -> Result<u64> {
@@ -41,18 +39,16 @@ impl DataStoreWriter for DataStore {
         // Hashing is the caller's work, not the lock's.
         let hashes: Vec<u64> = entries.iter().map(|(key, _)| compute_hash(key)).collect();
         let superseded = superseded_in_batch(&hashes, |number| Some(entries[number].0));
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, entries.len());
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, entries.len());
         for (number, (key, payload)) in entries.iter().enumerate() {
-            plan.look_ahead(&hashes, number);
+            commit.look_ahead(&hashes, number);
             if !superseded.as_ref().is_some_and(|superseded| superseded[number]) {
-                plan.put(hashes[number], key, payload)?;
+                commit.put(hashes[number], key, payload)?;
             }
         }
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        self.shared.commit(writer, &commit)
     }
 
     fn batch_write_with_key_hashes(
@@ -63,18 +59,16 @@ impl DataStoreWriter for DataStore {
         let hashes: Vec<u64> = prehashed_keys.iter().map(|(hash, _)| *hash).collect();
         let bytes: Vec<[u8; 8]> = hashes.iter().map(|hash| hash.to_le_bytes()).collect();
         let superseded = superseded_in_batch(&hashes, |_| None);
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, hashes.len());
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, hashes.len());
         for (number, (hash, payload)) in prehashed_keys.iter().enumerate() {
-            plan.look_ahead(&hashes, number);
+            commit.look_ahead(&hashes, number);
             if !superseded.as_ref().is_some_and(|superseded| superseded[number]) {
-                plan.put_bare(*hash, &bytes[number], payload)?;
+                commit.put_bare(*hash, &bytes[number], payload)?;
             }
         }
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        self.shared.commit(writer, &commit)
     }
 
     fn rename(&self, old_key: &[u8], new_key: &[u8]) -> Result<u64> {
@@ -82,21 +76,19 @@ impl DataStoreWriter for DataStore {
             return Err(StoreError::SameKey.into());
         }
         let (old_hash, new_hash) = (compute_hash(old_key), compute_hash(new_key));
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let tail = generation.publication.tail();
-        let Some(end) = generation.index.find(old_hash, old_key, tail, &*generation.log)? else {
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let tail = state.publication.tail();
+        let Some(end) = state.index.find(old_hash, old_key, tail, &*state.log)? else {
             return Err(StoreError::NoSuchKey.into());
         };
         // Checked, whatever the options say: damage must not be given a new checksum.
-        let entry = generation.handle(end, old_hash)?;
-        entry.verify(&generation.layout)?;
-        let mut plan = Plan::new(&generation, 2);
-        plan.remove(old_hash, old_key)?;
-        plan.put(new_hash, new_key, &entry)?;
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        let entry = state.handle(end, old_hash)?;
+        entry.verify(&state.layout)?;
+        let mut commit = CommitBuilder::new(&state, 2);
+        commit.remove(old_hash, old_key)?;
+        commit.put(new_hash, new_key, &entry)?;
+        self.shared.commit(writer, &commit)
     }
 
     fn copy(&self, key: &[u8], target: &Self) -> Result<u64> {
@@ -113,19 +105,17 @@ impl DataStoreWriter for DataStore {
         }
         // The two locks are taken one after the other, never together: opposite transfers cannot deadlock.
         let hash = compute_hash(key);
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let tail = generation.publication.tail();
-        let found = generation.read(key, tail)?;
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let tail = state.publication.tail();
+        let found = state.read(key, tail)?;
         if !found.is_some_and(|found| is_same_version(&found, &entry)) {
             // A newer version has been written meanwhile, or the store was compacted; it stays.
             return Ok(tail);
         }
-        let mut plan = Plan::new(&generation, 1);
-        plan.remove(hash, key)?;
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        let mut commit = CommitBuilder::new(&state, 1);
+        commit.remove(hash, key)?;
+        self.shared.commit(writer, &commit)
     }
 
     fn delete(&self, key: &[u8]) -> Result<u64> {
@@ -134,27 +124,23 @@ impl DataStoreWriter for DataStore {
 
     fn batch_delete(&self, keys: &[&[u8]]) -> Result<u64> {
         let hashes = compute_hash_batch(keys);
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, keys.len());
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, keys.len());
         for (hash, key) in hashes.iter().zip(keys) {
-            plan.remove(*hash, key)?;
+            commit.remove(*hash, key)?;
         }
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        self.shared.commit(writer, &commit)
     }
 
     fn batch_delete_key_hashes(&self, prehashed_keys: &[u64]) -> Result<u64> {
-        let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, prehashed_keys.len());
+        let writer = self.shared.writer()?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, prehashed_keys.len());
         for hash in prehashed_keys {
-            plan.remove_hash(*hash)?;
+            commit.remove_hash(*hash)?;
         }
-        let tail = writer.commit(&plan)?;
-        self.shared.after_commit(writer)?;
-        Ok(tail)
+        self.shared.commit(writer, &commit)
     }
 }
 
@@ -163,10 +149,10 @@ impl DataStore {
     pub(crate) fn commit_spool(&self, key: &[u8], spool: &Spool) -> Result<u64> {
         let hash = compute_hash(key);
         let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, 1);
-        plan.put(hash, key, &[])?;
-        let tail = spool.commit(&mut writer, &plan)?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, 1);
+        commit.put(hash, key, &[])?;
+        let tail = spool.commit(&mut writer, &commit)?;
         self.shared.after_commit(writer)?;
         Ok(tail)
     }
@@ -175,23 +161,23 @@ impl DataStore {
     pub(crate) fn commit_bare_spool(&self, key_hash: u64, spool: &Spool) -> Result<u64> {
         let hash_bytes = key_hash.to_le_bytes();
         let mut writer = self.shared.writer()?;
-        let generation = writer.generation();
-        let mut plan = Plan::new(&generation, 1);
-        plan.put_bare(key_hash, &hash_bytes, &[])?;
-        let tail = spool.commit(&mut writer, &plan)?;
+        let state = writer.state();
+        let mut commit = CommitBuilder::new(&state, 1);
+        commit.put_bare(key_hash, &hash_bytes, &[])?;
+        let tail = spool.commit(&mut writer, &commit)?;
         self.shared.after_commit(writer)?;
         Ok(tail)
     }
 
     fn copy_entry(&self, key: &[u8], target: &Self) -> Result<(EntryHandle, u64)> {
         // The file itself decides: a backup has the ids of its store.
-        if self.generation().file.key()? == target.generation().file.key()? {
+        if self.state().file.key()? == target.state().file.key()? {
             return Err(StoreError::SameStore.into());
         }
         let Some(entry) = self.read(key)? else {
             return Err(StoreError::NoSuchKey.into());
         };
-        entry.verify(&self.generation().layout)?;
+        entry.verify(&self.state().layout)?;
         let tail = target.write(key, &entry)?;
         Ok((entry, tail))
     }

@@ -5,29 +5,35 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{
     Barrier, BarrierTables, Checkpoint, FormatError, PublishedTail, Seal,
 };
+use simd_r_drive_indexer::LayeredIndex;
 use simd_r_drive_writer::{
     Appender, Location, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
 };
 
 use crate::checkpoint::Tables;
+use crate::commit_builder::{CommitBuilder, Delta};
+use crate::counts::Totals;
+use crate::current::Current;
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::Progress;
-use crate::generation::{Generation, LogFile, Totals};
+use crate::log_file::LogFile;
 use crate::maps;
 use crate::open::{Point, Remains, Resume};
-use crate::plan::{Delta, Plan};
+use crate::read_state::ReadState;
 use crate::stats::WriterCounts;
+use crate::sync::Loaded;
 
 /// What the holder of the writer's lock works with.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    generation: Arc<Generation>,
+    /// What readers see of the file, and the file: of a new one, nobody but its writer.
+    current: Arc<Current>,
+    pub(crate) log: Arc<LogFile>,
     pub(crate) appender: Appender,
     totals: Totals,
     /// Length of the last commit in bytes.
@@ -76,7 +82,7 @@ impl FlushStart {
 }
 
 impl Writer {
-    pub(crate) fn new(generation: Arc<Generation>, resume: Resume) -> io::Result<Self> {
+    pub(crate) fn new(current: Arc<Current>, resume: Resume) -> io::Result<Self> {
         let Resume {
             durable,
             tail,
@@ -87,12 +93,12 @@ impl Writer {
             newest_index_end,
             remains,
         } = resume;
-        let file = Arc::clone(&generation.file);
-        let appender = Appender::new(file, generation.layout, tail.end, tail.seal)?;
+        let log = Arc::clone(&current.load().log);
+        let appender = Appender::new(Arc::clone(&log.file), log.layout, tail.end, tail.seal)?;
         let recovered = u64::from(tail.end > durable.end);
         Ok(Self {
             appender,
-            totals: generation.totals(),
+            totals: log.totals(),
             commit_len: 0,
             // What recovery found counts as a commit that is not flushed yet.
             progress: Progress { appends: recovered, commits: recovered },
@@ -107,13 +113,15 @@ impl Writer {
             is_closed: false,
             is_current: true,
             remains,
-            generation,
+            current,
+            log,
         })
     }
 
     /// For a file that may become the store's.
-    pub(crate) fn of_new_file(generation: Arc<Generation>, resume: Resume) -> io::Result<Self> {
-        Ok(Self { is_current: false, ..Self::new(generation, resume)? })
+    pub(crate) fn of_new_file(state: ReadState, resume: Resume) -> io::Result<Self> {
+        let current = Arc::new(Current::new(Arc::new(state)));
+        Ok(Self { is_current: false, ..Self::new(current, resume)? })
     }
 
     /// Whether writes are taken.
@@ -131,7 +139,7 @@ impl Writer {
     #[inline]
     pub(crate) fn cut_remains(&mut self, path: &Path, location: &dyn Location) -> io::Result<()> {
         let Some(remains) = self.remains else { return Ok(()) };
-        if let Err(source) = remains.cut(path, location, &*self.generation.file)? {
+        if let Err(source) = remains.cut(path, location, &*self.log.file)? {
             let (path, bytes) = (path.to_owned(), remains.end - remains.start);
             return Err(StoreError::RemainsNotSaved { path, bytes, source }.into());
         }
@@ -157,25 +165,21 @@ impl Writer {
         result
     }
 
-    /// The generation that is written to.
-    pub(crate) fn generation(&self) -> Arc<Generation> {
-        Arc::clone(&self.generation)
+    /// The file, with the index that commits go to. Nobody replaces it while the writer is locked.
+    #[inline]
+    pub(crate) fn state(&self) -> Loaded<ReadState> {
+        self.current.load()
     }
 
-    /// Another list of layers for the same file.
-    pub(crate) fn set_generation(&mut self, generation: Arc<Generation>) {
-        self.generation = generation;
+    /// Puts another list of index layers in the place of the present one. Returns the state before.
+    pub(crate) fn replace_index(&self, index: LayeredIndex) -> Arc<ReadState> {
+        let next = ReadState::new(Arc::clone(&self.log), index);
+        self.current.replace_index(self.tail(), next)
     }
 
     /// How much of the log is live.
     pub(crate) fn totals(&self) -> Totals {
         self.totals
-    }
-
-    /// As [`Writer::generation`], without a reference count.
-    #[inline]
-    pub(crate) fn generation_ref(&self) -> &Generation {
-        &self.generation
     }
 
     /// How much has been appended.
@@ -205,19 +209,17 @@ impl Writer {
     /// Appends a plan as one commit and makes it visible. Returns the new tail.
     ///
     /// Everything that can fail comes before the index is touched.
-    pub(crate) fn commit(&mut self, plan: &Plan<'_>) -> io::Result<u64> {
+    pub(crate) fn commit(&mut self, plan: &CommitBuilder<'_>) -> io::Result<u64> {
         if plan.is_empty() {
             return Ok(self.tail());
         }
-        let layout = self.generation.layout;
+        let (state, layout) = (self.state(), self.log.layout);
         self.make_room(plan.len(&layout)?)?;
         let insertions = plan.insertions(&layout, self.tail())?;
-        self.generation.index.prepare(&insertions, &*self.generation.log)?;
+        state.index.prepare(&insertions, &*self.log)?;
         let end = self.appender.append(plan.entries());
         let end = self.appended(end)?;
-        self.publish(end, plan.delta, |generation| {
-            generation.index.insert_prepared(&insertions, &*generation.log)
-        })?;
+        self.publish(end, plan.delta, |log| state.index.insert_prepared(&insertions, log))?;
         self.progress.commits += 1;
         Ok(end)
     }
@@ -225,13 +227,13 @@ impl Writer {
     /// As [`Writer::commit`], for a plan whose last entry gets its payload from `reader`.
     pub(crate) fn commit_from(
         &mut self,
-        plan: &Plan<'_>,
+        plan: &CommitBuilder<'_>,
         reader: &mut dyn io::Read,
         payload_len: u64,
         payload_crc: Option<u32>,
     ) -> io::Result<u64> {
         let Some((value, before)) = plan.entries().split_last() else { return Ok(self.tail()) };
-        let layout = self.generation.layout;
+        let (state, layout) = (self.state(), self.log.layout);
         let mut len = layout
             .alignment()
             .slot_len(payload_len, value.key.len() as u16)
@@ -241,15 +243,13 @@ impl Writer {
         }
         self.make_room(len)?;
         let mut insertions = plan.insertions(&layout, self.tail())?;
-        self.generation.index.prepare(&insertions, &*self.generation.log)?;
+        state.index.prepare(&insertions, &*self.log)?;
         let end = self.appender.append_from(before, value, reader, payload_len, payload_crc);
         let end = self.appended(end)?;
         if let Some(last) = insertions.last_mut() {
             last.end = end;
         }
-        self.publish(end, plan.delta, |generation| {
-            generation.index.insert_prepared(&insertions, &*generation.log)
-        })?;
+        self.publish(end, plan.delta, |log| state.index.insert_prepared(&insertions, log))?;
         self.progress.commits += 1;
         Ok(end)
     }
@@ -257,26 +257,25 @@ impl Writer {
     /// Makes sure that a map covers `len` more bytes, before they are written.
     pub(crate) fn make_room(&self, len: u64) -> io::Result<()> {
         let end = self.appender.tail_after(len)?;
-        if !self.generation.publication.needs_map(end) {
+        if !self.log.publication.needs_map(end) {
             return Ok(());
         }
-        let alignment = self.generation.layout.alignment();
-        let map = maps::map(&*self.generation.file, alignment, end)?;
-        if self.generation.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
+        let map = maps::map(&*self.log.file, self.log.layout.alignment(), end)?;
+        if self.log.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
     }
 
     pub(crate) fn publish(
         &mut self,
         end: u64,
         delta: Delta,
-        index: impl FnOnce(&Generation) -> io::Result<()>,
+        index: impl FnOnce(&LogFile) -> io::Result<()>,
     ) -> io::Result<u64> {
         self.is_clean = false;
         let totals = self.totals.after(end, delta);
-        let generation = &*self.generation;
-        let result = generation.publication.publish(end, || {
-            index(generation)?;
-            generation.counts.store(totals);
+        let log = &*self.log;
+        let result = log.publication.publish(end, || {
+            index(log)?;
+            log.counts.store(totals);
             Ok(())
         });
         if let Err(error) = result {
@@ -293,7 +292,7 @@ impl Writer {
     /// What a flush that starts now will cover.
     pub(crate) fn flush_start(&self) -> FlushStart {
         FlushStart {
-            log: Arc::clone(&self.generation.log),
+            log: Arc::clone(&self.log),
             point: self.tail_point(),
             rewrite: self.durable.end..self.rewrite_until,
             progress: self.progress,
@@ -303,7 +302,7 @@ impl Writer {
     /// Notes the result of a flush. A failed one is never tried again: the system may have dropped the data
     /// and call the next one a success.
     pub(crate) fn flushed(&mut self, start: &FlushStart, result: io::Result<()>) -> io::Result<()> {
-        if !Arc::ptr_eq(&start.log, &self.generation.log) {
+        if !Arc::ptr_eq(&start.log, &self.log) {
             // Compaction has moved the store meanwhile, and has flushed all that it moved.
             return Ok(());
         }
@@ -319,7 +318,7 @@ impl Writer {
 
     fn next_barrier(&self) -> Barrier {
         let Totals { live_keys, dead_slots, dead_bytes, .. } = self.totals;
-        let index = &self.generation.index;
+        let index = &self.state().index;
         let ends: Vec<u64> = index.frozen().map(|table| table.end()).collect();
         let all_hashes = index.frozen_hashes();
         let tables = (!ends.is_empty()).then_some(BarrierTables { dead_slots, all_hashes, ends });
@@ -330,7 +329,7 @@ impl Writer {
     /// Appends a barrier that names the durable point and the tables in use.
     pub(crate) fn append_barrier(&mut self) -> io::Result<()> {
         let barrier = self.next_barrier();
-        let len = self.generation.layout.slot_len(barrier.payload_len(), 0)?;
+        let len = self.log.layout.slot_len(barrier.payload_len(), 0)?;
         self.make_room(len)?;
         let end = self.appender.append_barrier(&barrier);
         let end = self.appended(end)?;
@@ -353,9 +352,9 @@ impl Writer {
             is_clean,
             is_copying: self.durable.end < self.copied_until,
         };
-        let file = &*self.generation.file;
+        let file = &*self.log.file;
         let at = (checkpoint.page() * PAGE_SIZE) as u64;
-        write_all_at(file, &checkpoint.encode(&self.generation.identity), at)?;
+        write_all_at(file, &checkpoint.encode(&self.log.identity), at)?;
         let published = PublishedTail { tail: self.tail(), is_moved: false };
         write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
     }
@@ -363,28 +362,19 @@ impl Writer {
     /// Flushes, appends a barrier, trims the file, marks it clean and gives its lock back. The second time
     /// nothing happens.
     ///
-    /// If much was written since the last checkpoint, or `index` says so, the index goes to the file too; readers get
-    /// it through `current`.
-    pub(crate) fn close(
-        &mut self,
-        current: &ArcSwap<Generation>,
-        has_checkpoints: bool,
-    ) -> io::Result<()> {
+    /// If much was written since the last checkpoint, and `has_checkpoints`, the index goes to the file too.
+    pub(crate) fn close(&mut self, has_checkpoints: bool) -> io::Result<()> {
         if self.is_closed {
             return Ok(());
         }
         self.is_closed = true;
-        let result = self.write_clean_end(current, has_checkpoints);
+        let result = self.write_clean_end(has_checkpoints);
         self.appender.poison(PoisonCause::Closed);
         // A handle that outlives the store keeps the file open, which must not keep others from writing.
-        result.and(self.generation.file.unlock())
+        result.and(self.log.file.unlock())
     }
 
-    fn write_clean_end(
-        &mut self,
-        current: &ArcSwap<Generation>,
-        has_checkpoints: bool,
-    ) -> io::Result<()> {
+    fn write_clean_end(&mut self, has_checkpoints: bool) -> io::Result<()> {
         self.check()?;
         if self.remains.is_some() {
             // The next open tries again to save them.
@@ -398,7 +388,7 @@ impl Writer {
         let mut reserved = None;
         if has_checkpoints && self.is_worth_checkpoint() {
             // Without it the next open takes longer, and that is all.
-            reserved = self.checkpoint_alone(current).inspect_err(events::checkpoint_failed).ok();
+            reserved = self.checkpoint_alone().inspect_err(events::checkpoint_failed).ok();
         }
         let ends_with_barrier = self.barriers > 0 && self.barrier_distance() == 0;
         if !ends_with_barrier && let Err(error) = self.append_barrier() {
@@ -435,15 +425,16 @@ impl Writer {
     /// Where the log would end after a barrier.
     pub(crate) fn tail_after_barrier(&self) -> Result<u64, FormatError> {
         let payload_len = self.next_barrier().payload_len();
-        self.appender.tail_after(self.generation.layout.slot_len(payload_len, 0)?)
+        self.appender.tail_after(self.log.layout.slot_len(payload_len, 0)?)
     }
 
-    /// Goes on in the file of `target`, which holds the same; the old one is no longer under its path.
+    /// Goes on in the file of `target`, which holds the same, and so do readers; the old one is no longer under its path.
     pub(crate) fn move_to(&mut self, target: Self) {
-        let old = Arc::clone(&self.generation);
+        let old = self.current.replace_file(target.current.load_full());
         let barriers = self.barriers + target.barriers;
         let checkpoints = self.tables.checkpoints + target.tables.checkpoints;
-        *self = Self { progress: self.progress, barriers, is_current: true, ..target };
+        let current = Arc::clone(&self.current);
+        *self = Self { current, progress: self.progress, barriers, is_current: true, ..target };
         self.tables.checkpoints = checkpoints;
         // For readers in other processes. A hint: they also notice that the path names another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
@@ -452,7 +443,7 @@ impl Writer {
 
     /// Whether the file has no name any more, so that flushing it is in vain.
     pub(crate) fn is_file_deleted(&self) -> bool {
-        self.generation.file.status().is_ok_and(|status| status.links == 0)
+        self.log.file.status().is_ok_and(|status| status.links == 0)
     }
 
     /// A flush under the lock.

@@ -16,8 +16,8 @@ use simd_r_drive_writer::{Location, Visibility};
 use self::checked_copy::Log;
 use self::target::{Appended, Existing, fill_new};
 use crate::error::{StoreError, about};
-use crate::generation::Generation;
 use crate::open::{Point, copy_permissions, lock_new, place_new, remove_orphans};
+use crate::read_state::ReadState;
 use crate::store::DataStore;
 
 /// What a backup did. See [`DataStore::backup`].
@@ -99,13 +99,13 @@ impl DataStore {
         let started = Instant::now();
         let about_backup = |error| about(path, error);
         let location = self.shared.options.file_system.locate(path).map_err(about_backup)?;
-        let generation = self.shared.current.load_full();
-        let file_key = generation.file.key().ok();
+        let state = self.shared.current.load_full();
+        let file_key = state.file.key().ok();
         if file_key.is_some() && file_key == location.key().ok() {
             return Err(StoreError::BackupOntoItself { path: path.to_owned() }.into());
         }
         let options = &self.shared.options;
-        let report = match Existing::open(&location, path, &generation.identity, options) {
+        let report = match Existing::open(&location, path, &state.identity, options) {
             Ok(existing) => self.extend(&existing),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_backup(&*location),
             Err(error) => Err(about_backup(error)),
@@ -130,13 +130,13 @@ impl DataStore {
 
     fn write_backup(&self, location: &dyn Location) -> io::Result<BackupReport> {
         let source = self.settle()?;
-        remove_orphans(location, &source.generation.identity);
+        remove_orphans(location, &source.state.identity);
         let mut copied_slots = 0;
         let (file, _) = place_new(location, Visibility::Private, &mut |file| {
             lock_new(file, location.path(), &self.shared.options)?;
             copied_slots = fill_new(file, source.log(), source.to)?;
             // At the end, and of the open file: what the store's permissions are now, whatever its path.
-            copy_permissions(&*source.generation.file, file)
+            copy_permissions(&*source.state.file, file)
         })?;
         // If this fails, closing the file does it.
         let _ = file.unlock();
@@ -149,27 +149,27 @@ impl DataStore {
     fn settle(&self) -> io::Result<Source> {
         // Errors are those of the writer, not of the backup: a store that can only be read is worth one.
         let _ = self.shared.sync().and_then(|()| self.shared.barrier(true));
-        let generation = self.shared.current.load_full();
-        let tail = generation.publication.tail();
+        let state = self.shared.current.load_full();
+        let tail = state.publication.tail();
         let is_flushed = self.shared.sync().is_ok();
-        generation.refuse_damage()?;
-        let log = Log { file: &*generation.file, identity: &generation.identity };
+        state.refuse_damage()?;
+        let log = Log { file: &*state.file, identity: &state.identity };
         let to = log.point(tail)?;
-        Ok(Source { generation, to, is_flushed })
+        Ok(Source { state, to, is_flushed })
     }
 }
 
 /// A file of the store up to one tail.
 #[derive(Debug)]
 struct Source {
-    generation: Arc<Generation>,
+    state: Arc<ReadState>,
     to: Point,
     is_flushed: bool,
 }
 
 impl Source {
     fn log(&self) -> Log<'_> {
-        Log { file: &*self.generation.file, identity: &self.generation.identity }
+        Log { file: &*self.state.file, identity: &self.state.identity }
     }
 
     fn report(&self) -> BackupReport {

@@ -105,12 +105,12 @@ impl Shared {
         for _ in 0..MAX_ATTEMPTS {
             let reserved = {
                 let mut writer = self.writer()?;
-                let index = &writer.generation_ref().index;
+                let index = &writer.state().index;
                 let is_one_table = index.frozen().len() <= 1;
                 if !index.has_unfrozen() && (is_one_table || merging != Merging::Always) {
                     return Ok(());
                 }
-                writer.reserve_for_layers(&self.current, merging, busy)?
+                writer.reserve_for_layers(merging, busy)?
             };
             if self.write_table(&reserved, &mut || unless(is_cancelled))? {
                 // While others are merged, nobody knows of what is being made.
@@ -127,8 +127,8 @@ impl Shared {
     fn merge_tables(&self, is_cancelled: &AtomicBool) -> io::Result<bool> {
         let reserved = {
             let mut writer = self.writer()?;
-            let Some(plan) = writer.generation_ref().index.plan_merge() else { return Ok(false) };
-            writer.reserve_for_merge(&self.current, plan)?
+            let Some(plan) = writer.state().index.plan_merge() else { return Ok(false) };
+            writer.reserve_for_merge(plan)?
         };
         let mut next = || {
             unless(is_cancelled)?;
@@ -151,7 +151,7 @@ impl Shared {
         let table = reserved.complete(&built)?;
         self.flush_anew()?;
         let mut writer = self.writer()?;
-        let before = writer.use_table(reserved, table, built, &self.current);
+        let before = writer.use_table(reserved, table, built);
         writer.append_barrier()?;
         writer.write_hints(false)?;
         drop(writer);

@@ -9,8 +9,8 @@ use simd_r_drive_indexer::{BuildError, BuiltTable, FrozenIndex, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
 use super::Next;
-use crate::generation::Generation;
 use crate::open::{Direction, WindowReader};
+use crate::read_state::ReadState;
 
 /// Behind so many tables whose space was given back, all others' was too, most likely.
 const ENOUGH_GIVEN_BACK: usize = 8;
@@ -18,7 +18,7 @@ const ENOUGH_GIVEN_BACK: usize = 8;
 /// Space for a table in the log, and what goes there.
 #[derive(Debug)]
 pub(crate) struct Reserved {
-    pub(crate) generation: Arc<Generation>,
+    pub(crate) state: Arc<ReadState>,
     /// Start and end of the slot, in bytes.
     pub(crate) start: u64,
     pub(crate) end: u64,
@@ -29,12 +29,12 @@ impl Reserved {
     /// Writes the table but for its header, and calls `next` after each piece. `None` if a table that it was to be made
     /// from is damaged: that was rebuilt in memory, and another plan takes this into account.
     pub(super) fn build(&self, next: &mut Next<'_>) -> io::Result<Option<BuiltTable>> {
-        let log = &*self.generation.log;
+        let log = &*self.state.log;
         let mut write = |offset: u64, bytes: &[u8]| {
             next()?;
             write_all_at(&*log.file, bytes, self.start + offset)
         };
-        let index = &self.generation.index;
+        let index = &self.state.index;
         match index.build_table(&log.layout, self.start, self.plan, log, &mut write) {
             Ok(built) => Ok(Some(built)),
             Err(BuildError::Damaged) => Ok(None),
@@ -45,7 +45,7 @@ impl Reserved {
 
     /// Writes the header, which makes it a table. Nothing is flushed.
     pub(super) fn complete(&self, built: &BuiltTable) -> io::Result<FrozenIndex> {
-        let log = &*self.generation.log;
+        let log = &*self.state.log;
         write_all_at(&*log.file, &built.header(), self.start)?;
         log.frozen_index(self.start, self.plan.table_bytes(), self.end)
             .ok_or_else(|| io::Error::other("the index cannot be read back"))
@@ -60,7 +60,7 @@ impl Reserved {
     /// The file's. No harm is done then.
     pub(crate) fn give_back(&self, needed: &NeededTables) -> io::Result<()> {
         for (start, len) in self.unused(needed)? {
-            match self.generation.file.punch_hole(start, len) {
+            match self.state.file.punch_hole(start, len) {
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
                 result => result?,
             }
@@ -71,7 +71,7 @@ impl Reserved {
     /// The space of tables that nobody needs, whole pages of it: start and length, in bytes. In each index slot, the
     /// previous-version field names the one before.
     fn unused(&self, needed: &NeededTables) -> io::Result<Vec<(u64, u64)>> {
-        let log = &*self.generation.log;
+        let log = &*self.state.log;
         let mut spare = needed.current_bytes;
         let (mut ranges, mut given_back) = (Vec::new(), 0);
         let mut end = needed.newest_index_end;

@@ -3,16 +3,16 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwap;
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
 use simd_r_drive_entry_handle::{Barrier, FormatError};
 use simd_r_drive_indexer::{BuiltTable, FrozenIndex, Merging, TablePlan};
 
 use super::Reserved;
 use super::reserved::NeededTables;
-use crate::generation::{Generation, Totals};
+use crate::commit_builder::Delta;
+use crate::counts::Totals;
 use crate::open::SPARSE_GAP;
-use crate::plan::Delta;
+use crate::read_state::ReadState;
 use crate::writer::Writer;
 
 /// If opening would read fewer bytes of what was written since the last checkpoint, closing makes none (256 KiB).
@@ -43,7 +43,7 @@ impl Writer {
     /// Whether a file that is closed, or will be, is worth a checkpoint: because opening it would read much without
     /// one, or because all look-ups will be faster when its tables are merged.
     pub(crate) fn is_worth_checkpoint(&self) -> bool {
-        let index = &self.generation_ref().index;
+        let index = &self.state().index;
         // Pending: closing ends the checkpoint that is under way, and what it was to write counts too.
         index.pending() > 0 && self.read_by_opening() >= CLOSE_MIN_READ || index.frozen().len() > 2
     }
@@ -51,8 +51,8 @@ impl Writer {
     /// About how many bytes opening reads of what was written since the last checkpoint: all, or where slots are
     /// large, a page of each.
     fn read_by_opening(&self) -> u64 {
-        let header_len = self.generation_ref().layout.header_len();
-        let covered = self.generation_ref().index.frozen().next().map_or(0, |table| table.tail());
+        let header_len = self.state().layout.header_len();
+        let covered = self.state().index.frozen().next().map_or(0, |table| table.tail());
         let since = self.tail().saturating_sub(covered.max(header_len));
         let Totals { live_keys, dead_slots, .. } = self.totals();
         let slots = live_keys.saturating_add(dead_slots).max(1);
@@ -62,8 +62,8 @@ impl Writer {
 
     /// Where a log without tables would end after a checkpoint and the barrier that names its table.
     pub(crate) fn tail_after_checkpoint(&self) -> u64 {
-        let layout = self.generation_ref().layout;
-        let table_bytes = self.generation_ref().index.plan_table(Merging::Soon, 0).table_bytes();
+        let layout = self.state().layout;
+        let table_bytes = self.state().index.plan_table(Merging::Soon, 0).table_bytes();
         let slot_len = |len| layout.slot_len(len, 0).unwrap_or(u64::MAX);
         let table_len = usize::try_from(table_bytes).map_or(u64::MAX, slot_len);
         self.tail().saturating_add(table_len).saturating_add(slot_len(Barrier::len_with(1)))
@@ -71,17 +71,14 @@ impl Writer {
 
     /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet. The caller flushes the
     /// file before it says so to anybody.
-    pub(crate) fn checkpoint_alone(
-        &mut self,
-        current: &ArcSwap<Generation>,
-    ) -> io::Result<Reserved> {
+    pub(crate) fn checkpoint_alone(&mut self) -> io::Result<Reserved> {
         let mut attempts = 0;
         loop {
-            let reserved = self.reserve_for_layers(current, Merging::Soon, 0)?;
+            let reserved = self.reserve_for_layers(Merging::Soon, 0)?;
             attempts += 1;
             if let Some(built) = reserved.build(&mut || Ok(()))? {
                 let table = reserved.complete(&built)?;
-                self.use_table(&reserved, table, built, current);
+                self.use_table(&reserved, table, built);
                 return Ok(reserved);
             }
             if attempts == super::MAX_ATTEMPTS {
@@ -94,50 +91,31 @@ impl Writer {
     /// the others, which take no more, can be written to that space.
     pub(super) fn reserve_for_layers(
         &mut self,
-        current: &ArcSwap<Generation>,
         merging: Merging,
         busy: usize,
     ) -> io::Result<Reserved> {
-        let plan = self.generation_ref().index.plan_table(merging, busy);
-        let reserved = self.reserve(plan)?;
-        let index = reserved.generation.index.started(plan);
-        // In the order that readers rely on; see `TailLimit`.
-        reserved.generation.limit.set(reserved.end);
-        let log = Arc::clone(&reserved.generation.log);
-        self.set_generation(Arc::new(Generation::new(log, index)));
-        current.store(self.generation());
-        Ok(Reserved { generation: self.generation(), ..reserved })
+        let plan = self.state().index.plan_table(merging, busy);
+        self.reserve(plan)
     }
 
     /// The first step of a merge of tables: sets space aside in the log.
-    pub(super) fn reserve_for_merge(
-        &mut self,
-        current: &ArcSwap<Generation>,
-        plan: TablePlan,
-    ) -> io::Result<Reserved> {
-        let reserved = self.reserve(plan)?;
-        let generation = &reserved.generation;
-        self.set_generation(Arc::new(Generation {
-            log: Arc::clone(&generation.log),
-            index: generation.index.started(plan),
-            limit: Arc::clone(&generation.limit),
-        }));
-        current.store(self.generation());
-        Ok(Reserved { generation: self.generation(), ..reserved })
+    pub(super) fn reserve_for_merge(&mut self, plan: TablePlan) -> io::Result<Reserved> {
+        self.reserve(plan)
     }
 
-    /// Sets space aside in the log.
+    /// Sets space aside in the log, and gives readers and writes the index for the time in which the table is made.
     fn reserve(&mut self, plan: TablePlan) -> io::Result<Reserved> {
         self.check()?;
         let payload_len = usize::try_from(plan.table_bytes())
             .map_err(|_| FormatError::StoreFull { max: MAX_FILE_LEN })?;
         let start = self.tail();
         let end = self.append_index(payload_len)?;
-        Ok(Reserved { generation: self.generation(), start, end, plan })
+        self.replace_index(self.state().index.started(plan));
+        Ok(Reserved { state: Arc::clone(&self.state()), start, end, plan })
     }
 
     fn append_index(&mut self, payload_len: usize) -> io::Result<u64> {
-        let slot_len = self.generation_ref().layout.slot_len(payload_len, 0)?;
+        let slot_len = self.state().layout.slot_len(payload_len, 0)?;
         self.make_room(slot_len)?;
         let previous_end = self.tables.newest_index_end;
         let end = self.appender.append_index(payload_len as u64, previous_end);
@@ -154,21 +132,18 @@ impl Writer {
         reserved: &Reserved,
         table: FrozenIndex,
         built: BuiltTable,
-        current: &ArcSwap<Generation>,
-    ) -> Arc<Generation> {
-        let generation = self.generation();
-        let index = generation.index.with_table(table, reserved.plan, built);
+    ) -> Arc<ReadState> {
+        let state = self.state();
+        let index = state.index.with_table(table, reserved.plan, built);
         let tables = &mut self.tables;
-        tables.before = generation.index.frozen().map(|table| table.end()).collect();
+        tables.before = state.index.frozen().map(|table| table.end()).collect();
         let is_dropped =
             |table: &&Arc<FrozenIndex>| index.frozen().all(|other| other.end() != table.end());
-        let dropped = generation.index.frozen().filter(is_dropped);
+        let dropped = state.index.frozen().filter(is_dropped);
         tables.users.extend(dropped.map(|table| (table.end(), Arc::downgrade(table))));
         tables.checkpoints += 1;
-        // In the order that readers rely on; see `TailLimit`. The list before may know less of what will be written.
-        generation.limit.set(self.tail());
-        self.set_generation(Arc::new(Generation::new(Arc::clone(&generation.log), index)));
-        current.swap(self.generation())
+        // The list before may know less of what will be written.
+        self.replace_index(index)
     }
 
     /// The tables that somebody may still read.
@@ -176,11 +151,11 @@ impl Writer {
         self.tables.users.retain(|(_, users)| users.strong_count() > 0);
         let users = self.tables.users.iter().map(|(end, _)| *end);
         let others = users.chain(self.tables.before.iter().copied()).collect();
-        let current = || self.generation_ref().index.frozen();
+        let current = &self.state().index;
         NeededTables {
             newest_index_end: self.tables.newest_index_end,
-            current: current().map(|table| table.end()).collect(),
-            current_bytes: current().map(|table| table.table_bytes()).sum(),
+            current: current.frozen().map(|table| table.end()).collect(),
+            current_bytes: current.frozen().map(|table| table.table_bytes()).sum(),
             others,
         }
     }

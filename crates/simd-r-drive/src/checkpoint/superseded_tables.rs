@@ -2,9 +2,9 @@
 
 use simd_r_drive_entry_handle::{FormatError, Kind};
 
-use crate::generation::Generation;
+use crate::read_state::ReadState;
 
-impl Generation {
+impl ReadState {
     /// Bytes of slots that hold no live value, and of old tables: what compaction frees. Space that was given back to
     /// the file system counts, since it is part of the file's length.
     pub(crate) fn dead_bytes(&self) -> u64 {

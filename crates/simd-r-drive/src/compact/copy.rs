@@ -10,10 +10,10 @@ use simd_r_drive_entry_handle::{Kind, MappedSlot, verify_slot};
 use simd_r_drive_indexer::Identity as LineIdentity;
 
 use super::CompactionProgress;
+use crate::commit_builder::CommitBuilder;
 use crate::events;
-use crate::generation::Generation;
 use crate::open::line_of;
-use crate::plan::Plan;
+use crate::read_state::ReadState;
 use crate::writer::Writer;
 
 /// How many bytes of slots are copied in one commit.
@@ -32,7 +32,7 @@ const STRETCH_LEN: u64 = 16 << 20;
 
 /// A file on its way to another one.
 pub(super) struct Compaction<'a> {
-    pub(super) source: Arc<Generation>,
+    pub(super) source: Arc<ReadState>,
     pub(super) target: Writer,
     /// `None` where no code of others may run.
     pub(super) progress: Option<&'a mut dyn FnMut(CompactionProgress) -> ControlFlow<()>>,
@@ -93,7 +93,7 @@ impl Compaction<'_> {
     /// Copies slots of different lines, many in a commit.
     fn copy_slots(
         &mut self,
-        source: &Generation,
+        source: &ReadState,
         slots: &[Range<u64>],
         total: u64,
     ) -> io::Result<()> {
@@ -142,7 +142,7 @@ impl Hash for Line<'_> {
 }
 
 /// Cuts `(from, to]` into stretches: the ends of commits, newest first, and last `from`.
-fn stretches(source: &Generation, from: u64, to: u64) -> io::Result<Vec<u64>> {
+fn stretches(source: &ReadState, from: u64, to: u64) -> io::Result<Vec<u64>> {
     let mut cuts = vec![to];
     let mut last_cut = to;
     for_each_slot_backward(source, to, from, |slot| {
@@ -158,7 +158,7 @@ fn stretches(source: &Generation, from: u64, to: u64) -> io::Result<Vec<u64>> {
 
 /// Calls `visit` with the slots of `(from, to]`, newest first.
 fn for_each_slot_backward<'s>(
-    source: &'s Generation,
+    source: &'s ReadState,
     to: u64,
     from: u64,
     mut visit: impl FnMut(&MappedSlot<'s>) -> io::Result<()>,
@@ -177,20 +177,20 @@ fn for_each_slot_backward<'s>(
 ///
 /// # Errors
 /// [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was written.
-fn copy_lines(source: &Generation, slots: &[Range<u64>], target: &mut Writer) -> io::Result<()> {
-    let generation = target.generation();
-    let mut plan = Plan::new(&generation, slots.len());
+fn copy_lines(source: &ReadState, slots: &[Range<u64>], target: &mut Writer) -> io::Result<()> {
+    let state = target.state();
+    let mut commit = CommitBuilder::new(&state, slots.len());
     for slot in slots {
         let (_, slot) = source.mapped_slot(slot.end)?;
         verify_slot(&slot, &source.layout)?;
         let fields = &slot.trailer.fields;
         let (hash, identity) = line_of(fields.is_bare(), slot.key());
-        plan.stamp(fields.written_at);
+        commit.stamp(fields.written_at);
         if fields.kind == Kind::Value {
-            plan.put_line(hash, identity, slot.key(), slot.payload())?;
+            commit.put_line(hash, identity, slot.key(), slot.payload())?;
         } else {
-            plan.remove_line(hash, identity)?;
+            commit.remove_line(hash, identity)?;
         }
     }
-    target.commit(&plan).map(drop)
+    target.commit(&commit).map(drop)
 }

@@ -14,15 +14,14 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
 
 use self::copy::Compaction;
 pub(crate) use self::copy::FLUSH_DISTANCE;
 use crate::events;
-use crate::generation::Generation;
 use crate::open::{new_file, next_identity, remove_orphans};
 use crate::quiet_mutex::QuietGuard;
+use crate::read_state::ReadState;
 use crate::shared::Shared;
 use crate::store::DataStore;
 use crate::writer::Writer;
@@ -104,7 +103,7 @@ impl DataStore {
     ) -> io::Result<CompactionReport> {
         let shared = &*self.shared;
         shared.check_process()?;
-        events::compaction_started(&shared.path, self.generation().publication.tail());
+        events::compaction_started(&shared.path, self.state().publication.tail());
         let result = self.compact_untold(progress);
         events::compaction_ended(&shared.path, &result);
         result
@@ -116,7 +115,7 @@ impl DataStore {
     ) -> io::Result<CompactionReport> {
         let shared = &*self.shared;
         let _one_at_a_time = shared.maintenance.begin()?;
-        let source = shared.writer()?.generation();
+        let source = Arc::clone(&shared.writer()?.state());
         let bytes_before = source.publication.tail();
         let Some(location) = &shared.location else {
             return Err(io::ErrorKind::Unsupported.into());
@@ -132,8 +131,7 @@ impl DataStore {
             && compaction.target.is_worth_checkpoint()
             && has_room
         {
-            let nobody = ArcSwap::new(compaction.target.generation());
-            compaction.target.checkpoint_alone(&nobody)?;
+            compaction.target.checkpoint_alone()?;
         }
         let (mut writer, done) = compaction.catch_up_with_writers(shared, done)?;
         let locked_bytes = writer.tail() - done;
@@ -142,7 +140,7 @@ impl DataStore {
         let target = &compaction.target;
         let tail_after_barrier = target.tail_after_barrier()?;
         // A barrier names the tables.
-        let needs_barrier = target.generation_ref().index.frozen().len() > 0;
+        let needs_barrier = target.state().index.frozen().len() > 0;
         let is_in_vain = target.tail() >= writer.tail()
             || writer.totals().dead_slots == 0 && tail_after_barrier >= writer.tail()
             || needs_barrier && tail_after_barrier > writer.tail();
@@ -166,7 +164,6 @@ impl DataStore {
         };
         // The path names the new file: what is written to the old one from here on would be lost.
         let bytes_after = compaction.target.tail();
-        shared.current.store(compaction.target.generation());
         writer.move_to(compaction.target);
         if let Err(error) = location.sync_directory() {
             // Whether it still does after a loss of power is unknown.
@@ -185,10 +182,10 @@ impl DataStore {
     /// # Errors
     /// As [`DataStore::compact`].
     pub fn compact_if(&self, dead_share: f64, min_bytes: u64) -> io::Result<bool> {
-        let generation = self.generation();
-        let dead_bytes = generation.dead_bytes();
-        let log_len = generation.publication.tail() - generation.layout.header_len();
-        drop(generation);
+        let state = self.state();
+        let dead_bytes = state.dead_bytes();
+        let log_len = state.publication.tail() - state.layout.header_len();
+        drop(state);
         let is_worth_it =
             dead_bytes >= min_bytes && dead_bytes as f64 >= dead_share * log_len as f64;
         if is_worth_it {
@@ -208,13 +205,12 @@ fn is_placement_unknown(error: &io::Error) -> bool {
 fn create_target(
     shared: &Shared,
     location: &dyn Location,
-    source: &Generation,
+    source: &ReadState,
 ) -> io::Result<(Writer, Box<dyn PendingFile>)> {
     let pending = location.create_replacement(&source.file)?;
     let identity = next_identity(&source.identity)?;
-    let (generation, resume) =
-        new_file(pending.file(), location.path(), &identity, &shared.options)?;
-    Ok((Writer::of_new_file(Arc::new(generation), resume)?, pending))
+    let (state, resume) = new_file(pending.file(), location.path(), &identity, &shared.options)?;
+    Ok((Writer::of_new_file(state, resume)?, pending))
 }
 
 impl Compaction<'_> {

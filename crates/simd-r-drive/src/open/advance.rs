@@ -7,8 +7,8 @@ use simd_r_drive_entry_handle::LogSlot;
 use super::newer::NewerSlots;
 use super::shows_same;
 use super::tail::{Point, find_tail_from};
-use crate::generation::Generation;
 use crate::maps;
+use crate::read_state::ReadState;
 
 /// How many bytes are searched for commits in one step.
 const SEARCH_LEN: u64 = 8 << 20;
@@ -25,7 +25,7 @@ pub(crate) enum Advanced {
     MapLags,
 }
 
-/// Makes visible what was committed to the generation's file since `position`, the tail that it shows, and moves that
+/// Makes visible what was committed to the read state's file since `position`, the tail that it shows, and moves that
 /// along: also if it fails half-way.
 ///
 /// Only whole commits whose every slot is genuine count, as after a crash; nothing depends on what the writer
@@ -33,25 +33,25 @@ pub(crate) enum Advanced {
 ///
 /// # Errors
 /// The file's.
-pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Result<Advanced> {
-    let len = generation.file.len()?;
+pub(crate) fn advance(state: &ReadState, position: &mut Point) -> io::Result<Advanced> {
+    let len = state.file.len()?;
     let mut search_len = SEARCH_LEN;
     loop {
         let end = len.min(position.end.saturating_add(search_len));
         let mut steps = Steps::default();
         let tail = if end > position.end {
             let mut visit = |slot: &LogSlot<'_>| steps.push(slot);
-            find_tail_from(&*generation.file, &generation.layout, *position, end, &mut visit)?
+            find_tail_from(&*state.file, &state.layout, *position, end, &mut visit)?
         } else {
             *position
         };
         if tail != *position {
-            make_room(generation, tail.end)?;
-            if !shows_same(&generation.log, tail.end)? {
+            make_room(state, tail.end)?;
+            if !shows_same(&state.log, tail.end)? {
                 return Ok(Advanced::MapLags);
             }
             for step in steps.0 {
-                publish(generation, step, position)?;
+                publish(state, step, position)?;
             }
             search_len = SEARCH_LEN;
         } else if end < len {
@@ -63,12 +63,12 @@ pub(crate) fn advance(generation: &Generation, position: &mut Point) -> io::Resu
     }
 }
 
-fn make_room(generation: &Generation, end: u64) -> io::Result<()> {
-    if !generation.publication.needs_map(end) {
+fn make_room(state: &ReadState, end: u64) -> io::Result<()> {
+    if !state.publication.needs_map(end) {
         return Ok(());
     }
-    let map = maps::map(&*generation.file, generation.layout.alignment(), end)?;
-    if generation.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
+    let map = maps::map(&*state.file, state.layout.alignment(), end)?;
+    if state.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
 }
 
 /// New slots, oldest first, in groups that end with a commit, but for the last one.
@@ -89,13 +89,13 @@ impl Steps {
 }
 
 /// Makes the complete commits of a step, which begins at `position`, visible, and moves that to their end.
-fn publish(generation: &Generation, mut step: NewerSlots, position: &mut Point) -> io::Result<()> {
+fn publish(state: &ReadState, mut step: NewerSlots, position: &mut Point) -> io::Result<()> {
     let Some(tail) = step.drop_uncommitted() else { return Ok(()) };
-    let delta = step.delta(&generation.log, position.end, position.end)?;
-    let totals = generation.totals().after(tail.end, delta);
-    generation.publication.publish(tail.end, || {
-        generation.index.insert_batch(step.insertions(), &*generation.log)?;
-        generation.counts.store(totals);
+    let delta = step.delta(&state.log, position.end, position.end)?;
+    let totals = state.totals().after(tail.end, delta);
+    state.publication.publish(tail.end, || {
+        state.index.insert_batch(step.insertions(), &*state.log)?;
+        state.counts.store(totals);
         io::Result::Ok(())
     })?;
     *position = tail;

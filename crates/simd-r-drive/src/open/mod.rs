@@ -26,13 +26,15 @@ use simd_r_drive_writer::{
 };
 
 use crate::counts::Counts;
+use crate::counts::Totals;
 use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::events;
-use crate::generation::{Generation, LogFile, Totals};
+use crate::log_file::LogFile;
 use crate::maps;
 use crate::options::OpenOptions;
 use crate::publication::Publication;
+use crate::read_state::ReadState;
 
 pub(crate) use self::advance::{Advanced, advance};
 pub(crate) use self::aside::{Remains, save_aside};
@@ -56,7 +58,7 @@ const MAX_ATTEMPTS: usize = 32;
 /// A store that has been opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) generation: Generation,
+    pub(crate) state: ReadState,
     pub(crate) report: RecoveryReport,
     pub(crate) tail: Point,
     /// The file, if it was created by this.
@@ -399,7 +401,7 @@ fn load(
         report.damaged.retain(|extent| !extent.is_empty());
         report.damaged.push(link);
     }
-    let generation = Generation::new(Arc::new(log), index);
+    let state = ReadState::new(Arc::new(log), index);
     let root_end = header.identity.layout().header_len();
     let mut remains = None;
     // Only now, when all else has been read without an error, is anything changed.
@@ -439,7 +441,7 @@ fn load(
         newest_index_end,
         remains,
     });
-    Ok(Some(Opened { generation, report, tail: found.tail, created: None, writable }))
+    Ok(Some(Opened { state, report, tail: found.tail, created: None, writable }))
 }
 
 /// Whether the name leads to no file, though it may be taken: by a link to nowhere.
@@ -494,7 +496,7 @@ pub(crate) fn new_file(
     path: &Path,
     identity: &Identity,
     options: &OpenOptions,
-) -> io::Result<(Generation, Resume)> {
+) -> io::Result<(ReadState, Resume)> {
     lock_new(&*file, path, options)?;
     create::write_header(&*file, identity)?;
     let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
@@ -511,7 +513,7 @@ pub(crate) fn new_file(
         newest_index_end: 0,
         remains: None,
     };
-    Ok((Generation::new(Arc::new(log), index), resume))
+    Ok((ReadState::new(Arc::new(log), index), resume))
 }
 
 /// A file with a map of its log. Its totals are not known yet.

@@ -9,7 +9,7 @@ use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer};
 use super::resync::resync;
 use super::tail::{Point, is_format_error};
 use super::window_reader::{Direction, WindowReader};
-use crate::generation::LogFile;
+use crate::log_file::LogFile;
 
 /// Length of the link, which stands at the end of a slot.
 const LINK_LEN: u64 = 4;

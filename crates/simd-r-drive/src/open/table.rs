@@ -10,7 +10,8 @@ use simd_r_drive_writer::read_exact_at;
 use super::newer::NewerSlots;
 use super::tail::{Point, Tail, is_format_error};
 use super::window_reader::{Direction, WindowReader};
-use crate::generation::{LogFile, Totals};
+use crate::counts::Totals;
+use crate::log_file::LogFile;
 
 /// A log whose index was found, up to date.
 #[derive(Debug)]

@@ -2,18 +2,18 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p simd-r-drive --lib --release publication`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use super::{Publication, TailLimit, Window};
+use super::{Publication, Window};
 
 /// A map of the model: how far it reaches. Its bytes are the model's `Log`.
-struct ModelMap {
-    reserved: u64,
+#[derive(Debug)]
+pub(crate) struct ModelMap {
+    pub(crate) reserved: u64,
 }
 
 impl Window for ModelMap {
@@ -153,101 +153,4 @@ fn a_tail_published_too_early_is_found_out() {
         }
         writer.join().unwrap();
     });
-}
-
-/// A checkpoint of the model: the first list of layers, of one layer, is replaced by a second one, which writes to
-/// another layer and asks both.
-struct Lists {
-    publication: Publication<ModelMap>,
-    /// The number of the list that readers load. As weak as what stands for it may be.
-    current: AtomicUsize,
-    limits: [TailLimit; 2],
-    layers: [Mutex<HashSet<u64>>; 2],
-}
-
-/// In which order the writer does what `TailLimit` asks of it, with the next commit.
-#[derive(Clone, Copy)]
-enum Order {
-    Right,
-    LimitTooLate,
-    ListTooLate,
-}
-
-impl Lists {
-    fn commit(&self, layer: usize, end: u64) {
-        let result: Result<(), ()> = self.publication.publish(end, || {
-            self.layers[layer].lock().unwrap().insert(end);
-            Ok(())
-        });
-        result.unwrap();
-    }
-
-    fn checkpoint_and_commit(&self, order: Order) {
-        let set_limit = || self.limits[0].set(1);
-        let store_list = || self.current.store(1, Ordering::Release);
-        let commit = || self.commit(1, 2);
-        match order {
-            Order::Right => (set_limit(), store_list(), commit()),
-            Order::LimitTooLate => (store_list(), commit(), set_limit()),
-            Order::ListTooLate => (set_limit(), commit(), store_list()),
-        };
-    }
-
-    /// What a reader does: the list, and the tail that it answers for.
-    fn now(&self) -> (usize, u64) {
-        for tries in 1.. {
-            let list = self.current.load(Ordering::Acquire);
-            let tail = self.publication.tail();
-            if self.limits[list].allows(tail) {
-                return (list, tail);
-            }
-            // Who sees the commit sees the list that knows it: there is nothing to wait for.
-            assert!(tries < 2, "the newer list is not there yet");
-        }
-        unreachable!()
-    }
-
-    fn holds(&self, list: usize, end: u64) -> bool {
-        (0..=list).rev().any(|layer| self.layers[layer].lock().unwrap().contains(&end))
-    }
-}
-
-fn read_beside_a_checkpoint(order: Order) {
-    loom::model(move || {
-        let lists = Arc::new(Lists {
-            publication: Publication::new(ModelMap { reserved: 4 }, 0),
-            current: AtomicUsize::new(0),
-            limits: [TailLimit::default(), TailLimit::default()],
-            layers: [Mutex::new(HashSet::new()), Mutex::new(HashSet::new())],
-        });
-        lists.commit(0, 1);
-        let writer = {
-            let lists = Arc::clone(&lists);
-            thread::spawn(move || lists.checkpoint_and_commit(order))
-        };
-        let (list, tail) = lists.now();
-        for end in 1..=tail {
-            assert!(lists.holds(list, end), "list {list} misses commit {end} of {tail}");
-        }
-        writer.join().unwrap();
-        let (list, tail) = lists.now();
-        assert_eq!((list, tail), (1, 2));
-    });
-}
-
-#[test]
-fn a_reader_beside_a_checkpoint_misses_no_commit() {
-    read_beside_a_checkpoint(Order::Right);
-}
-
-#[test]
-#[should_panic(expected = "misses commit 2")]
-fn a_limit_that_is_set_too_late_is_found_out() {
-    read_beside_a_checkpoint(Order::LimitTooLate);
-}
-
-#[test]
-#[should_panic(expected = "the newer list is not there yet")]
-fn a_list_that_is_stored_too_late_is_found_out() {
-    read_beside_a_checkpoint(Order::ListTooLate);
 }

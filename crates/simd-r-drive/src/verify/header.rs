@@ -10,7 +10,7 @@ use simd_r_drive_entry_handle::{Checkpoint, Damage, FORMAT_MINOR, Identity, Publ
 use simd_r_drive_writer::{StoreFile, read_exact_at};
 
 use super::{Check, DamagedPlace};
-use crate::generation::LogFile;
+use crate::log_file::LogFile;
 use crate::store::DataStore;
 
 /// A page that another process is about to write is looked at again so many times.
@@ -28,7 +28,7 @@ const NEWEST_OF_NEW_FILE: u64 = 1;
 
 impl DataStore {
     pub(super) fn check_header(&self, check: &mut Check<'_>) -> io::Result<()> {
-        let log = &check.generation.log;
+        let log = &check.state.log;
         let key = log.file.key().ok();
         // A reader may hold a file that a compaction has put another one in place of.
         let named = self.shared.location.as_ref().and_then(|location| location.key().ok());

@@ -9,7 +9,7 @@ use simd_r_drive_indexer::FrozenIndex;
 use simd_r_drive_writer::read_exact_at;
 
 use super::{Check, DamagedPlace};
-use crate::generation::LogFile;
+use crate::log_file::LogFile;
 use crate::open::{Direction, WindowReader, is_format_error, named_tables, read_checkpoints};
 use crate::store::DataStore;
 
@@ -26,13 +26,13 @@ impl DataStore {
     /// Checks the tables that are in use, or would be if the store were opened anew. Returns
     /// whether they are sound.
     pub(super) fn check_index(&self, check: &mut Check<'_>) -> io::Result<bool> {
-        let held: Vec<_> = check.generation.index.frozen().cloned().collect();
+        let held: Vec<_> = check.state.index.frozen().cloned().collect();
         if !self.is_read_only() && !held.is_empty() {
-            // As long as this generation is held, nobody gives their space back.
+            // As long as this read state is held, nobody gives their space back.
             let damaged = check_tables(&held, check)?;
             return Ok(note(check, damaged));
         }
-        let log = Arc::clone(&check.generation.log);
+        let log = Arc::clone(&check.state.log);
         for _ in 0..ATTEMPTS {
             let checkpoints = read_checkpoints(&*log.file, &log.identity)?;
             let named = named_tables(&log, &checkpoints, check.totals.tail)?;
@@ -97,7 +97,7 @@ fn check_table(
     let mut at = 0;
     while at < len {
         let piece = &mut piece[..(len - at).min(PIECE_LEN) as usize];
-        read_exact_at(&*check.generation.file, piece, table.start() + at)?;
+        read_exact_at(&*check.state.file, piece, table.start() + at)?;
         let places = table.damaged_lines(at / LINE_LEN, piece).into_iter();
         damaged.extend(places.map(|range| DamagedPlace::new(range, Damage::Index)));
         at += piece.len() as u64;

@@ -65,7 +65,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
     /// Asks the index about each slot only if that is sound: a damaged one would be rebuilt in
     /// memory first.
     pub(super) fn new(check: &'c mut Check<'a>, is_index_sound: bool) -> Self {
-        let is_whole = is_index_sound && check.generation.damage.is_none();
+        let is_whole = is_index_sound && check.state.damage.is_none();
         Self {
             check,
             slot: None,
@@ -79,9 +79,9 @@ impl<'c, 'a> LogCheck<'c, 'a> {
     }
 
     pub(super) fn run(mut self) -> io::Result<()> {
-        let generation = self.check.generation;
-        let layout = generation.layout;
-        let source_to = |end| WindowReader::new(&*generation.file, end, Direction::Backward);
+        let state = self.check.state;
+        let layout = state.layout;
+        let source_to = |end| WindowReader::new(&*state.file, end, Direction::Backward);
         let cursor_at = |end| LogCursor::new(source_to(end), layout, end, None);
         let mut cursor = cursor_at(self.check.totals.tail);
         loop {
@@ -173,7 +173,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
             let piece = &mut self.piece[..len as usize];
             // An index has checks of its own.
             if !is_opaque {
-                read_exact_at(&*self.check.generation.file, piece, at)?;
+                read_exact_at(&*self.check.state.file, piece, at)?;
                 self.checksum.update(piece);
             }
             at += len;
@@ -208,7 +208,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
     /// Asks the index whether a slot is live.
     fn count(&mut self, slot: &Slot) -> io::Result<()> {
         let Some(mut counted) = self.counted.take() else { return Ok(()) };
-        let Check { generation, totals, .. } = &*self.check;
+        let Check { state, totals, .. } = &*self.check;
         let is_bare = slot.trailer.is_bare();
         let (hash, identity) = line_of(is_bare, &self.key);
         let previous_end = slot.trailer.previous_end;
@@ -218,8 +218,8 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         let is_candidate = slot.trailer.kind == Kind::Value
             && !self.superseded.contains(Line { end: slot.end, hash, is_bare });
         let is_live = if is_candidate {
-            let log = &*generation.log;
-            match generation.index.is_current(hash, slot.end, identity, totals.tail, log) {
+            let log = &*state.log;
+            match state.index.is_current(hash, slot.end, identity, totals.tail, log) {
                 Ok(is_live) => is_live,
                 Err(error) if is_format_error(&error) => {
                     let trailer = slot.end - METADATA_SIZE as u64..slot.end;
@@ -258,7 +258,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         self.check.report.live_keys = counted.live_keys;
         self.check.report.dead_slots = counted.dead_slots;
         if counted != expected {
-            let range = self.check.generation.layout.header_len()..totals.tail;
+            let range = self.check.state.layout.header_len()..totals.tail;
             self.check.report.damaged.push(DamagedPlace::new(range, Damage::Counts));
         }
     }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use self::log::LogCheck;
 pub use self::report::{DamagedPlace, VerifyProgress, VerifyReport};
-use crate::generation::{Generation, Totals};
+use crate::counts::Totals;
+use crate::read_state::ReadState;
 use crate::store::DataStore;
 
 /// The caller is told of progress after about this many bytes.
@@ -64,8 +65,8 @@ impl DataStore {
         &self,
         mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> io::Result<VerifyReport> {
-        let (generation, totals) = self.shared.now_full();
-        let mut check = Check::new(&generation, totals, &mut progress);
+        let (state, totals) = self.shared.current.now_with_totals();
+        let mut check = Check::new(&state, totals, &mut progress);
         self.check_header(&mut check)?;
         let is_index_sound = self.check_index(&mut check)?;
         self.note_what_is_missing(&mut check);
@@ -76,7 +77,7 @@ impl DataStore {
 
     /// What lies beyond the end of a log that was cut off, as opening found out.
     fn note_what_is_missing(&self, check: &mut Check<'_>) {
-        if check.generation.damage.is_none() {
+        if check.state.damage.is_none() {
             return;
         }
         let tail = check.totals.tail;
@@ -88,7 +89,7 @@ impl DataStore {
 
 /// A check that is under way.
 struct Check<'a> {
-    generation: &'a Arc<Generation>,
+    state: &'a Arc<ReadState>,
     /// The tail up to which it goes, and what should be there.
     totals: Totals,
     report: VerifyReport,
@@ -102,13 +103,13 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(
-        generation: &'a Arc<Generation>,
+        state: &'a Arc<ReadState>,
         totals: Totals,
         progress: &'a mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> Self {
-        let total_bytes = totals.tail.saturating_sub(generation.layout.header_len());
+        let total_bytes = totals.tail.saturating_sub(state.layout.header_len());
         let (report, done_bytes, told_bytes) = (VerifyReport::default(), 0, 0);
-        Self { generation, totals, report, total_bytes, done_bytes, told_bytes, progress }
+        Self { state, totals, report, total_bytes, done_bytes, told_bytes, progress }
     }
 
     /// Tells the caller how far it is, if `bytes` more make it worth that.

@@ -1,7 +1,6 @@
-//! One file of a store, as readers see it.
+//! One file of a store: its maps, its tail, its totals, and the slots in it.
 
 use std::io;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,29 +8,15 @@ use simd_r_drive_entry_handle::{
     EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload, verify_slot,
 };
 use simd_r_drive_indexer::{
-    FrozenIndex, Identity as LineIdentity, KeyIndexer, LayeredIndex, RebuildSource, SlotRef,
-    SlotSource,
+    FrozenIndex, Identity as LineIdentity, KeyIndexer, RebuildSource, SlotRef, SlotSource,
 };
 use simd_r_drive_writer::StoreFile;
 
-use crate::counts::Counts;
-pub(crate) use crate::counts::Totals;
+use crate::counts::{Counts, Totals};
 use crate::damage::DamageMap;
 use crate::events::{self, Deferral};
 use crate::open::{rebuild, slot_hash};
-use crate::publication::{Publication, TailLimit};
-
-/// A file with a list of the layers of its index: what readers load at once. Handles, iterators and snapshots keep it
-/// alive.
-///
-/// A checkpoint replaces the list, and so the generation, but not the file; a compaction replaces both.
-#[derive(Debug)]
-pub(crate) struct Generation {
-    pub(crate) log: Arc<LogFile>,
-    pub(crate) index: LayeredIndex,
-    /// Up to which tail the list answers: further on, a newer one does.
-    pub(crate) limit: Arc<TailLimit>,
-}
+use crate::publication::Publication;
 
 /// A file with its maps and its tail.
 #[derive(Debug)]
@@ -47,29 +32,6 @@ pub(crate) struct LogFile {
     unchecked_until: AtomicU64,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
-}
-
-impl Deref for Generation {
-    type Target = LogFile;
-
-    #[inline]
-    fn deref(&self) -> &LogFile {
-        &self.log
-    }
-}
-
-impl Generation {
-    /// A file with an index that answers for all of it.
-    pub(crate) fn new(log: Arc<LogFile>, index: LayeredIndex) -> Self {
-        Self { log, index, limit: Arc::default() }
-    }
-
-    /// The published tail, as far as this list of layers answers for it; `None` if a newer one must be asked.
-    #[inline]
-    pub(crate) fn tail(&self) -> Option<u64> {
-        let tail = self.publication.tail();
-        self.limit.allows(tail).then_some(tail)
-    }
 }
 
 impl LogFile {

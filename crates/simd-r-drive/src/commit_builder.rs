@@ -8,14 +8,14 @@ use simd_r_drive_indexer::{Identity as LineIdentity, Insertion, LiveKeyed, Versi
 use simd_r_drive_writer::NewEntry;
 
 use crate::error::StoreError;
-use crate::generation::Generation;
+use crate::read_state::ReadState;
 
 /// The entries of a commit, with what the index needs to know of them and what they change in the counts.
 ///
 /// Every line appears at most once in a plan: callers drop all but the last write of a key first.
 #[derive(Debug)]
-pub(crate) struct Plan<'a> {
-    generation: &'a Generation,
+pub(crate) struct CommitBuilder<'a> {
+    state: &'a ReadState,
     entries: Vec<NewEntry<'a>>,
     hashes: Vec<u64>,
     /// Ends of slots that this commit already supersedes by a tombstone of its own.
@@ -59,10 +59,10 @@ impl Delta {
     }
 }
 
-impl<'a> Plan<'a> {
-    pub(crate) fn new(generation: &'a Generation, capacity: usize) -> Self {
+impl<'a> CommitBuilder<'a> {
+    pub(crate) fn new(state: &'a ReadState, capacity: usize) -> Self {
         Self {
-            generation,
+            state,
             entries: Vec::with_capacity(capacity),
             hashes: Vec::with_capacity(capacity),
             buried: HashSet::new(),
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
         const AHEAD: usize = 128;
         if number.is_multiple_of(AHEAD) && hashes.len() > 1 {
             let end = hashes.len().min(number + AHEAD);
-            self.generation.index.prefetch_batch(&hashes[number..end]);
+            self.state.index.prefetch_batch(&hashes[number..end]);
         }
     }
 
@@ -128,8 +128,7 @@ impl<'a> Plan<'a> {
     /// A value under a key. A live bare entry of the hash is deleted: from now on the key decides.
     pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
         self.check_len(key, payload)?;
-        let current =
-            self.generation.index.current(hash, LineIdentity::Keyed(key), &*self.generation.log)?;
+        let current = self.state.index.current(hash, LineIdentity::Keyed(key), &*self.state.log)?;
         if let Some(end) = current.bare.and_then(Version::live_end) {
             self.bury(hash, end)?;
         }
@@ -145,8 +144,7 @@ impl<'a> Plan<'a> {
         payload: &'a [u8],
     ) -> io::Result<()> {
         self.check_len(hash_bytes, payload)?;
-        let current =
-            self.generation.index.current(hash, LineIdentity::Bare, &*self.generation.log)?;
+        let current = self.state.index.current(hash, LineIdentity::Bare, &*self.state.log)?;
         match current.live_keyed {
             LiveKeyed::None => {}
             LiveKeyed::One(end) => self.bury(hash, end)?,
@@ -157,8 +155,7 @@ impl<'a> Plan<'a> {
 
     /// The deletion of a key, and of a live bare entry of its hash.
     pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> io::Result<()> {
-        let current =
-            self.generation.index.current(hash, LineIdentity::Keyed(key), &*self.generation.log)?;
+        let current = self.state.index.current(hash, LineIdentity::Keyed(key), &*self.state.log)?;
         for version in [current.keyed, current.bare].into_iter().flatten() {
             if let Some(end) = version.live_end() {
                 self.bury(hash, end)?;
@@ -169,7 +166,7 @@ impl<'a> Plan<'a> {
 
     /// The deletion of everything that is live under a hash.
     pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
-        for end in self.generation.index.live_lines(hash, &*self.generation.log)? {
+        for end in self.state.index.live_lines(hash, &*self.state.log)? {
             self.bury(hash, end)?;
         }
         Ok(())
@@ -185,7 +182,7 @@ impl<'a> Plan<'a> {
         payload: &'a [u8],
     ) -> io::Result<()> {
         self.check_len(key, payload)?;
-        let current = self.generation.index.current(hash, identity, &*self.generation.log)?;
+        let current = self.state.index.current(hash, identity, &*self.state.log)?;
         let is_bare = identity == LineIdentity::Bare;
         let previous = if is_bare { current.bare } else { current.keyed };
         self.push_value(hash, key, is_bare, payload, previous, current.is_known_hash)
@@ -193,7 +190,7 @@ impl<'a> Plan<'a> {
 
     /// The deletion of one line, if it is live, and of no other of its hash.
     pub(crate) fn remove_line(&mut self, hash: u64, identity: LineIdentity<'_>) -> io::Result<()> {
-        let current = self.generation.index.current(hash, identity, &*self.generation.log)?;
+        let current = self.state.index.current(hash, identity, &*self.state.log)?;
         let previous = if identity == LineIdentity::Bare { current.bare } else { current.keyed };
         match previous.and_then(Version::live_end) {
             Some(end) => self.bury(hash, end),
@@ -206,7 +203,7 @@ impl<'a> Plan<'a> {
         if !self.buried.insert(end) {
             return Ok(());
         }
-        let (_, slot) = self.generation.mapped_slot(end)?;
+        let (_, slot) = self.state.mapped_slot(end)?;
         let tombstone = NewEntry {
             kind: Kind::Tombstone,
             key: slot.key(),
@@ -217,7 +214,7 @@ impl<'a> Plan<'a> {
             is_new_hash: false,
             written_at: self.written_at,
         };
-        let tombstone_len = self.generation.layout.slot_len(0, tombstone.key.len())?;
+        let tombstone_len = self.state.layout.slot_len(0, tombstone.key.len())?;
         self.entries.push(tombstone);
         self.hashes.push(hash);
         self.delta.live_keys -= 1;
@@ -238,7 +235,7 @@ impl<'a> Plan<'a> {
         let replaced = previous.and_then(Version::live_end);
         match replaced {
             Some(end) => {
-                let (_, slot) = self.generation.mapped_slot(end)?;
+                let (_, slot) = self.state.mapped_slot(end)?;
                 self.delta.dead_slots += 1;
                 self.delta.dead_bytes += slot.end - slot.start;
             }
@@ -259,7 +256,7 @@ impl<'a> Plan<'a> {
     }
 
     fn check_len(&self, key: &[u8], payload: &[u8]) -> Result<(), FormatError> {
-        self.generation.layout.slot_len(payload.len(), key.len()).map(drop)
+        self.state.layout.slot_len(payload.len(), key.len()).map(drop)
     }
 }
 
