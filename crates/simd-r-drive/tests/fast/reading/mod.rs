@@ -1,7 +1,7 @@
 //! What readers see.
 
 mod handles;
-mod history;
 mod listing;
 mod listing_cost;
 mod nested;
+mod past;
