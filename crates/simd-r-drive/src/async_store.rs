@@ -9,8 +9,8 @@ use simd_r_drive_traits::{
     AsyncDataStoreReader, AsyncDataStoreWriter, DataStoreReader, DataStoreWriter,
 };
 
-use crate::spool::Spool;
 use crate::store::DataStore;
+use crate::write::Spool;
 
 /// A [`DataStore`] with the asynchronous traits. Clones are cheap and share the store.
 ///

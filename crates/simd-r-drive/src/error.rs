@@ -271,6 +271,11 @@ pub(crate) fn about(subject: impl Into<Subject>, error: io::Error) -> io::Error 
     }
 }
 
+/// Whether `error` says that bytes are no slot, rather than that they could not be read.
+pub(crate) fn is_format_error(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
+}
+
 impl From<StoreError> for io::Error {
     fn from(error: StoreError) -> Self {
         Self::new(error.kind(), error)

@@ -28,56 +28,25 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod async_store;
-mod background;
 mod backup;
 mod checkpoint;
-mod clean_hints;
-mod commit_builder;
 mod compact;
-mod conditional;
-mod counts;
-mod current;
-mod damage;
 mod durability;
-mod entries;
-mod entry_stream;
 mod error;
 mod events;
 mod flush;
-mod flusher;
-mod history;
-mod iter;
-mod keys;
-mod log_file;
-mod lookup;
-mod maintenance;
-mod maps;
+mod legacy;
+mod log;
 mod migrate;
-mod nested;
 mod open;
 mod options;
-mod pace;
-#[cfg(feature = "parallel")]
-mod par_iter;
-mod publication;
-mod quiet_mutex;
 mod read;
-mod read_state;
-mod refresh;
 mod repair;
 mod shared;
-mod sized_stream;
-mod snapshot;
-mod spool;
 mod stats;
 mod store;
-mod superseded;
-mod sync;
-pub mod utils;
 mod verify;
-mod view;
 mod write;
-mod writer;
 
 pub use simd_r_drive_entry_handle::constants::{
     METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT,
@@ -94,55 +63,25 @@ pub use async_store::AsyncDataStore;
 pub use backup::BackupReport;
 pub use compact::{CompactionProgress, CompactionReport};
 pub use durability::Durability;
-pub use entries::Entries;
-pub use entry_stream::EntryStream;
 pub use error::StoreError;
-pub use history::{Changes, Cursor, History, Version};
-pub use iter::EntryIterator;
-pub use keys::{KeyInfo, Keys};
+pub use legacy::{constants, digest, storage_engine, utils};
 pub use migrate::{DamagedOldEntry, Migration, MigrationReport, migrate};
 pub use open::RecoveryReport;
 pub use options::OpenOptions;
+pub use read::{
+    Changes, Cursor, Entries, EntryIterator, EntryStream, History, KeyInfo, Keys, Snapshot,
+    Version, View,
+};
 pub use repair::{DamagedEntry, RepairReport, repair, repair_with};
-pub use snapshot::Snapshot;
-pub use spool::WRITE_STREAM_BUFFER_SIZE;
 pub use stats::{NameState, StoreStats};
 pub use store::DataStore;
 pub use verify::{DamagedPlace, VerifyProgress, VerifyReport};
-pub use view::View;
+pub use write::WRITE_STREAM_BUFFER_SIZE;
 
 /// The reader and writer traits, synchronous and asynchronous.
 pub mod traits {
     pub use simd_r_drive_traits::{
         AsyncDataStoreReader, AsyncDataStoreWriter, DataStoreReader, DataStoreWriter,
-    };
-}
-
-/// Hashes and checksums, under the path that earlier versions had.
-#[doc(hidden)]
-pub mod digest {
-    pub use simd_r_drive_entry_handle::{
-        IdentityBuildHasher, IdentityHasher, Xxh3BuildHasher, Xxh3Hasher, compute_checksum,
-        compute_hash, compute_hash_batch,
-    };
-}
-
-/// Constants, under the path that earlier versions had.
-#[doc(hidden)]
-pub mod constants {
-    pub use crate::spool::WRITE_STREAM_BUFFER_SIZE;
-    pub use simd_r_drive_entry_handle::constants::{
-        METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT,
-    };
-}
-
-/// The paths that earlier versions had.
-#[doc(hidden)]
-pub mod storage_engine {
-    pub use crate::{
-        DataStore, EntryHandle, EntryIterator, EntryMetadata, EntryStream, KeyIndexer,
-        METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT, WRITE_STREAM_BUFFER_SIZE,
-        constants, digest, traits,
     };
 }
 

@@ -8,23 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use simd_r_drive_writer::{Location, WriteError};
 
-use crate::background::Background;
-use crate::checkpoint::{self, Checkpoints};
-use crate::commit_builder::CommitBuilder;
-use crate::current::Current;
+use crate::checkpoint::{self, Checkpoints, Maintenance};
+use crate::compact::Backpressure;
 use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::events;
-use crate::flush::{Flush, Progress};
-use crate::maintenance::Maintenance;
+use crate::events::{QuietGuard, QuietMutex};
+use crate::flush::{Background, Flush, Progress};
+use crate::log::{Current, ReadState};
 use crate::options::OpenOptions;
-use crate::pace::Pace;
-use crate::quiet_mutex::{QuietGuard, QuietMutex};
-use crate::read_state::ReadState;
-use crate::refresh::Follower;
-use crate::sized_stream::refuse_reader_of;
+use crate::read::Follower;
 use crate::stats::NameState;
-use crate::writer::Writer;
+use crate::write::{CommitBuilder, Writer, refuse_reader_of};
 
 /// When so many bytes follow the last barrier, the background thread is woken to flush and add one.
 const URGENT_DISTANCE: u64 = 32 << 20;
@@ -51,7 +46,7 @@ pub(crate) struct Shared {
     /// Held by the compaction, or the checkpoint, that runs.
     pub(crate) maintenance: Maintenance,
     pub(crate) checkpoints: Arc<Checkpoints>,
-    pub(crate) pace: Pace,
+    pub(crate) pace: Backpressure,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
     /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::counts::Totals;
 use crate::flush::FlushCounts;
+use crate::log::{ReadState, Totals};
 use crate::open::RecoveryReport;
-use crate::read_state::ReadState;
 
 /// How large a store is, and how much of it is live. See [`DataStore::stats`](crate::DataStore::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

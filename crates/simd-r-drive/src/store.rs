@@ -9,23 +9,20 @@ use std::sync::atomic::AtomicBool;
 
 use simd_r_drive_writer::{Location, Placed, WriteError};
 
-use crate::background::Background;
-use crate::current::Current;
+use crate::checkpoint::Maintenance;
+use crate::compact::Backpressure;
 #[cfg(doc)]
 use crate::error::StoreError;
 use crate::error::about;
 use crate::events;
-use crate::flush::Flush;
-use crate::maintenance::Maintenance;
+use crate::events::QuietMutex;
+use crate::flush::{Background, Flush};
+use crate::log::{Current, Loaded, ReadState};
 use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
-use crate::pace::Pace;
-use crate::quiet_mutex::QuietMutex;
-use crate::read_state::ReadState;
 use crate::shared::Shared;
 use crate::stats::StoreStats;
-use crate::sync::Loaded;
-use crate::writer::Writer;
+use crate::write::Writer;
 
 /// An embedded, append-only key/value store in one file, whose values are used in place.
 ///
@@ -113,7 +110,7 @@ impl DataStore {
             writer,
             maintenance: Maintenance::default(),
             checkpoints: Arc::default(),
-            pace: Pace::default(),
+            pace: Backpressure::default(),
             flush: Flush::default(),
             background: Arc::new(background),
             owner: process::id(),

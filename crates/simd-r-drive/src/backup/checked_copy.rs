@@ -9,7 +9,8 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::{StoreFile, write_all_at};
 
-use crate::open::{Direction, Point, WindowReader, read_checkpoints};
+use crate::log::{Direction, Point, WindowReader};
+use crate::open::read_checkpoints;
 
 /// After about this many bytes, and at the next commit, what has been copied is flushed.
 const STRETCH_LEN: u64 = 32 << 20;

@@ -16,8 +16,8 @@ use simd_r_drive_writer::{Location, Visibility};
 use self::checked_copy::Log;
 use self::target::{Appended, Existing, fill_new};
 use crate::error::{StoreError, about};
-use crate::open::{Point, copy_permissions, lock_new, place_new, remove_orphans};
-use crate::read_state::ReadState;
+use crate::log::{Point, ReadState};
+use crate::open::{copy_permissions, lock_new, place_new, remove_orphans};
 use crate::store::DataStore;
 
 /// What a backup did. See [`DataStore::backup`].

@@ -7,7 +7,7 @@ use simd_r_drive_entry_handle::{Kind, LogSource as _};
 use simd_r_drive_writer::StoreFile;
 
 use super::checked_copy::Log;
-use crate::open::{Direction, Point, WindowReader};
+use crate::log::{Direction, Point, WindowReader};
 
 /// How much is compared at a time.
 const PIECE_LEN: usize = 256 << 10;

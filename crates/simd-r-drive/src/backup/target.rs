@@ -9,11 +9,11 @@ use simd_r_drive_writer::{Access, Location, Placed, StoreFile, WriteError, write
 
 use super::checked_copy::{CheckedCopy, Cut, Log};
 use super::remains::are_in_source;
-use crate::clean_hints::{write_clean_hints, write_copying_hints};
 use crate::error::StoreError;
+use crate::log::{Point, write_clean_hints, write_copying_hints};
 use crate::open::{
-    Found, Header, Point, Sound, Tail, check_sound, identify, index_in, nothing_in_it,
-    refuse_network, save_aside,
+    Found, Header, Sound, Tail, check_sound, identify, index_in, nothing_in_it, refuse_network,
+    save_aside,
 };
 use crate::options::OpenOptions;
 

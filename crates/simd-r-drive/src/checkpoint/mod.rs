@@ -13,6 +13,7 @@
 //! The space of tables that were merged is given back to the file system, but not at once; see [`Reserved::give_back`].
 
 mod automatic;
+mod maintenance;
 mod reserved;
 mod steps;
 mod superseded_tables;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use simd_r_drive_indexer::{LayeredIndex, Merging};
 
 pub(crate) use self::automatic::Checkpoints;
+pub(crate) use self::maintenance::Maintenance;
 pub(crate) use self::reserved::Reserved;
 pub(crate) use self::steps::Tables;
 use crate::events;

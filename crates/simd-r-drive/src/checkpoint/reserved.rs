@@ -9,8 +9,7 @@ use simd_r_drive_indexer::{BuildError, BuiltTable, FrozenIndex, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
 use super::Next;
-use crate::open::{Direction, WindowReader};
-use crate::read_state::ReadState;
+use crate::log::{Direction, ReadState, WindowReader};
 
 /// Behind so many tables whose space was given back, all others' was too, most likely.
 const ENOUGH_GIVEN_BACK: usize = 8;

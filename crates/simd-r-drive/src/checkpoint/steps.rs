@@ -9,11 +9,8 @@ use simd_r_drive_indexer::{BuiltTable, FrozenIndex, Merging, TablePlan};
 
 use super::Reserved;
 use super::reserved::NeededTables;
-use crate::commit_builder::Delta;
-use crate::counts::Totals;
-use crate::open::SPARSE_GAP;
-use crate::read_state::ReadState;
-use crate::writer::Writer;
+use crate::log::{Delta, ReadState, SPARSE_GAP, Totals};
+use crate::write::Writer;
 
 /// If opening would read fewer bytes of what was written since the last checkpoint, closing makes none (256 KiB).
 const CLOSE_MIN_READ: u64 = 256 << 10;

@@ -2,7 +2,7 @@
 
 use simd_r_drive_entry_handle::{FormatError, Kind};
 
-use crate::read_state::ReadState;
+use crate::log::ReadState;
 
 impl ReadState {
     /// Bytes of slots that hold no live value, and of old tables: what compaction frees. Space that was given back to

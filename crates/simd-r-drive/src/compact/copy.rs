@@ -10,11 +10,9 @@ use simd_r_drive_entry_handle::{Kind, MappedSlot, verify_slot};
 use simd_r_drive_indexer::Identity as LineIdentity;
 
 use super::CompactionProgress;
-use crate::commit_builder::CommitBuilder;
 use crate::events;
-use crate::open::line_of;
-use crate::read_state::ReadState;
-use crate::writer::Writer;
+use crate::log::{ReadState, line_of};
+use crate::write::{CommitBuilder, Writer};
 
 /// How many bytes of slots are copied in one commit.
 const COPY_LEN: u64 = 1 << 20;

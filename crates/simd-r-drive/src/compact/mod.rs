@@ -8,6 +8,7 @@
 //!
 //! A crash at any instant leaves the old file or the new one, whole, under the path.
 
+mod backpressure;
 mod copy;
 
 use std::io;
@@ -16,15 +17,16 @@ use std::sync::Arc;
 
 use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
 
+pub(crate) use self::backpressure::Backpressure;
 use self::copy::Compaction;
 pub(crate) use self::copy::FLUSH_DISTANCE;
 use crate::events;
+use crate::events::QuietGuard;
+use crate::log::ReadState;
 use crate::open::{new_file, next_identity, remove_orphans};
-use crate::quiet_mutex::QuietGuard;
-use crate::read_state::ReadState;
 use crate::shared::Shared;
 use crate::store::DataStore;
-use crate::writer::Writer;
+use crate::write::Writer;
 
 /// Writers are asked to wait only while no more than this many bytes of the log are gone through.
 const SHORT_ENOUGH: u64 = 1 << 20;

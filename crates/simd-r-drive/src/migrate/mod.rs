@@ -14,9 +14,9 @@ use simd_r_drive_entry_handle::{
 use simd_r_drive_writer::{Access, Encoder, StoreFile, Visibility, now_10ms, read_full_at};
 
 use self::old_log::{Broken, OldEntry, OldLog};
-use crate::clean_hints::write_clean_hints;
 use crate::error::{StoreError, about};
-use crate::open::{Point, copy_permissions, lock_new, new_identity, place_new, write_header};
+use crate::log::{Point, write_clean_hints};
+use crate::open::{copy_permissions, lock_new, new_identity, place_new, write_header};
 use crate::options::OpenOptions;
 
 /// How much of a file is looked at to say what it is instead of a store.

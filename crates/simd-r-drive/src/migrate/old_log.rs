@@ -11,7 +11,7 @@ use std::ops::Range;
 use simd_r_drive_entry_handle::{LogSource, compute_checksum};
 use simd_r_drive_writer::StoreFile;
 
-use crate::open::{Direction, WindowReader};
+use crate::log::{Direction, WindowReader};
 
 const TRAILER_LEN: u64 = 20;
 

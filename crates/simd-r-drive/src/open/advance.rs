@@ -6,9 +6,8 @@ use simd_r_drive_entry_handle::LogSlot;
 
 use super::newer::NewerSlots;
 use super::shows_same;
-use super::tail::{Point, find_tail_from};
-use crate::maps;
-use crate::read_state::ReadState;
+use super::tail::find_tail_from;
+use crate::log::{Point, ReadState, maps};
 
 /// How many bytes are searched for commits in one step.
 const SEARCH_LEN: u64 = 8 << 20;

@@ -4,14 +4,12 @@ mod advance;
 mod aside;
 mod create;
 mod identify;
+mod nested;
 mod newer;
-mod replay;
 mod report;
-mod resync;
 mod sound;
 mod table;
 mod tail;
-mod window_reader;
 
 use std::io;
 use std::path::Path;
@@ -25,29 +23,20 @@ use simd_r_drive_writer::{
     Access, Location, PendingFile, Placed, StoreFile, Visibility, WriteError, read_exact_at,
 };
 
-use crate::counts::Counts;
-use crate::counts::Totals;
-use crate::damage::DamageMap;
 use crate::error::StoreError;
 use crate::events;
-use crate::log_file::LogFile;
-use crate::maps;
+use crate::log::{Counts, DamageMap, LogFile, Point, Publication, ReadState, Totals, maps, replay};
 use crate::options::OpenOptions;
-use crate::publication::Publication;
-use crate::read_state::ReadState;
 
 pub(crate) use self::advance::{Advanced, advance};
 pub(crate) use self::aside::{Remains, save_aside};
 pub(crate) use self::create::{new_identity, next_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
 use self::newer::NewerSlots;
-pub(crate) use self::replay::{line_of, rebuild, slot_hash};
 pub use self::report::RecoveryReport;
-pub(crate) use self::resync::resync;
 pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::{named_tables, newer_index};
-pub(crate) use self::tail::{Point, Tail, find_tail, is_format_error};
-pub(crate) use self::window_reader::{Direction, SPARSE_GAP, Through, Window, WindowReader};
+pub(crate) use self::tail::{Tail, find_tail};
 
 /// How often a path is tried at which something is, and yet nothing.
 const MAX_DANGLING_ATTEMPTS: usize = 3;
@@ -378,7 +367,7 @@ fn load(
         }
         None => {
             let index = KeyIndexer::with_capacity(guess_entries(&log, found.tail.end));
-            let replayed = replay::replay(&log, &index, found.tail, tolerate_damage)?;
+            let replayed = replay(&log, &index, found.tail, tolerate_damage)?;
             (barrier_end, newest_index_end) = (0, replayed.newest_index_end);
             report.slots_replayed = replayed.slots;
             report.damaged = replayed.damaged;

@@ -7,11 +7,8 @@ use simd_r_drive_entry_handle::{Damage, FormatError, Kind, LogCursor, LogSlot, S
 use simd_r_drive_indexer::Insertion;
 use simd_r_drive_writer::read_exact_at;
 
-use super::replay::line_of;
-use super::tail::{Point, is_format_error};
-use super::window_reader::{Direction, WindowReader};
-use crate::commit_builder::Delta;
-use crate::log_file::LogFile;
+use crate::error::is_format_error;
+use crate::log::{Delta, Direction, LogFile, Point, WindowReader, line_of};
 
 /// Trailers that are not further apart are read together: copying so much takes less than another call.
 const GAP_MAX: u64 = 2 << 10;

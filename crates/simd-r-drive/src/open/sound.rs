@@ -7,7 +7,8 @@ use simd_r_drive_entry_handle::LogCursor;
 use simd_r_drive_writer::StoreFile;
 
 use super::table::{barrier_ends, usable_index};
-use super::{Direction, Header, Point, Tail, WindowReader, find_tail, map_log};
+use super::{Header, Tail, find_tail, map_log};
+use crate::log::{Direction, Point, WindowReader};
 use crate::options::OpenOptions;
 
 /// A file that opens without damage.

@@ -8,10 +8,9 @@ use simd_r_drive_indexer::{FrozenIndex, LayeredIndex};
 use simd_r_drive_writer::read_exact_at;
 
 use super::newer::NewerSlots;
-use super::tail::{Point, Tail, is_format_error};
-use super::window_reader::{Direction, WindowReader};
-use crate::counts::Totals;
-use crate::log_file::LogFile;
+use super::tail::Tail;
+use crate::error::is_format_error;
+use crate::log::{Direction, LogFile, Point, Totals, WindowReader};
 
 /// A log whose index was found, up to date.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::{StoreFile, read_full_at};
 
-use super::resync::resync;
-use super::window_reader::{Direction, WindowReader};
+use crate::error::is_format_error;
+use crate::log::{Direction, Point, WindowReader, resync};
 
 /// How many bytes are searched for trailers at a time: they are looked at while they are in the processor's cache.
 const SCAN_LEN: usize = 256 << 10;
@@ -31,15 +31,6 @@ const MANY_CANDIDATES: usize = 1 << 16;
 /// How many times the searched region may be read in vain, for payloads that do not fit their sealed trailers.
 /// Abandoned slots come to a fraction of it. More is a forgery, made to keep us busy.
 const MAX_VAIN_PASSES: u64 = 16;
-
-/// A place up to which the log is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Point {
-    /// End of a slot, or of the header.
-    pub(crate) end: u64,
-    /// Seal of that slot, or the identity's checksum.
-    pub(crate) seal: Seal,
-}
 
 /// Where the log ends, and from where on that had to be found out.
 #[derive(Debug, Clone, Copy)]
@@ -531,11 +522,6 @@ fn none_if_damaged(result: io::Result<LogSlot<'_>>) -> io::Result<Option<LogSlot
         Err(error) if is_format_error(&error) => Ok(None),
         result => result.map(Some),
     }
-}
-
-/// Whether `error` says that bytes are no slot, rather than that they could not be read.
-pub(crate) fn is_format_error(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
 }
 
 #[cfg(test)]

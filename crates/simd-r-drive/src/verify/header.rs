@@ -10,7 +10,7 @@ use simd_r_drive_entry_handle::{Checkpoint, Damage, FORMAT_MINOR, Identity, Publ
 use simd_r_drive_writer::{StoreFile, read_exact_at};
 
 use super::{Check, DamagedPlace};
-use crate::log_file::LogFile;
+use crate::log::LogFile;
 use crate::store::DataStore;
 
 /// A page that another process is about to write is looked at again so many times.

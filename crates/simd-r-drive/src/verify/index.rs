@@ -9,8 +9,9 @@ use simd_r_drive_indexer::FrozenIndex;
 use simd_r_drive_writer::read_exact_at;
 
 use super::{Check, DamagedPlace};
-use crate::log_file::LogFile;
-use crate::open::{Direction, WindowReader, is_format_error, named_tables, read_checkpoints};
+use crate::error::is_format_error;
+use crate::log::{Direction, LogFile, WindowReader};
+use crate::open::{named_tables, read_checkpoints};
 use crate::store::DataStore;
 
 /// How much is read at a time: a multiple of a line, and two lines at least.

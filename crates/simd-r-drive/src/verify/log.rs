@@ -10,8 +10,8 @@ use simd_r_drive_entry_handle::{
 use simd_r_drive_writer::read_exact_at;
 
 use super::{Check, DamagedPlace};
-use crate::open::{Direction, WindowReader, is_format_error, line_of, resync};
-use crate::superseded::{Line, Superseded};
+use crate::error::is_format_error;
+use crate::log::{Direction, Line, Superseded, WindowReader, line_of, resync};
 
 /// Slots up to this length are read as a whole, longer ones in pieces of it.
 const PIECE_LEN: u64 = 1 << 20;

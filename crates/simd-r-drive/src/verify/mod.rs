@@ -14,8 +14,7 @@ use std::sync::Arc;
 
 use self::log::LogCheck;
 pub use self::report::{DamagedPlace, VerifyProgress, VerifyReport};
-use crate::counts::Totals;
-use crate::read_state::ReadState;
+use crate::log::{ReadState, Totals};
 use crate::store::DataStore;
 
 /// The caller is told of progress after about this many bytes.

@@ -1,0 +1,64 @@
+//! The hints of a file that is a copy: while its log is being copied, and when that is complete.
+
+use std::io;
+
+use simd_r_drive_entry_handle::constants::PAGE_SIZE;
+use simd_r_drive_entry_handle::{Checkpoint, Identity, PublishedTail};
+use simd_r_drive_writer::{StoreFile, write_all_at};
+
+use crate::log::Point;
+
+/// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and has a
+/// complete index that the barrier which ends at `barrier_end` names (0: none), and the published tail.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn write_clean_hints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    sequence: u64,
+    point: Point,
+    barrier_end: u64,
+) -> io::Result<()> {
+    let checkpoint = checkpoint(sequence, point, barrier_end);
+    write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint })
+}
+
+/// Writes checkpoint number `sequence`, which says that the log is flushed up to `point`, and that
+/// more of it is being copied, with barriers that are not to be believed yet; and the published
+/// tail.
+///
+/// # Errors
+/// The file's.
+pub(crate) fn write_copying_hints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    sequence: u64,
+    point: Point,
+    barrier_end: u64,
+) -> io::Result<()> {
+    let checkpoint = checkpoint(sequence, point, barrier_end);
+    write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint })
+}
+
+fn checkpoint(sequence: u64, point: Point, barrier_end: u64) -> Checkpoint {
+    Checkpoint {
+        sequence,
+        durable_tail: point.end,
+        durable_seal: point.seal.0,
+        barrier_end,
+        is_clean: false,
+        is_copying: false,
+    }
+}
+
+fn write_hints(
+    file: &dyn StoreFile,
+    identity: &Identity,
+    checkpoint: &Checkpoint,
+) -> io::Result<()> {
+    let at = (checkpoint.page() * PAGE_SIZE) as u64;
+    write_all_at(file, &checkpoint.encode(identity), at)?;
+    let published = PublishedTail { tail: checkpoint.durable_tail, is_moved: false };
+    write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
+}

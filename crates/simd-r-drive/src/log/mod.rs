@@ -1,0 +1,30 @@
+//! One file of a store: its bytes, maps and slots, and what readers see of it.
+
+mod counts;
+mod current;
+mod damage;
+mod hints;
+mod log_file;
+pub(crate) mod maps;
+mod point;
+mod publication;
+mod read_state;
+mod replay;
+mod resync;
+mod superseded;
+mod sync;
+mod window_reader;
+
+pub(crate) use self::counts::{Counts, Delta, Totals};
+pub(crate) use self::current::Current;
+pub(crate) use self::damage::DamageMap;
+pub(crate) use self::hints::{write_clean_hints, write_copying_hints};
+pub(crate) use self::log_file::{LogFile, line_identity};
+pub(crate) use self::point::Point;
+pub(crate) use self::publication::Publication;
+pub(crate) use self::read_state::ReadState;
+pub(crate) use self::replay::{line_of, rebuild, replay, slot_hash};
+pub(crate) use self::resync::resync;
+pub(crate) use self::superseded::{Line, Superseded};
+pub(crate) use self::sync::Loaded;
+pub(crate) use self::window_reader::{Direction, SPARSE_GAP, Through, Window, WindowReader};

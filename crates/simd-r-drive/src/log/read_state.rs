@@ -1,0 +1,47 @@
+//! What readers load at once: a file, and a list of the layers of its index.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use simd_r_drive_indexer::LayeredIndex;
+
+use super::current::{State, TailLimit};
+use crate::log::LogFile;
+
+/// A file with a list of the layers of its index. Handles, iterators and snapshots keep it alive.
+///
+/// A checkpoint replaces the list, and so the read state, but not the file; a compaction replaces both.
+#[derive(Debug)]
+pub(crate) struct ReadState {
+    pub(crate) log: Arc<LogFile>,
+    pub(crate) index: LayeredIndex,
+    limit: TailLimit,
+}
+
+impl ReadState {
+    /// A file with an index that answers for all of it.
+    pub(crate) fn new(log: Arc<LogFile>, index: LayeredIndex) -> Self {
+        Self { log, index, limit: TailLimit::default() }
+    }
+}
+
+impl Deref for ReadState {
+    type Target = LogFile;
+
+    #[inline]
+    fn deref(&self) -> &LogFile {
+        &self.log
+    }
+}
+
+impl State for ReadState {
+    #[inline]
+    fn published_tail(&self) -> u64 {
+        self.publication.tail()
+    }
+
+    #[inline]
+    fn limit(&self) -> &TailLimit {
+        &self.limit
+    }
+}

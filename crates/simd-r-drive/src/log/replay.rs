@@ -1,0 +1,125 @@
+//! Step 5 of opening: the log, from its newest slot to its oldest, into the index.
+
+use std::io;
+use std::ops::Range;
+
+use simd_r_drive_entry_handle::{Kind, LogCursor, LogSlot, compute_hash};
+use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer};
+
+use crate::error::is_format_error;
+use crate::log::{Direction, LogFile, Point, WindowReader, resync};
+
+/// Length of the link, which stands at the end of a slot.
+const LINK_LEN: u64 = 4;
+
+/// What the log holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replayed {
+    pub(crate) slots: u64,
+    pub(crate) live_keys: u64,
+    pub(crate) dead_slots: u64,
+    pub(crate) dead_bytes: u64,
+    /// End of the newest index slot; 0 if there is none.
+    pub(crate) newest_index_end: u64,
+    /// What could not be read, newest first.
+    pub(crate) damaged: Vec<Range<u64>>,
+    /// The link of the oldest slot, if it does not lead to the header: what could not be read then
+    /// ends with an empty range there.
+    pub(crate) damaged_root_link: Option<Range<u64>>,
+}
+
+/// Fills an index from a log, which ends at `tail`. Every slot's seal and link are checked.
+///
+/// Where the chain of slots breaks, the log is searched for the next slot that is certain, if
+/// `tolerate_damage`.
+///
+/// # Errors
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the chain of slots breaks, unless tolerated;
+/// and the file's.
+pub(crate) fn replay(
+    log: &LogFile,
+    index: &KeyIndexer,
+    tail: Point,
+    tolerate_damage: bool,
+) -> io::Result<Replayed> {
+    let layout = log.layout;
+    let reader = |end| WindowReader::new(&*log.file, end, Direction::Backward);
+    let mut replayed = Replayed::default();
+    let mut cursor =
+        LogCursor::new(reader(tail.end), layout, tail.end, Some(tail.seal.self_half()));
+    let mut oldest_end = tail.end;
+    loop {
+        let end = cursor.position();
+        match cursor.previous() {
+            Ok(Some(slot)) => {
+                oldest_end = slot.end;
+                replayed.take(log, index, &slot)?;
+            }
+            Ok(None) => return Ok(replayed),
+            Err(error) if tolerate_damage && is_format_error(&error) => {
+                if end == layout.header_len() {
+                    // The oldest slot does not link to this header: nothing more can be below it,
+                    // but that is not what was written.
+                    replayed.damaged.push(end..end);
+                    replayed.damaged_root_link = Some(oldest_end - LINK_LEN..oldest_end);
+                    return Ok(replayed);
+                }
+                let found = resync(&mut reader(end), &layout, end)?;
+                replayed.damaged.push(found..end);
+                cursor = LogCursor::new(reader(found), layout, found, None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Replayed {
+    fn take(&mut self, log: &LogFile, index: &KeyIndexer, slot: &LogSlot<'_>) -> io::Result<()> {
+        self.slots += 1;
+        if slot.trailer.kind == Kind::Index {
+            self.newest_index_end = self.newest_index_end.max(slot.end);
+        }
+        if !slot.trailer.kind.is_keyed() {
+            return Ok(());
+        }
+        let (hash, line) = line_of(slot.trailer.is_bare(), slot.key);
+        let is_tombstone = slot.trailer.kind == Kind::Tombstone;
+        let is_newest = index.insert_older(hash, slot.end, line, is_tombstone, log)?;
+        if is_newest && !is_tombstone {
+            self.live_keys += 1;
+        } else {
+            self.dead_slots += 1;
+            self.dead_bytes += slot.end - slot.start;
+        }
+        Ok(())
+    }
+}
+
+/// An index of all slots up to `tail`, which is known to be the end of one, from the log alone.
+///
+/// # Errors
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the log is; and the file's.
+pub(crate) fn rebuild(log: &LogFile, tail: u64) -> io::Result<KeyIndexer> {
+    let index = KeyIndexer::new();
+    let mut replayed = Replayed::default();
+    let source = WindowReader::new(&*log.file, tail, Direction::Backward);
+    let mut cursor = LogCursor::new(source, log.layout, tail, None);
+    while let Some(slot) = cursor.previous()? {
+        replayed.take(log, &index, &slot)?;
+    }
+    Ok(index)
+}
+
+/// The hash of a slot with these key bytes.
+pub(crate) fn slot_hash(is_bare: bool, key: &[u8]) -> u64 {
+    line_of(is_bare, key).0
+}
+
+/// Hash and line of a slot with these key bytes.
+#[inline]
+pub(crate) fn line_of(is_bare: bool, key: &[u8]) -> (u64, LineIdentity<'_>) {
+    match key.first_chunk() {
+        Some(hash) if is_bare => (u64::from_le_bytes(*hash), LineIdentity::Bare),
+        _ => (compute_hash(key), LineIdentity::Keyed(key)),
+    }
+}

@@ -1,0 +1,226 @@
+//! Older versions, and what has changed since.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use simd_r_drive_entry_handle::{EntryHandle, FormatError, Kind, compute_hash};
+use simd_r_drive_indexer::Identity as LineIdentity;
+
+use crate::error::StoreError;
+use crate::log::{ReadState, Totals, line_of};
+use crate::read::about_key;
+use crate::store::DataStore;
+
+/// One version of a key: a value, or its deletion.
+#[derive(Debug, Clone)]
+pub struct Version {
+    entry: EntryHandle,
+    is_deletion: bool,
+}
+
+impl Version {
+    fn read(state: &ReadState, end: u64) -> io::Result<Self> {
+        let (_, slot) = state.mapped_slot(end)?;
+        let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
+        let is_deletion = slot.trailer.fields.is_tombstone();
+        Ok(Self { entry: state.handle(end, hash)?, is_deletion })
+    }
+
+    /// The value; `None` if this version is a deletion.
+    pub fn value(&self) -> Option<&EntryHandle> {
+        (!self.is_deletion).then_some(&self.entry)
+    }
+
+    /// The value; `None` if this version is a deletion.
+    pub fn into_value(self) -> Option<EntryHandle> {
+        (!self.is_deletion).then_some(self.entry)
+    }
+
+    /// The key's bytes; `None` if it was written, or deleted, by hash alone.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.entry.key()
+    }
+
+    /// Hash of the key.
+    pub fn key_hash(&self) -> u64 {
+        self.entry.key_hash()
+    }
+
+    /// When it was written, to 10 ms, by the clock of the machine that wrote it.
+    pub fn written_at(&self) -> SystemTime {
+        self.entry.written_at().unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// Where its slot ends: the store's tail just after it, in bytes.
+    pub fn end(&self) -> u64 {
+        self.entry.slot_end()
+    }
+}
+
+/// The versions of one key, newest first. Made by [`DataStore::history`].
+#[derive(Debug)]
+pub struct History {
+    state: Arc<ReadState>,
+    /// Ends of the next version to visit of the key itself, and of entries written by its hash alone.
+    lines: [Option<u64>; 2],
+    key: Box<[u8]>,
+}
+
+impl History {
+    fn new(state: Arc<ReadState>, tail: u64, key: &[u8]) -> io::Result<Self> {
+        let hash = compute_hash(key);
+        state.refuse_damage()?;
+        let identity = LineIdentity::Keyed(key);
+        let current = state.index.current(hash, identity, &*state.log)?;
+        let mut history = Self { lines: [None, None], key: key.into(), state };
+        for (number, newest) in [current.keyed, current.bare].into_iter().enumerate() {
+            history.lines[number] = newest.map(|version| version.end);
+            while history.lines[number].is_some_and(|end| end > tail) {
+                history.step(number)?;
+            }
+        }
+        Ok(history)
+    }
+
+    fn step(&mut self, line: usize) -> Result<(), FormatError> {
+        if let Some(end) = self.lines[line] {
+            let (_, slot) = self.state.mapped_slot(end)?;
+            let previous = slot.trailer.fields.previous_end;
+            // Links point down; one that does not ends the walk.
+            self.lines[line] = (previous != 0 && previous < end).then_some(previous);
+        }
+        Ok(())
+    }
+
+    fn next_version(&mut self) -> io::Result<Option<Version>> {
+        let newer = usize::from(self.lines[1] > self.lines[0]);
+        let Some(end) = self.lines[newer] else { return Ok(None) };
+        self.step(newer)?;
+        Version::read(&self.state, end).map(Some)
+    }
+}
+
+impl Iterator for History {
+    type Item = io::Result<Version>;
+
+    fn next(&mut self) -> Option<io::Result<Version>> {
+        match self.next_version() {
+            Ok(version) => version.map(Ok),
+            Err(error) => {
+                let error = about_key(&self.key, error);
+                self.lines = [None, None];
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// A place in the history of a store, from which changes can be followed. It is a file and an offset in it, so
+/// it can be kept across processes, and it ends with compaction, which writes a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Names the file.
+    pub file_id: [u8; 16],
+    /// A tail that the store once had, in bytes.
+    pub tail: u64,
+}
+
+/// Changes in the order in which they were written. Made by [`DataStore::entries_since`].
+#[derive(Debug)]
+pub struct Changes {
+    state: Arc<ReadState>,
+    /// Ends of the slots, oldest last.
+    ends: Vec<u64>,
+    cursor: Cursor,
+}
+
+impl Changes {
+    /// Where these changes end: from here on, [`DataStore::entries_since`] gives what came later.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+}
+
+impl Iterator for Changes {
+    type Item = io::Result<Version>;
+
+    fn next(&mut self) -> Option<io::Result<Version>> {
+        let end = self.ends.pop()?;
+        Some(Version::read(&self.state, end))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.ends.len(), Some(self.ends.len()))
+    }
+}
+
+impl DataStore {
+    /// The versions of `key`, newest first: values and deletions, those written by its hash alone among them.
+    /// They last until compaction.
+    ///
+    /// Costs one look-up, then a step a version.
+    ///
+    /// # Errors
+    /// When an entry cannot be read.
+    pub fn history(&self, key: &[u8]) -> io::Result<History> {
+        let (state, Totals { tail, .. }) = self.shared.current.now_with_totals();
+        History::new(state, tail, key).map_err(|error| about_key(key, error))
+    }
+
+    /// The value that `key` had at `time`, as far as the clock that stamped the versions can be believed;
+    /// `None` if it did not exist then, or compaction has dropped that version.
+    ///
+    /// Costs a step for each version written since.
+    ///
+    /// # Errors
+    /// When an entry cannot be read.
+    pub fn read_at(&self, key: &[u8], time: SystemTime) -> io::Result<Option<EntryHandle>> {
+        for version in self.history(key)? {
+            let version = version?;
+            if version.written_at() <= time {
+                return Ok(version.into_value());
+            }
+        }
+        Ok(None)
+    }
+
+    /// The store's place in its own history, now.
+    pub fn cursor(&self) -> Cursor {
+        let state = self.state();
+        Cursor { file_id: state.identity.file_id, tail: state.publication.tail() }
+    }
+
+    /// Everything that was written since `cursor`, in order: for followers and incremental copies. `None`
+    /// begins with the oldest entry of the file.
+    ///
+    /// Takes 8 bytes of memory a slot.
+    ///
+    /// # Errors
+    /// [`StoreError::CursorExpired`] if the store has been compacted since; [`FormatError::NoSuchSlot`] if
+    /// it never had that tail.
+    pub fn entries_since(&self, cursor: Option<Cursor>) -> io::Result<Changes> {
+        let state = self.shared.current.load_full();
+        let file_id = state.identity.file_id;
+        let tail = state.publication.tail();
+        state.refuse_damage()?;
+        let from = match cursor {
+            None => state.layout.header_len(),
+            Some(cursor) if cursor.file_id == file_id => cursor.tail,
+            Some(_) => return Err(StoreError::CursorExpired.into()),
+        };
+        let mut ends = Vec::new();
+        let mut end = tail;
+        while end > from {
+            let (_, slot) = state.mapped_slot(end)?;
+            if matches!(slot.trailer.fields.kind, Kind::Value | Kind::Tombstone) {
+                ends.push(end);
+            }
+            end = slot.start;
+        }
+        if end != from {
+            return Err(FormatError::no_such_slot(from).into());
+        }
+        Ok(Changes { state, ends, cursor: Cursor { file_id, tail } })
+    }
+}

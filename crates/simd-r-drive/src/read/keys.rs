@@ -1,0 +1,233 @@
+//! Listing keys without reading values.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use simd_r_drive_entry_handle::{Damage, FormatError, Kind, LogSlot, read_slot};
+use simd_r_drive_indexer::Identity as LineIdentity;
+
+use crate::log::{Direction, Line, ReadState, Superseded, Through, Totals, Window, line_of};
+use crate::read::Snapshot;
+use crate::store::DataStore;
+
+/// So many slots are prepared: what tells whether they are live is fetched from memory while others
+/// are decided on.
+const AHEAD: usize = 32;
+
+/// A live entry, as far as its slot tells without the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyInfo {
+    /// The key's bytes; `None` if the entry was written by hash alone.
+    pub key: Option<Vec<u8>>,
+    /// Hash of the key.
+    pub key_hash: u64,
+    /// Length of the value in bytes.
+    pub value_len: u64,
+    /// When it was written, to 10 ms, by the clock of the machine that wrote it.
+    pub written_at: SystemTime,
+}
+
+/// Live entries of a store without their values, newest first, as of the moment when it was made.
+/// See [`DataStore::keys`].
+///
+/// It holds no lock and goes on undisturbed by writes and by the drop of the store. The first error
+/// is the last item.
+#[derive(Debug)]
+pub struct Keys {
+    state: Arc<ReadState>,
+    totals: Totals,
+    prefix: Vec<u8>,
+    window: Window,
+    /// Where the next slot to read ends; 0 if none is to be read any more.
+    position: u64,
+    /// The lower half of the seal that it must have, if the slot above it has been read.
+    expected: Option<u32>,
+    superseded: Superseded,
+    /// Slots that may be live, newest first.
+    ahead: VecDeque<Candidate>,
+    /// What ended the reading, told when what is ahead has been.
+    error: Option<io::Error>,
+}
+
+/// A slot of a value.
+#[derive(Debug)]
+struct Candidate {
+    info: KeyInfo,
+    end: u64,
+}
+
+impl Keys {
+    fn new(state: Arc<ReadState>, totals: Totals, prefix: &[u8]) -> Self {
+        Self {
+            window: Window::new(totals.tail, Direction::Backward),
+            position: totals.tail,
+            prefix: prefix.to_vec(),
+            state,
+            totals,
+            expected: None,
+            superseded: Superseded::default(),
+            ahead: VecDeque::with_capacity(AHEAD),
+            error: None,
+        }
+    }
+
+    fn next_key(&mut self) -> io::Result<Option<KeyInfo>> {
+        loop {
+            while self.ahead.len() < AHEAD && self.position > 0 {
+                if let Err(error) = self.read_slot() {
+                    self.error = Some(error);
+                    self.position = 0;
+                }
+            }
+            let Some(candidate) = self.ahead.pop_front() else {
+                return self.error.take().map_or(Ok(None), Err);
+            };
+            if self.is_live(&candidate)? {
+                return Ok(Some(candidate.info));
+            }
+        }
+    }
+
+    /// Reads the key and the trailer of the next slot.
+    fn read_slot(&mut self) -> io::Result<()> {
+        let state = Arc::clone(&self.state);
+        let end = state.skip_damage(self.position);
+        if end != self.position {
+            (self.position, self.expected) = (end, None);
+        }
+        if end <= state.layout.header_len() {
+            self.position = 0;
+            // With a part of the log lost, nobody can say that this was all.
+            return Ok(state.refuse_damage()?);
+        }
+        let mut source = Through { file: &*state.file, window: &mut self.window };
+        let slot = read_slot(&mut source, &state.layout, end)?;
+        if self.expected.is_some_and(|expected| expected != slot.seal.self_half()) {
+            return Err(FormatError::damaged(end, Damage::Link).into());
+        }
+        (self.position, self.expected) = (slot.start, Some(slot.predecessor));
+        if let Some(candidate) = candidate(&slot, &self.prefix, &mut self.superseded) {
+            state.index.prefetch(candidate.info.key_hash);
+            self.ahead.push_back(candidate);
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, candidate: &Candidate) -> io::Result<bool> {
+        let Candidate { info, end } = candidate;
+        let state = &*self.state;
+        let identity = match &info.key {
+            Some(key) => LineIdentity::Keyed(key),
+            None => LineIdentity::Bare,
+        };
+        let is_live = self.totals.dead_slots == 0
+            || state.index.is_current(
+                info.key_hash,
+                *end,
+                identity,
+                self.totals.tail,
+                &*state.log,
+            )?;
+        if is_live && let Some(damage) = &state.damage {
+            damage.confirm(*end)?;
+        }
+        Ok(is_live)
+    }
+}
+
+/// The slot, if it is a value under a key with the prefix, and no newer version was seen.
+fn candidate(slot: &LogSlot<'_>, prefix: &[u8], superseded: &mut Superseded) -> Option<Candidate> {
+    let trailer = &slot.trailer;
+    if !trailer.kind.is_keyed() {
+        return None;
+    }
+    let is_bare = trailer.is_bare();
+    let key = (!is_bare).then_some(slot.key);
+    if !key.unwrap_or_default().starts_with(prefix) {
+        return None;
+    }
+    let (hash, _) = line_of(is_bare, slot.key);
+    if (1..=slot.start).contains(&trailer.previous_end) {
+        superseded.insert(Line { end: trailer.previous_end, hash, is_bare });
+    }
+    if trailer.kind != Kind::Value || superseded.contains(Line { end: slot.end, hash, is_bare }) {
+        return None;
+    }
+    let age = Duration::from_millis(trailer.written_at.saturating_mul(10));
+    let info = KeyInfo {
+        key: key.map(<[u8]>::to_vec),
+        key_hash: hash,
+        value_len: trailer.payload_len,
+        written_at: SystemTime::UNIX_EPOCH.checked_add(age).unwrap_or(SystemTime::UNIX_EPOCH),
+    };
+    Some(Candidate { info, end: slot.end })
+}
+
+impl Iterator for Keys {
+    type Item = io::Result<KeyInfo>;
+
+    fn next(&mut self) -> Option<io::Result<KeyInfo>> {
+        let next = self.next_key();
+        if next.is_err() {
+            self.ahead.clear();
+            (self.position, self.error) = (0, None);
+        }
+        next.transpose()
+    }
+}
+
+impl std::iter::FusedIterator for Keys {}
+
+impl DataStore {
+    /// The keys of all live entries, newest first, as of now, with the lengths of their values and
+    /// the times of writing. Later writes do not show, and do not disturb it.
+    ///
+    /// ```
+    /// use simd_r_drive::DataStore;
+    /// use simd_r_drive::traits::DataStoreWriter;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let store = DataStore::open(&directory.path().join("example.srd"))?;
+    /// store.write(b"a", b"value")?;
+    /// for entry in store.keys() {
+    ///     let entry = entry?;
+    ///     assert_eq!((entry.key.as_deref(), entry.value_len), (Some(&b"a"[..]), 5));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Costs
+    /// A step for each slot of the log, and a look-up in the index unless nothing is dead. No
+    /// values are read: of slots larger than some 32 KiB, only the pages that hold keys. Takes
+    /// constant memory, 1 MiB or so.
+    ///
+    /// # Errors
+    /// Of an item: the operating system's, and [`FormatError::Damaged`] where a key or a trailer is
+    /// not as it was written. Nothing follows it.
+    pub fn keys(&self) -> Keys {
+        self.keys_with_prefix(b"")
+    }
+
+    /// As [`DataStore::keys`], of those entries whose keys begin with `prefix`. All of the log is
+    /// gone through nevertheless. What was written by hash alone has the empty prefix alone.
+    pub fn keys_with_prefix(&self, prefix: &[u8]) -> Keys {
+        let (state, totals) = self.shared.current.now_with_totals();
+        Keys::new(state, totals, prefix)
+    }
+}
+
+impl Snapshot {
+    /// The keys of all live entries of the snapshot, newest first. See [`DataStore::keys`].
+    pub fn keys(&self) -> Keys {
+        self.keys_with_prefix(b"")
+    }
+
+    /// As [`Snapshot::keys`], of those entries whose keys begin with `prefix`.
+    pub fn keys_with_prefix(&self, prefix: &[u8]) -> Keys {
+        let (state, totals) = self.state();
+        Keys::new(state, totals, prefix)
+    }
+}

@@ -1,0 +1,153 @@
+//! Look-ups in a read state, as of a tail.
+
+use std::io::{Error, Result};
+
+use simd_r_drive_entry_handle::{EntryHandle, Subject, compute_hash, compute_hash_batch};
+use simd_r_drive_indexer::Identity;
+
+use crate::error::{StoreError, about};
+use crate::log::{DamageMap, ReadState};
+
+impl ReadState {
+    /// Where the slot of `key` ends.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<u64>> {
+        let found = self.index.find(hash, key, tail, &*self.log)?;
+        if let Some(damage) = &self.damage {
+            self.confirm(damage, hash, key)?;
+        }
+        Ok(found)
+    }
+
+    /// Where the newest live slot of `hash` ends.
+    #[inline]
+    pub(crate) fn find_hash(&self, hash: u64, tail: u64) -> Result<Option<u64>> {
+        let found = self.index.find_by_hash(hash, tail, &*self.log)?;
+        if let Some(damage) = &self.damage {
+            damage.confirm(found.unwrap_or(0))?;
+        }
+        Ok(found)
+    }
+
+    #[inline]
+    pub(crate) fn exists(&self, key: &[u8], tail: u64) -> Result<bool> {
+        let found = self.find(compute_hash(key), key, tail);
+        Ok(found.map_err(|error| about_key(key, error))?.is_some())
+    }
+
+    #[inline]
+    pub(crate) fn exists_hash(&self, hash: u64, tail: u64) -> Result<bool> {
+        let found = self.find_hash(hash, tail);
+        Ok(found.map_err(|error| about_hash(hash, error))?.is_some())
+    }
+
+    #[inline]
+    pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
+        let hash = compute_hash(key);
+        let entry = match self.find(hash, key, tail) {
+            Ok(Some(end)) => self.handle_of(end, hash).map(Some),
+            Ok(None) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        entry.map_err(|error| about_key(key, error))
+    }
+
+    #[inline]
+    pub(crate) fn read_hash(&self, hash: u64, tail: u64) -> Result<Option<EntryHandle>> {
+        let entry = match self.find_hash(hash, tail) {
+            Ok(Some(end)) => self.handle(end, hash).map(Some),
+            Ok(None) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        entry.map_err(|error| about_hash(hash, error))
+    }
+
+    pub(crate) fn batch_read(&self, keys: &[&[u8]], tail: u64) -> Result<Vec<Option<EntryHandle>>> {
+        self.batch(&compute_hash_batch(keys), Some(keys), tail)
+    }
+
+    pub(crate) fn batch_read_hashed(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+    ) -> Result<Vec<Option<EntryHandle>>> {
+        if let Some(keys) = keys
+            && keys.len() != hashes.len()
+        {
+            let (hashes, keys) = (hashes.len(), keys.len());
+            return Err(StoreError::LengthMismatch { hashes, keys }.into());
+        }
+        self.batch(hashes, keys, tail)
+    }
+
+    fn batch(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+    ) -> Result<Vec<Option<EntryHandle>>> {
+        if self.damage.is_some() {
+            return self.one_by_one(hashes, keys, tail);
+        }
+        // The error of a batch does not say which key it is about.
+        self.side_by_side(hashes, keys, tail).or_else(|_| self.one_by_one(hashes, keys, tail))
+    }
+
+    /// Looks all hashes up first, so that the cache misses of the entries overlap.
+    fn side_by_side(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+    ) -> Result<Vec<Option<EntryHandle>>> {
+        let mut entries = Vec::with_capacity(hashes.len());
+        self.index.find_batch(hashes, keys, tail, &*self.log, |number, end| {
+            let hash = hashes.get(number).copied().unwrap_or_default();
+            entries.push(match end {
+                None => None,
+                Some(end) if keys.is_none() => Some(self.handle(end, hash)?),
+                Some(end) => Some(self.handle_of(end, hash)?),
+            });
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    #[cold]
+    fn one_by_one(
+        &self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+    ) -> Result<Vec<Option<EntryHandle>>> {
+        let read = |(number, hash): (usize, &u64)| {
+            let Some(keys) = keys else { return self.read_hash(*hash, tail) };
+            let key = keys[number];
+            let entry = self.find(*hash, key, tail).and_then(|end| {
+                // Its hash may not be that of the key: the caller says which belongs to which.
+                end.map(|end| self.handle_of(end, *hash)).transpose()
+            });
+            entry.map_err(|error| about_key(key, error))
+        };
+        hashes.iter().enumerate().map(read).collect()
+    }
+
+    /// Makes sure that the newest known version of `key`, be it a deletion, is the newest there was.
+    #[cold]
+    fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> Result<()> {
+        let current = self.index.current(hash, Identity::Keyed(key), &*self.log)?;
+        let newest = [current.keyed, current.bare].into_iter().flatten().map(|line| line.end).max();
+        Ok(damage.confirm(newest.unwrap_or(0))?)
+    }
+}
+
+#[cold]
+pub(crate) fn about_key(key: &[u8], error: Error) -> Error {
+    about(Subject::of_key(key), error)
+}
+
+#[cold]
+pub(crate) fn about_hash(hash: u64, error: Error) -> Error {
+    about(Subject::of_key_hash(hash), error)
+}

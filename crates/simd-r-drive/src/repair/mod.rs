@@ -1,0 +1,160 @@
+//! Repair: a new store with everything that is left of a damaged one.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::{FormatError, compute_hash, verify_slot};
+use simd_r_drive_writer::Visibility;
+
+use crate::compact::FLUSH_DISTANCE;
+use crate::error::about;
+use crate::log::ReadState;
+use crate::open::{copy_permissions, new_file, new_identity, place_durably};
+use crate::options::OpenOptions;
+use crate::read::EntryIterator;
+use crate::write::{CommitBuilder, Writer};
+
+/// How many entries are copied in one commit.
+const COPY_ENTRIES: usize = 1024;
+
+/// What a repair found and saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Values that were copied, each checked against its seal and its CRC-32.
+    pub copied_entries: u64,
+    /// Values among them that may be outdated: something newer may have stood in a damaged part.
+    pub unconfirmed_entries: u64,
+    /// Values that were left out because their bytes are not as they were written.
+    pub damaged_entries: Vec<DamagedEntry>,
+    /// Parts of the old log that cannot be read, newest first, in bytes.
+    pub damaged_ranges: Vec<Range<u64>>,
+}
+
+/// A value that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedEntry {
+    /// The key's bytes; `None` if it was written by hash alone.
+    pub key: Option<Vec<u8>>,
+    /// Hash of the key.
+    pub key_hash: u64,
+    /// Where the slot starts in the old file, in bytes.
+    pub offset: u64,
+}
+
+/// Writes everything that is left of the store at `old` to a new store at `new`, which must not exist.
+///
+/// The old file is only read. The new one appears complete or not at all, with the permissions of the old one. Of each key the newest value that can be found is taken, if its bytes are as
+/// they were written; the report says which are missing, and how many may be outdated.
+///
+/// ```
+/// use simd_r_drive::{DataStore, repair};
+/// use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let (old, new) = (directory.path().join("old.srd"), directory.path().join("new.srd"));
+/// # DataStore::open(&old)?.write(b"key", b"value")?;
+/// let report = repair(&old, &new)?;
+/// assert!(report.damaged_entries.is_empty() && report.damaged_ranges.is_empty());
+/// assert!(DataStore::open_existing(&new)?.exists(b"key")?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Takes 8 bytes of memory an entry.
+///
+/// # Errors
+/// `AlreadyExists` if there is something at `new`; [`FormatError::NotAStore`] and the like if `old` is no
+/// store, or its identity and both copies of it are gone; and the operating system's. There is nothing at
+/// `new` then.
+pub fn repair(old: &Path, new: &Path) -> io::Result<RepairReport> {
+    repair_with(old, new, &OpenOptions::new())
+}
+
+/// [`repair`] of a store, and into one, that is opened with the durability, the file system and the leave to lie on a
+/// network of `options`. What else they say does not count.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<RepairReport> {
+    let options = OpenOptions::new()
+        .durability(options.durability)
+        .file_system(Arc::clone(&options.file_system))
+        .allow_network_file_system(options.allow_network_file_system);
+    let source = options.clone().read_only(true).salvage(true).open(old)?;
+    let state = source.shared.current.load_full();
+    let location = options.file_system.locate(new).map_err(|error| about(new, error))?;
+    let pending =
+        location.create_pending(Visibility::Private).map_err(|error| about(new, error))?;
+    let file = pending.file();
+    // A store of its own: what is left may be less than what the other one's backups and readers have seen.
+    let identity = new_identity(state.layout.alignment())?;
+    let (target, resume) = new_file(Arc::clone(&file), new, &identity, &options)?;
+    let mut target = Writer::of_new_file(target, resume)?;
+
+    let mut report = RepairReport {
+        copied_entries: 0,
+        unconfirmed_entries: 0,
+        damaged_entries: Vec::new(),
+        damaged_ranges: source.recovery_report().damaged.clone(),
+    };
+    let ends = whole_entries(&state, &mut report.damaged_entries)?;
+    for chunk in ends.chunks(COPY_ENTRIES) {
+        copy_values(&state, chunk, &mut target)?;
+        if target.unflushed() >= FLUSH_DISTANCE {
+            target.flush()?;
+        }
+    }
+    let newest_damage = report.damaged_ranges.first().map_or(0, |range| range.end);
+    report.copied_entries = ends.len() as u64;
+    report.unconfirmed_entries = ends.iter().take_while(|end| **end < newest_damage).count() as u64;
+    target.close(options.automatic_checkpoints)?;
+    // The hints that closing writes last.
+    copy_permissions(&*state.file, &*file)?;
+    file.sync()?;
+    place_durably(&*location, pending).map_err(|error| about(new, error))?;
+    Ok(report)
+}
+
+/// Ends of the newest entries of all keys that are as they were written, oldest first, as they were written.
+fn whole_entries(state: &Arc<ReadState>, damaged: &mut Vec<DamagedEntry>) -> io::Result<Vec<u64>> {
+    let mut ends = Vec::new();
+    let mut entries = EntryIterator::new(Arc::clone(state), state.totals());
+    while let Some(entry) = entries.next_entry()? {
+        let (_, slot) = state.mapped_slot(entry.slot_end())?;
+        match verify_slot(&slot, &state.layout) {
+            Ok(()) => ends.push(entry.slot_end()),
+            Err(FormatError::Damaged { .. }) => damaged.push(DamagedEntry {
+                key: entry.key().map(<[u8]>::to_vec),
+                key_hash: entry.key_hash(),
+                offset: slot.start,
+            }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ends.reverse();
+    Ok(ends)
+}
+
+/// Writes the values whose slots end at `ends` to the new file, as one commit, after checking them once more: they get
+/// new checksums. They keep the time at which they were written.
+fn copy_values(source: &ReadState, ends: &[u64], target: &mut Writer) -> io::Result<()> {
+    let state = target.state();
+    let mut commit = CommitBuilder::new(&state, ends.len());
+    let slots: Result<Vec<_>, _> =
+        ends.iter().map(|end| source.mapped_slot(*end).map(|(_, slot)| slot)).collect();
+    let slots = slots?;
+    for slot in &slots {
+        verify_slot(slot, &source.layout)?;
+        commit.stamp(slot.trailer.fields.written_at);
+        match slot.key().first_chunk::<8>() {
+            Some(hash_bytes) if slot.trailer.fields.is_bare() => {
+                commit.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
+            }
+            _ => commit.put(compute_hash(slot.key()), slot.key(), slot.payload())?,
+        }
+    }
+    target.commit(&commit).map(drop)
+}

@@ -1,0 +1,253 @@
+//! What one commit will append, worked out before the first byte is written.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use simd_r_drive_entry_handle::{FormatError, Kind, Layout};
+use simd_r_drive_indexer::{Identity as LineIdentity, Insertion, LiveKeyed, Version};
+use simd_r_drive_writer::NewEntry;
+
+use crate::error::StoreError;
+use crate::log::{Delta, ReadState};
+
+/// The entries of a commit, with what the index needs to know of them and what they change in the counts.
+///
+/// Every line appears at most once in a plan: callers drop all but the last write of a key first.
+#[derive(Debug)]
+pub(crate) struct CommitBuilder<'a> {
+    state: &'a ReadState,
+    entries: Vec<NewEntry<'a>>,
+    hashes: Vec<u64>,
+    /// Ends of slots that this commit already supersedes by a tombstone of its own.
+    buried: HashSet<u64>,
+    pub(crate) delta: Delta,
+    /// When the next entries were written; `None` is now.
+    written_at: Option<u64>,
+}
+
+impl<'a> CommitBuilder<'a> {
+    pub(crate) fn new(state: &'a ReadState, capacity: usize) -> Self {
+        Self {
+            state,
+            entries: Vec::with_capacity(capacity),
+            hashes: Vec::with_capacity(capacity),
+            buried: HashSet::new(),
+            delta: Delta::default(),
+            written_at: None,
+        }
+    }
+
+    /// Called before entry `number` of a batch with these hashes: from time to time asks the processor for what the next
+    /// look-ups will need, as much as its nearest cache keeps.
+    #[inline]
+    pub(crate) fn look_ahead(&self, hashes: &[u64], number: usize) {
+        const AHEAD: usize = 128;
+        if number.is_multiple_of(AHEAD) && hashes.len() > 1 {
+            let end = hashes.len().min(number + AHEAD);
+            self.state.index.prefetch_batch(&hashes[number..end]);
+        }
+    }
+
+    /// Gives the entries that follow another time than now.
+    pub(crate) fn stamp(&mut self, written_at: u64) {
+        self.written_at = Some(written_at);
+    }
+
+    pub(crate) fn entries(&self) -> &[NewEntry<'a>] {
+        &self.entries
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Length of all slots in bytes.
+    pub(crate) fn len(&self, layout: &Layout) -> Result<u64, FormatError> {
+        self.entries.iter().try_fold(0_u64, |sum, entry| {
+            Ok(sum.saturating_add(layout.slot_len(entry.payload.len(), entry.key.len())?))
+        })
+    }
+
+    /// What the index will be told once the slots stand in the log from `start` on.
+    pub(crate) fn insertions(
+        &self,
+        layout: &Layout,
+        start: u64,
+    ) -> Result<Vec<Insertion>, FormatError> {
+        let mut end = start;
+        let with_hash = self.entries.iter().zip(&self.hashes);
+        with_hash
+            .map(|(entry, hash)| {
+                end += layout.slot_len(entry.payload.len(), entry.key.len())?;
+                Ok(Insertion {
+                    hash: *hash,
+                    end,
+                    replaces: entry.previous_end,
+                    is_tombstone: entry.kind == Kind::Tombstone,
+                    is_bare: entry.is_bare,
+                    is_new: entry.is_new_hash,
+                })
+            })
+            .collect()
+    }
+
+    /// A value under a key. A live bare entry of the hash is deleted: from now on the key decides.
+    pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
+        self.check_len(key, payload)?;
+        let current = self.state.index.current(hash, LineIdentity::Keyed(key), &*self.state.log)?;
+        if let Some(end) = current.bare.and_then(Version::live_end) {
+            self.bury(hash, end)?;
+        }
+        self.push_value(hash, key, false, payload, current.keyed, current.is_known_hash)
+    }
+
+    /// A value under a hash alone. The one live key that has the hash is deleted, since the new value answers
+    /// for it.
+    pub(crate) fn put_bare(
+        &mut self,
+        hash: u64,
+        hash_bytes: &'a [u8; 8],
+        payload: &'a [u8],
+    ) -> io::Result<()> {
+        self.check_len(hash_bytes, payload)?;
+        let current = self.state.index.current(hash, LineIdentity::Bare, &*self.state.log)?;
+        match current.live_keyed {
+            LiveKeyed::None => {}
+            LiveKeyed::One(end) => self.bury(hash, end)?,
+            LiveKeyed::Many(keys) => return Err(StoreError::AmbiguousHash { hash, keys }.into()),
+        }
+        self.push_value(hash, hash_bytes, true, payload, current.bare, current.is_known_hash)
+    }
+
+    /// The deletion of a key, and of a live bare entry of its hash.
+    pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> io::Result<()> {
+        let current = self.state.index.current(hash, LineIdentity::Keyed(key), &*self.state.log)?;
+        for version in [current.keyed, current.bare].into_iter().flatten() {
+            if let Some(end) = version.live_end() {
+                self.bury(hash, end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The deletion of everything that is live under a hash.
+    pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
+        for end in self.state.index.live_lines(hash, &*self.state.log)? {
+            self.bury(hash, end)?;
+        }
+        Ok(())
+    }
+
+    /// A value that another log holds, whatever other lines of the hash are: that log has tombstones for those that it
+    /// superseded there.
+    pub(crate) fn put_line(
+        &mut self,
+        hash: u64,
+        identity: LineIdentity<'_>,
+        key: &'a [u8],
+        payload: &'a [u8],
+    ) -> io::Result<()> {
+        self.check_len(key, payload)?;
+        let current = self.state.index.current(hash, identity, &*self.state.log)?;
+        let is_bare = identity == LineIdentity::Bare;
+        let previous = if is_bare { current.bare } else { current.keyed };
+        self.push_value(hash, key, is_bare, payload, previous, current.is_known_hash)
+    }
+
+    /// The deletion of one line, if it is live, and of no other of its hash.
+    pub(crate) fn remove_line(&mut self, hash: u64, identity: LineIdentity<'_>) -> io::Result<()> {
+        let current = self.state.index.current(hash, identity, &*self.state.log)?;
+        let previous = if identity == LineIdentity::Bare { current.bare } else { current.keyed };
+        match previous.and_then(Version::live_end) {
+            Some(end) => self.bury(hash, end),
+            None => Ok(()),
+        }
+    }
+
+    /// A tombstone for the line whose live slot ends at `end`, unless this commit has one already.
+    pub(crate) fn bury(&mut self, hash: u64, end: u64) -> io::Result<()> {
+        if !self.buried.insert(end) {
+            return Ok(());
+        }
+        let (_, slot) = self.state.mapped_slot(end)?;
+        let tombstone = NewEntry {
+            kind: Kind::Tombstone,
+            key: slot.key(),
+            is_bare: slot.trailer.fields.is_bare(),
+            payload: &[],
+            previous_end: end,
+            replaces_live: true,
+            is_new_hash: false,
+            written_at: self.written_at,
+        };
+        let tombstone_len = self.state.layout.slot_len(0, tombstone.key.len())?;
+        self.entries.push(tombstone);
+        self.hashes.push(hash);
+        self.delta.live_keys -= 1;
+        self.delta.dead_slots += 2;
+        self.delta.dead_bytes += slot.end - slot.start + tombstone_len;
+        Ok(())
+    }
+
+    fn push_value(
+        &mut self,
+        hash: u64,
+        key: &'a [u8],
+        is_bare: bool,
+        payload: &'a [u8],
+        previous: Option<Version>,
+        is_known_hash: bool,
+    ) -> io::Result<()> {
+        let replaced = previous.and_then(Version::live_end);
+        match replaced {
+            Some(end) => {
+                let (_, slot) = self.state.mapped_slot(end)?;
+                self.delta.dead_slots += 1;
+                self.delta.dead_bytes += slot.end - slot.start;
+            }
+            None => self.delta.live_keys += 1,
+        }
+        self.entries.push(NewEntry {
+            kind: Kind::Value,
+            key,
+            is_bare,
+            payload,
+            previous_end: previous.map_or(0, |version| version.end),
+            replaces_live: replaced.is_some(),
+            is_new_hash: !is_known_hash,
+            written_at: self.written_at,
+        });
+        self.hashes.push(hash);
+        Ok(())
+    }
+
+    fn check_len(&self, key: &[u8], payload: &[u8]) -> Result<(), FormatError> {
+        self.state.layout.slot_len(payload.len(), key.len()).map(drop)
+    }
+}
+
+/// For each entry of a batch, whether a later one has the same key. `None` if no hash occurs twice, which is
+/// the rule.
+///
+/// `key` gives an entry's key; without keys (bare hashes) all entries of a hash are one.
+pub(crate) fn superseded_in_batch<'k>(
+    hashes: &[u64],
+    key: impl Fn(usize) -> Option<&'k [u8]>,
+) -> Option<Vec<bool>> {
+    if hashes.len() < 2 {
+        return None;
+    }
+    let mut sorted = hashes.to_vec();
+    sorted.sort_unstable();
+    if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
+        return None;
+    }
+    let mut last_of_key = HashMap::with_capacity(hashes.len());
+    let mut superseded = vec![false; hashes.len()];
+    for (number, hash) in hashes.iter().enumerate() {
+        if let Some(earlier) = last_of_key.insert((*hash, key(number)), number) {
+            superseded[earlier] = true;
+        }
+    }
+    Some(superseded)
+}

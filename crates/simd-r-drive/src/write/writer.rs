@@ -1,0 +1,471 @@
+//! The one writer of a store: commits, and the durable point that follows them.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
+use simd_r_drive_entry_handle::{
+    Barrier, BarrierTables, Checkpoint, FormatError, PublishedTail, Seal,
+};
+use simd_r_drive_indexer::LayeredIndex;
+use simd_r_drive_writer::{
+    Appender, Location, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
+};
+
+use crate::checkpoint::Tables;
+use crate::error::StoreError;
+use crate::events;
+use crate::flush::Progress;
+use crate::log::{Current, Delta, Loaded, LogFile, Point, ReadState, Totals, maps};
+use crate::open::{Remains, Resume};
+use crate::stats::WriterCounts;
+use crate::write::CommitBuilder;
+
+/// What the holder of the writer's lock works with.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// What readers see of the file, and the file: of a new one, nobody but its writer.
+    current: Arc<Current>,
+    pub(crate) log: Arc<LogFile>,
+    pub(crate) appender: Appender,
+    totals: Totals,
+    /// Length of the last commit in bytes.
+    commit_len: u64,
+    progress: Progress,
+    /// Up to here everything is on the medium.
+    durable: Point,
+    /// The end of what recovery found and must be written again before the durable point may pass it: pages
+    /// whose write-back failed in an earlier process look clean in the system's cache.
+    rewrite_until: u64,
+    /// The end of what came with a copy that was not completed, if it is beyond what was durable
+    /// then: the hints go on saying so until the durable point has reached it.
+    copied_until: u64,
+    /// End of the newest barrier, or of what was durable when the store was opened.
+    barrier_end: u64,
+    checkpoint_sequence: u64,
+    pub(crate) tables: Tables,
+    /// Barriers since the store was opened.
+    barriers: u64,
+    /// Whether the file says that the store was closed, and nothing has been appended since.
+    is_clean: bool,
+    is_closed: bool,
+    /// Whether this is the store's file. One that compaction is still making says nothing of its own.
+    is_current: bool,
+    /// What stands beyond the tail and could not be saved when the store was opened.
+    remains: Option<Remains>,
+}
+
+/// A flush that is about to run without the writer's lock.
+#[derive(Debug)]
+pub(crate) struct FlushStart {
+    log: Arc<LogFile>,
+    point: Point,
+    rewrite: Range<u64>,
+    /// What the flush covers.
+    pub(crate) progress: Progress,
+}
+
+impl FlushStart {
+    /// Flushes the file.
+    pub(crate) fn run(&self) -> io::Result<()> {
+        let file = &*self.log.file;
+        rewrite_range(file, self.rewrite.clone())?;
+        file.sync()
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(current: Arc<Current>, resume: Resume) -> io::Result<Self> {
+        let Resume {
+            durable,
+            tail,
+            checkpoint_sequence,
+            must_rewrite,
+            is_copying,
+            barrier_end: named_by,
+            newest_index_end,
+            remains,
+        } = resume;
+        let log = Arc::clone(&current.load().log);
+        let appender = Appender::new(Arc::clone(&log.file), log.layout, tail.end, tail.seal)?;
+        let recovered = u64::from(tail.end > durable.end);
+        Ok(Self {
+            appender,
+            totals: log.totals(),
+            commit_len: 0,
+            // What recovery found counts as a commit that is not flushed yet.
+            progress: Progress { appends: recovered, commits: recovered },
+            durable,
+            rewrite_until: if must_rewrite { tail.end } else { durable.end },
+            copied_until: if is_copying { tail.end } else { 0 },
+            barrier_end: durable.end,
+            checkpoint_sequence,
+            tables: Tables::new(named_by, newest_index_end),
+            barriers: 0,
+            is_clean: !must_rewrite,
+            is_closed: false,
+            is_current: true,
+            remains,
+            current,
+            log,
+        })
+    }
+
+    /// For a file that may become the store's.
+    pub(crate) fn of_new_file(state: ReadState, resume: Resume) -> io::Result<Self> {
+        let current = Arc::new(Current::new(Arc::new(state)));
+        Ok(Self { is_current: false, ..Self::new(current, resume)? })
+    }
+
+    /// Whether writes are taken.
+    ///
+    /// # Errors
+    /// [`WriteError::Poisoned`].
+    pub(crate) fn check(&self) -> Result<(), WriteError> {
+        self.appender.check()
+    }
+
+    /// Cuts off what stands beyond the tail, if opening could not, so that something can be appended.
+    ///
+    /// # Errors
+    /// [`StoreError::RemainsNotSaved`]; the file's.
+    #[inline]
+    pub(crate) fn cut_remains(&mut self, path: &Path, location: &dyn Location) -> io::Result<()> {
+        let Some(remains) = self.remains else { return Ok(()) };
+        if let Err(source) = remains.cut(path, location, &*self.log.file)? {
+            let (path, bytes) = (path.to_owned(), remains.end - remains.start);
+            return Err(StoreError::RemainsNotSaved { path, bytes, source }.into());
+        }
+        self.remains = None;
+        self.appender.trimmed()
+    }
+
+    /// Refuses all further writes.
+    pub(crate) fn poison(&mut self, cause: PoisonCause) {
+        self.appender.poison(cause);
+        if self.is_current {
+            events::poisoned(cause);
+        }
+    }
+
+    /// Passes an append's result on; tells if its failure could not be undone.
+    pub(crate) fn appended(&self, result: io::Result<u64>) -> io::Result<u64> {
+        if let (Err(_), Err(WriteError::Poisoned { cause }), true) =
+            (&result, self.check(), self.is_current)
+        {
+            events::poisoned(cause);
+        }
+        result
+    }
+
+    /// The file, with the index that commits go to. Nobody replaces it while the writer is locked.
+    #[inline]
+    pub(crate) fn state(&self) -> Loaded<ReadState> {
+        self.current.load()
+    }
+
+    /// Puts another list of index layers in the place of the present one. Returns the state before.
+    pub(crate) fn replace_index(&self, index: LayeredIndex) -> Arc<ReadState> {
+        let next = ReadState::new(Arc::clone(&self.log), index);
+        self.current.replace_index(self.tail(), next)
+    }
+
+    /// How much of the log is live.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// How much has been appended.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Length of the last commit in bytes.
+    pub(crate) fn commit_len(&self) -> u64 {
+        self.commit_len
+    }
+
+    /// What only the writer can count.
+    pub(crate) fn counts(&self) -> WriterCounts {
+        WriterCounts { barriers: self.barriers, checkpoints: self.tables.checkpoints }
+    }
+
+    pub(crate) fn tail(&self) -> u64 {
+        self.appender.tail()
+    }
+
+    /// How many bytes follow the last barrier.
+    pub(crate) fn barrier_distance(&self) -> u64 {
+        self.appender.tail() - self.barrier_end
+    }
+
+    /// Appends a plan as one commit and makes it visible. Returns the new tail.
+    ///
+    /// Everything that can fail comes before the index is touched.
+    pub(crate) fn commit(&mut self, plan: &CommitBuilder<'_>) -> io::Result<u64> {
+        if plan.is_empty() {
+            return Ok(self.tail());
+        }
+        let (state, layout) = (self.state(), self.log.layout);
+        self.make_room(plan.len(&layout)?)?;
+        let insertions = plan.insertions(&layout, self.tail())?;
+        state.index.prepare(&insertions, &*self.log)?;
+        let end = self.appender.append(plan.entries());
+        let end = self.appended(end)?;
+        self.publish(end, plan.delta, |log| state.index.insert_prepared(&insertions, log))?;
+        self.progress.commits += 1;
+        Ok(end)
+    }
+
+    /// As [`Writer::commit`], for a plan whose last entry gets its payload from `reader`.
+    pub(crate) fn commit_from(
+        &mut self,
+        plan: &CommitBuilder<'_>,
+        reader: &mut dyn io::Read,
+        payload_len: u64,
+        payload_crc: Option<u32>,
+    ) -> io::Result<u64> {
+        let Some((value, before)) = plan.entries().split_last() else { return Ok(self.tail()) };
+        let (state, layout) = (self.state(), self.log.layout);
+        let mut len = layout
+            .alignment()
+            .slot_len(payload_len, value.key.len() as u16)
+            .ok_or(FormatError::StoreFull { max: MAX_FILE_LEN })?;
+        for entry in before {
+            len += self.appender.slot_len(entry)?;
+        }
+        self.make_room(len)?;
+        let mut insertions = plan.insertions(&layout, self.tail())?;
+        state.index.prepare(&insertions, &*self.log)?;
+        let end = self.appender.append_from(before, value, reader, payload_len, payload_crc);
+        let end = self.appended(end)?;
+        if let Some(last) = insertions.last_mut() {
+            last.end = end;
+        }
+        self.publish(end, plan.delta, |log| state.index.insert_prepared(&insertions, log))?;
+        self.progress.commits += 1;
+        Ok(end)
+    }
+
+    /// Makes sure that a map covers `len` more bytes, before they are written.
+    pub(crate) fn make_room(&self, len: u64) -> io::Result<()> {
+        let end = self.appender.tail_after(len)?;
+        if !self.log.publication.needs_map(end) {
+            return Ok(());
+        }
+        let map = maps::map(&*self.log.file, self.log.layout.alignment(), end)?;
+        if self.log.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
+    }
+
+    pub(crate) fn publish(
+        &mut self,
+        end: u64,
+        delta: Delta,
+        index: impl FnOnce(&LogFile) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        self.is_clean = false;
+        let totals = self.totals.after(end, delta);
+        let log = &*self.log;
+        let result = log.publication.publish(end, || {
+            index(log)?;
+            log.counts.store(totals);
+            Ok(())
+        });
+        if let Err(error) = result {
+            // The commit is in the file, and a reopen will show it; this process cannot.
+            self.poison(PoisonCause::PublishFailed);
+            return Err(error);
+        }
+        self.commit_len = end - self.totals.tail;
+        self.totals = totals;
+        self.progress.appends += 1;
+        Ok(end)
+    }
+
+    /// What a flush that starts now will cover.
+    pub(crate) fn flush_start(&self) -> FlushStart {
+        FlushStart {
+            log: Arc::clone(&self.log),
+            point: self.tail_point(),
+            rewrite: self.durable.end..self.rewrite_until,
+            progress: self.progress,
+        }
+    }
+
+    /// Notes the result of a flush. A failed one is never tried again: the system may have dropped the data
+    /// and call the next one a success.
+    pub(crate) fn flushed(&mut self, start: &FlushStart, result: io::Result<()>) -> io::Result<()> {
+        if !Arc::ptr_eq(&start.log, &self.log) {
+            // Compaction has moved the store meanwhile, and has flushed all that it moved.
+            return Ok(());
+        }
+        if let Err(error) = result {
+            self.poison(PoisonCause::SyncFailed);
+            return Err(error);
+        }
+        if start.point.end > self.durable.end {
+            self.durable = start.point;
+        }
+        Ok(())
+    }
+
+    fn next_barrier(&self) -> Barrier {
+        let Totals { live_keys, dead_slots, dead_bytes, .. } = self.totals;
+        let index = &self.state().index;
+        let ends: Vec<u64> = index.frozen().map(|table| table.end()).collect();
+        let all_hashes = index.frozen_hashes();
+        let tables = (!ends.is_empty()).then_some(BarrierTables { dead_slots, all_hashes, ends });
+        let Point { end: durable_tail, seal: Seal(durable_seal) } = self.durable;
+        Barrier { durable_tail, durable_seal, live_keys, dead_bytes, tables }
+    }
+
+    /// Appends a barrier that names the durable point and the tables in use.
+    pub(crate) fn append_barrier(&mut self) -> io::Result<()> {
+        let barrier = self.next_barrier();
+        let len = self.log.layout.slot_len(barrier.payload_len(), 0)?;
+        self.make_room(len)?;
+        let end = self.appender.append_barrier(&barrier);
+        let end = self.appended(end)?;
+        self.publish(end, Delta::default(), |_| Ok(()))?;
+        self.barrier_end = end;
+        self.tables.named_by = end;
+        self.barriers += 1;
+        Ok(())
+    }
+
+    /// Writes the durable point and the published tail into the header. Hints: that they fail to reach the
+    /// medium costs the next open some time.
+    pub(crate) fn write_hints(&mut self, is_clean: bool) -> io::Result<()> {
+        self.checkpoint_sequence += 1;
+        let checkpoint = Checkpoint {
+            sequence: self.checkpoint_sequence,
+            durable_tail: self.durable.end,
+            durable_seal: self.durable.seal.0,
+            barrier_end: self.tables.named_by,
+            is_clean,
+            is_copying: self.durable.end < self.copied_until,
+        };
+        let file = &*self.log.file;
+        let at = (checkpoint.page() * PAGE_SIZE) as u64;
+        write_all_at(file, &checkpoint.encode(&self.log.identity), at)?;
+        let published = PublishedTail { tail: self.tail(), is_moved: false };
+        write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
+    }
+
+    /// Flushes, appends a barrier, trims the file, marks it clean and gives its lock back. The second time
+    /// nothing happens.
+    ///
+    /// If much was written since the last checkpoint, and `has_checkpoints`, the index goes to the file too.
+    pub(crate) fn close(&mut self, has_checkpoints: bool) -> io::Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        self.is_closed = true;
+        let result = self.write_clean_end(has_checkpoints);
+        self.appender.poison(PoisonCause::Closed);
+        // A handle that outlives the store keeps the file open, which must not keep others from writing.
+        result.and(self.log.file.unlock())
+    }
+
+    fn write_clean_end(&mut self, has_checkpoints: bool) -> io::Result<()> {
+        self.check()?;
+        if self.remains.is_some() {
+            // The next open tries again to save them.
+            return Ok(());
+        }
+        let is_trimmed = self.appender.allocated() == self.tail();
+        if self.is_clean && is_trimmed {
+            return Ok(());
+        }
+        self.flush()?;
+        let mut reserved = None;
+        if has_checkpoints && self.is_worth_checkpoint() {
+            // Without it the next open takes longer, and that is all.
+            reserved = self.checkpoint_alone().inspect_err(events::checkpoint_failed).ok();
+        }
+        let ends_with_barrier = self.barriers > 0 && self.barrier_distance() == 0;
+        if !ends_with_barrier && let Err(error) = self.append_barrier() {
+            self.check()?;
+            // The header says how far the log is flushed, too; a full disk takes no more than that.
+            events::barrier_not_written(&error);
+        }
+        self.appender.trim()?;
+        self.flush()?;
+        self.write_hints(true)?;
+        if let Some(reserved) = reserved {
+            let result = reserved.give_back(&self.needed_tables());
+            // Space that is not given back is no harm.
+            let _ = result.inspect_err(events::space_not_given_back);
+        }
+        Ok(())
+    }
+
+    /// How many bytes follow the durable point.
+    pub(crate) fn unflushed(&self) -> u64 {
+        self.tail() - self.durable.end
+    }
+
+    /// Makes everything durable, and the header says so, as does a barrier if the log stays shorter than `most` with
+    /// it. For a new file that is about to be shown.
+    pub(crate) fn finish_new(&mut self, most: u64) -> io::Result<()> {
+        self.flush()?;
+        if self.tail_after_barrier()? <= most {
+            self.append_barrier()?;
+        }
+        self.write_hints(false)
+    }
+
+    /// Where the log would end after a barrier.
+    pub(crate) fn tail_after_barrier(&self) -> Result<u64, FormatError> {
+        let payload_len = self.next_barrier().payload_len();
+        self.appender.tail_after(self.log.layout.slot_len(payload_len, 0)?)
+    }
+
+    /// Goes on in the file of `target`, which holds the same, and so do readers; the old one is no longer under its path.
+    pub(crate) fn move_to(&mut self, target: Self) {
+        let old = self.current.replace_file(target.current.load_full());
+        let barriers = self.barriers + target.barriers;
+        let checkpoints = self.tables.checkpoints + target.tables.checkpoints;
+        let current = Arc::clone(&self.current);
+        *self = Self { current, progress: self.progress, barriers, is_current: true, ..target };
+        self.tables.checkpoints = checkpoints;
+        // For readers in other processes. A hint: they also notice that the path names another file.
+        let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
+        let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);
+    }
+
+    /// Whether the file has no name any more, so that flushing it is in vain.
+    pub(crate) fn is_file_deleted(&self) -> bool {
+        self.log.file.status().is_ok_and(|status| status.links == 0)
+    }
+
+    /// A flush under the lock.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let start = self.flush_start();
+        let result = start.run();
+        self.flushed(&start, result)
+    }
+
+    fn tail_point(&self) -> Point {
+        Point { end: self.appender.tail(), seal: self.appender.tail_seal() }
+    }
+}
+
+/// Writes a range of the file over itself, so that the next flush covers it whatever the cache believes.
+fn rewrite_range(file: &dyn StoreFile, range: Range<u64>) -> io::Result<()> {
+    if range.is_empty() {
+        return Ok(());
+    }
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = range.start;
+    while at < range.end {
+        let len = (range.end - at).min(buffer.len() as u64) as usize;
+        let piece = &mut buffer[..len];
+        read_exact_at(file, piece, at)?;
+        write_all_at(file, piece, at)?;
+        at += len as u64;
+    }
+    Ok(())
+}
