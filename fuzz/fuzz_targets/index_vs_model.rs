@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use simd_r_drive_indexer::{Identity, KeyIndexer};
+use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 
 /// The log in memory and the naive answers of the indexer's own tests.
 #[allow(dead_code, unreachable_pub)]
@@ -97,9 +97,9 @@ fn check_writer(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
         let lines = Lines::newest(log, hash);
-        assert_eq!(index.live_lines(hash), lines.live_ends(), "live lines of {hash}");
-        let keyed = KEYS.map(Identity::Keyed);
-        for identity in keyed.into_iter().chain([Identity::Bare]) {
+        assert_eq!(index.live_chains(hash), lines.live_ends(), "live lines of {hash}");
+        let keyed = KEYS.map(ChainKey::Keyed);
+        for identity in keyed.into_iter().chain([ChainKey::Bare]) {
             let current = index.current(hash, identity, log).expect("the log does not fail");
             assert_eq!(current, lines.current(identity), "{identity:?} of {hash}");
         }

@@ -50,7 +50,7 @@ pub(crate) enum Command {
         /// Of a damaged store, print what is left, even if something newer may have been lost; exit status 1
         #[arg(long)]
         salvage: bool,
-        /// Write so many bytes at a time: 65536, 64K, 1M
+        /// Size of each write: 65536, 64K, 1M
         #[arg(long, short, value_name = "SIZE", default_value = "64K", value_parser = parse_nonzero_size)]
         buffer_size: usize,
     },

@@ -4,7 +4,7 @@ use crate::group::{Group, Place};
 use crate::groups::Probe;
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::Version;
 
 /// What the index holds for an identity and its hash, see [`KeyIndexer::current`].
@@ -28,7 +28,7 @@ pub enum LiveKeyed {
     None,
     /// One, whose newest slot ends at this offset.
     One(u64),
-    /// So many, more than one. [`KeyIndexer::live_lines`] names them.
+    /// How many there are, at least two. [`KeyIndexer::live_chains`] names them.
     Many(usize),
 }
 
@@ -52,7 +52,7 @@ impl KeyIndexer {
     pub fn current<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Current, S::Error> {
         match self.table.get(hash) {
@@ -67,7 +67,7 @@ impl KeyIndexer {
     /// # Locking
     ///
     /// A shard's lock, shared, while the ends are copied.
-    pub fn live_lines(&self, hash: u64) -> Vec<u64> {
+    pub fn live_chains(&self, hash: u64) -> Vec<u64> {
         match self.table.get(hash) {
             None => Vec::new(),
             Some(slot) if slot.is_group() => {
@@ -81,14 +81,14 @@ impl KeyIndexer {
     fn current_in_group<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Current, S::Error> {
         let keyed = match identity {
-            Identity::Keyed(_) => {
+            ChainKey::Keyed(_) => {
                 self.groups.probe(hash, identity, 0, source).map(Probe::newest)?
             }
-            Identity::Bare => None,
+            ChainKey::Bare => None,
         };
         let keyed = keyed.map(Version::from);
         let copy_out = |group: &Group| Current {
@@ -108,7 +108,7 @@ impl KeyIndexer {
 #[inline]
 fn current_of_single<S: SlotSource + ?Sized>(
     slot: PackedSlot,
-    identity: Identity<'_>,
+    identity: ChainKey<'_>,
     source: &S,
 ) -> Result<Current, S::Error> {
     let version = Version::from(slot);
@@ -116,8 +116,8 @@ fn current_of_single<S: SlotSource + ?Sized>(
         return Ok(Current { bare: Some(version), is_known_hash: true, ..Current::default() });
     }
     let is_same = match identity {
-        Identity::Keyed(_) => source.slot(slot.end())?.identity == identity,
-        Identity::Bare => false,
+        ChainKey::Keyed(_) => source.slot(slot.end())?.identity == identity,
+        ChainKey::Bare => false,
     };
     Ok(Current {
         keyed: is_same.then_some(version),

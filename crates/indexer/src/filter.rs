@@ -8,7 +8,7 @@ const HASHES_PER_WORD: u64 = 6;
 const WORDS_MIN: u64 = 1 << 9;
 const WORDS_MAX: u64 = 1 << 22;
 
-/// So many of the highest bits of a mixed hash are all that the filter looks at.
+/// How many of the highest bits of a mixed hash the filter uses.
 pub(crate) const FILTER_BITS: u32 = 40;
 
 /// A Bloom filter (Bloom, 1970) whose bits for one hash stand in one word (Putze, Sanders, Singler, "Cache-,
@@ -27,7 +27,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// For about so many hashes.
+    /// A filter for about `hashes` hashes.
     pub(crate) fn new(hashes: u64) -> Self {
         let len = hashes.div_ceil(HASHES_PER_WORD).clamp(WORDS_MIN, WORDS_MAX);
         Self { len, words: OnceLock::new() }

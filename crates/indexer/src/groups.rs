@@ -6,7 +6,7 @@ use crate::fingerprint::Fingerprints;
 use crate::group::{Group, Place};
 use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 
 /// The groups by hash.
 ///
@@ -58,11 +58,11 @@ impl Groups {
     pub(crate) fn probe<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         known_end: u64,
         source: &S,
     ) -> Result<Probe, S::Error> {
-        let Identity::Keyed(key) = identity else {
+        let ChainKey::Keyed(key) = identity else {
             let place = Place::Bare;
             return Ok(match self.line(hash, place) {
                 Some(newest) => Probe::Present { place, newest },
@@ -100,14 +100,14 @@ impl Groups {
     pub(crate) fn found(
         &self,
         hash: u64,
-        first: (Identity<'_>, PackedSlot),
-        second: (Identity<'_>, PackedSlot),
+        first: (ChainKey<'_>, PackedSlot),
+        second: (ChainKey<'_>, PackedSlot),
     ) {
         self.found_all(hash, &[first, second]);
     }
 
-    fn free_place(&self, group: &Group, identity: Identity<'_>) -> Place {
-        let Identity::Keyed(key) = identity else { return Place::Bare };
+    fn free_place(&self, group: &Group, identity: ChainKey<'_>) -> Place {
+        let ChainKey::Keyed(key) = identity else { return Place::Bare };
         let mut position = self.fingerprints.of(key);
         while group.line(Place::Keyed(position)).is_some() {
             position = position.wrapping_add(1);
@@ -121,7 +121,7 @@ impl Groups {
     }
 
     /// Founds a group of lines that are known already. It appears with all of them or not at all.
-    pub(crate) fn found_all(&self, hash: u64, lines: &[(Identity<'_>, PackedSlot)]) {
+    pub(crate) fn found_all(&self, hash: u64, lines: &[(ChainKey<'_>, PackedSlot)]) {
         let mut group = Group::new(*self.by_hash.hasher());
         for (identity, slot) in lines {
             let place = self.free_place(&group, *identity);

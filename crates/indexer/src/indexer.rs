@@ -5,7 +5,7 @@ use std::fmt;
 use crate::fingerprint::Fingerprints;
 use crate::groups::Groups;
 use crate::packed_slot::{self, PackedSlot};
-use crate::slot_source::Identity;
+use crate::slot_source::ChainKey;
 use crate::stats::IndexStats;
 use crate::table::Table;
 use simd_r_drive_entry_handle::compute_hash;
@@ -32,7 +32,7 @@ impl KeyIndexer {
         indexer
     }
 
-    /// Makes room for `additional` more hashes, so that inserting about so many grows nothing.
+    /// Makes room for `additional` more hashes, so that inserting about that many grows nothing.
     ///
     /// # Locking
     ///
@@ -85,7 +85,7 @@ impl KeyIndexer {
     }
 
     /// Takes over all lines of a hash that is not there, from another index. They appear at once.
-    pub(crate) fn adopt(&self, hash: u64, lines: &[(Identity<'_>, PackedSlot)]) {
+    pub(crate) fn adopt(&self, hash: u64, lines: &[(ChainKey<'_>, PackedSlot)]) {
         match lines {
             [] => {}
             [(_, single)] => self.table.set(hash, Some(*single)),

@@ -4,7 +4,7 @@ use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
 use crate::place::Placed;
 use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 
 /// A slot on its way into the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl KeyIndexer {
         item: &Insertion,
         source: &S,
     ) -> Result<Placed, S::Error> {
-        let identity = if item.is_bare { Identity::Bare } else { source.slot(item.end)?.identity };
+        let identity = if item.is_bare { ChainKey::Bare } else { source.slot(item.end)?.identity };
         self.place(item.hash, identity, item.slot(), item.replaces, source)
     }
 

@@ -8,8 +8,8 @@
 //! A store is a log of *slots*. A slot is known by its *end*, the byte offset where it stops: a multiple of
 //! 64, never 0. It holds one version of one entry: a value, or a *tombstone* that deletes it.
 //!
-//! The versions of one entry form a *line*. Lines are told apart by a 64-bit hash and an [`Identity`]: the
-//! exact key bytes, or [`Identity::Bare`] for what was written by hash alone. Every slot links down to the
+//! The versions of one entry form a *line*. Lines are told apart by a 64-bit hash and an [`ChainKey`]: the
+//! exact key bytes, or [`ChainKey::Bare`] for what was written by hash alone. Every slot links down to the
 //! previous version of its line.
 //!
 //! [`KeyIndexer`] maps a hash to the newest slot of each of its lines, nearly always one. It keeps no key
@@ -24,7 +24,7 @@
 //! commit that writes one deletes the other.
 //!
 //! ```
-//! use simd_r_drive_indexer::{Identity, Insertion, KeyIndexer, SlotRef, SlotSource};
+//! use simd_r_drive_indexer::{ChainKey, Insertion, KeyIndexer, SlotRef, SlotSource};
 //!
 //! /// A log in memory: slot `n` ends at `64 * (n + 1)`.
 //! struct Log(Vec<(&'static [u8], u64)>);
@@ -36,7 +36,7 @@
 //!         let number = (end / 64).checked_sub(1).ok_or("no slot ends at 0")?;
 //!         let (key, previous_end) =
 //!             self.0.get(number as usize).ok_or_else(|| format!("no slot ends at {end}"))?;
-//!         let identity = Identity::Keyed(key);
+//!         let identity = ChainKey::Keyed(key);
 //!         Ok(SlotRef { identity, bare_hash: 0, is_tombstone: false, previous_end: *previous_end })
 //!     }
 //! }
@@ -132,6 +132,6 @@ pub use insert::Insertion;
 pub use layered::{LayeredIndex, LayeredStats, Merging, TablePlan};
 pub use location::Location;
 pub use packed_slot::MAX_SLOT_END;
-pub use slot_source::{Identity, RebuildSource, SlotRef, SlotSource};
+pub use slot_source::{ChainKey, RebuildSource, SlotRef, SlotSource};
 pub use stats::IndexStats;
 pub use version::Version;

@@ -3,7 +3,7 @@
 use crate::groups::Probe;
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 
 /// What became of a slot.
 pub(crate) struct Placed {
@@ -21,7 +21,7 @@ impl KeyIndexer {
     pub(crate) fn place<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         slot: PackedSlot,
         replaces: u64,
         source: &S,
@@ -52,7 +52,7 @@ impl KeyIndexer {
     fn place_in_group<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         slot: PackedSlot,
         replaces: u64,
         source: &S,
@@ -73,6 +73,6 @@ impl KeyIndexer {
 fn identity_of<'s, S: SlotSource + ?Sized>(
     slot: PackedSlot,
     source: &'s S,
-) -> Result<Identity<'s>, S::Error> {
-    if slot.is_bare() { Ok(Identity::Bare) } else { Ok(source.slot(slot.end())?.identity) }
+) -> Result<ChainKey<'s>, S::Error> {
+    if slot.is_bare() { Ok(ChainKey::Bare) } else { Ok(source.slot(slot.end())?.identity) }
 }

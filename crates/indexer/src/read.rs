@@ -4,7 +4,7 @@ use crate::group::{Group, Place};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::{Version, version_at};
 
 /// Look-ups. All of them answer for one point in time, the `tail`: a slot that ends beyond it is not there
@@ -174,7 +174,7 @@ impl KeyIndexer {
         &self,
         hash: u64,
         end: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         tail: u64,
         source: &S,
     ) -> Result<bool, S::Error> {
@@ -207,7 +207,7 @@ impl KeyIndexer {
         tail: u64,
         source: &S,
     ) -> Result<Option<u64>, S::Error> {
-        let keyed = self.groups.probe(hash, Identity::Keyed(key), 0, source)?.newest();
+        let keyed = self.groups.probe(hash, ChainKey::Keyed(key), 0, source)?.newest();
         if let Some(end) = live_end_at(keyed, tail, source)? {
             return Ok(Some(end));
         }
@@ -241,7 +241,7 @@ fn is_slot_of<S: SlotSource + ?Sized>(
     key: &[u8],
     source: &S,
 ) -> Result<bool, S::Error> {
-    Ok(source.slot(slot.end())?.identity == Identity::Keyed(key))
+    Ok(source.slot(slot.end())?.identity == ChainKey::Keyed(key))
 }
 
 /// A single line whose newest version lies beyond the tail.

@@ -2,7 +2,7 @@
 
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 
 impl KeyIndexer {
     /// Inserts a slot found by a walk through the log, backward from its tail: it counts only if its line
@@ -29,11 +29,11 @@ impl KeyIndexer {
         &self,
         hash: u64,
         end: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         is_tombstone: bool,
         source: &S,
     ) -> Result<bool, S::Error> {
-        let slot = PackedSlot::new(hash, end, is_tombstone, identity == Identity::Bare);
+        let slot = PackedSlot::new(hash, end, is_tombstone, identity == ChainKey::Bare);
         let occupant = self.table.update(hash, |occupant| match occupant {
             None => Some(slot),
             Some(_) => None,

@@ -1,6 +1,6 @@
 //! A batch in the order of the shards it touches.
 
-/// So many items go through one sort. A shard's lock is held for the items of one chunk that fall into it,
+/// How many items go through one sort. A shard's lock is held for the items of one chunk that fall into it,
 /// a handful, so that a batch of a million items keeps no reader waiting.
 pub(crate) const CHUNK_LEN: usize = 1024;
 

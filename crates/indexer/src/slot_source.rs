@@ -6,7 +6,7 @@ use crate::indexer::KeyIndexer;
 
 /// Whose versions a line holds: an entry belongs to the line of its hash and its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity<'a> {
+pub enum ChainKey<'a> {
     /// The entry was written under these exact key bytes.
     Keyed(&'a [u8]),
     /// The entry was written by hash alone and answers for every key of that hash.
@@ -16,8 +16,8 @@ pub enum Identity<'a> {
 /// What the index needs to know of one slot of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotRef<'a> {
-    /// The key bytes, or [`Identity::Bare`] for an entry that was written by hash alone.
-    pub identity: Identity<'a>,
+    /// The key bytes, or [`ChainKey::Bare`] for an entry that was written by hash alone.
+    pub identity: ChainKey<'a>,
     /// The hash that a bare entry was written by; of no meaning for others.
     pub bare_hash: u64,
     /// Whether the slot deletes its line.
@@ -55,8 +55,8 @@ pub trait SlotSource {
     #[inline]
     fn hash_of(&self, slot: &SlotRef<'_>) -> u64 {
         match slot.identity {
-            Identity::Keyed(key) => compute_hash(key),
-            Identity::Bare => slot.bare_hash,
+            ChainKey::Keyed(key) => compute_hash(key),
+            ChainKey::Bare => slot.bare_hash,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
 use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 
-/// At least so many shards, whatever the machine: a shard that grows holds its lock while it moves its
+/// Least number of shards, whatever the machine: a shard that grows holds its lock while it moves its
 /// entries, so small shards keep that pause short.
 const SHARDS_MIN: usize = 64;
 const SHARDS_MAX: usize = 512;

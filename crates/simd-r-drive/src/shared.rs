@@ -21,10 +21,10 @@ use crate::read::Follower;
 use crate::stats::NameState;
 use crate::write::{CommitBuilder, Writer, refuse_reader_of};
 
-/// When so many bytes follow the last barrier, the background thread is woken to flush and add one.
+/// When this many bytes follow the last barrier, the background thread is woken to flush and add one.
 const URGENT_DISTANCE: u64 = 32 << 20;
 
-/// When so many bytes follow the last barrier, writers flush themselves: recovery stays bounded even if the
+/// When this many bytes follow the last barrier, writers flush themselves: recovery stays bounded even if the
 /// medium is slower than they are.
 const HARD_DISTANCE: u64 = 64 << 20;
 
@@ -127,7 +127,7 @@ impl Shared {
         if distance >= HARD_DISTANCE {
             // The commit stands whatever becomes of this; a failed flush refuses the next write.
             if let Err(error) = self.flush_to(append).and_then(|()| self.barrier(false)) {
-                events::unasked_flush_failed(&self.path, &error);
+                events::background_flush_failed(&self.path, &error);
             }
         }
         Ok(())

@@ -69,9 +69,9 @@ impl Errno {
 pub enum Fault {
     /// It fails and does nothing.
     Error(Errno),
-    /// A read or write transfers at most so many bytes, and succeeds. Other calls are not affected.
+    /// A read or write transfers at most this many bytes, and succeeds. Other calls are not affected.
     Short(usize),
-    /// A write transfers at most so many bytes, and the next write fails: a disk that fills up. Other calls
+    /// A write transfers at most this many bytes, and the next write fails: a disk that fills up. Other calls
     /// fail at once.
     ShortThenError(usize, Errno),
 }

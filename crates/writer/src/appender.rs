@@ -68,7 +68,7 @@ impl Appender {
     /// the identity's checksum, in an empty log). The file must hold nothing but zeros beyond.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub fn new(
         file: Arc<dyn StoreFile>,
         layout: Layout,
@@ -266,7 +266,7 @@ impl Appender {
     /// Gives back the space allocated ahead: the file ends at the tail. For closing.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub fn trim(&mut self) -> io::Result<()> {
         self.check()?;
         if self.allocated > self.tail {
@@ -279,7 +279,7 @@ impl Appender {
     /// Somebody else has cut the file at the tail.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub fn trimmed(&mut self) -> io::Result<()> {
         self.allocated = self.file.len()?.max(self.tail);
         Ok(())

@@ -52,7 +52,7 @@ impl<'a> Encoder<'a> {
     /// from the payload's CRC-32.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub fn push(
         &mut self,
         key: &[u8],
@@ -109,7 +109,7 @@ impl<'a> Encoder<'a> {
     /// Encodes a slot without a key whose payload is not written: what stands in its place, zeros, stays.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub fn push_unwritten(&mut self, slot_len: u64, trailer: Trailer) -> io::Result<()> {
         let end = self.position() + slot_len;
         self.flush()?;
@@ -120,7 +120,7 @@ impl<'a> Encoder<'a> {
     /// Hands what is left to the file and returns the seal of the last slot.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub fn finish(mut self) -> io::Result<Seal> {
         self.flush()?;
         Ok(self.predecessor)

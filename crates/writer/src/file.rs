@@ -155,7 +155,7 @@ impl FilePermissions {
 /// Reads until `buffer` is full or the file ends; returns how many bytes were read. Retries `Interrupted`.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub fn read_full_at(
     file: &dyn StoreFile,
     mut buffer: &mut [u8],

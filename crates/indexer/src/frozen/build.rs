@@ -16,14 +16,14 @@ use super::position::{Geometry, Mixer};
 use super::{FrozenIndex, LineDamaged, block_bits, check_seed};
 use crate::filter::{FILTER_BITS, Filter};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::{Identity, SlotSource};
+use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::Version;
 
 /// Hashes for each bucket of eight words, on average. At this load a look-up of what is there touches 1.10 buckets
 /// and one of what is not 1.23; a hash takes 10.7 bytes.
 const HASHES_PER_BUCKET: u64 = 6;
 
-/// A table with less than this share of the hashes, one in so many, does not keep tags short: its keys are read instead.
+/// A table with less than one hash in this many of the new table's does not keep tags short: its keys are read instead.
 const SMALL_SHARE: u64 = 64;
 
 /// How large a table must be, decided before it is built.
@@ -34,12 +34,12 @@ pub(crate) struct TableSize {
 }
 
 impl TableSize {
-    /// For at most so many hashes, and so many lines of records.
+    /// The size for at most `hashes` hashes and `record_lines` lines of records.
     pub(crate) fn new(hashes: u64, record_lines: u64) -> Self {
         Self { buckets: hashes.div_ceil(HASHES_PER_BUCKET).max(1), record_lines }
     }
 
-    /// For about so many hashes.
+    /// How many hashes it is made for.
     fn hashes(self) -> u64 {
         self.buckets.saturating_mul(HASHES_PER_BUCKET)
     }
@@ -265,7 +265,7 @@ fn record_of<S: SlotSource + ?Sized>(
             continue;
         }
         let found = context.source.slot(end).map_err(BuildError::Source)?;
-        let Identity::Keyed(key) = found.identity else { return Err(BuildError::Damaged) };
+        let ChainKey::Keyed(key) = found.identity else { return Err(BuildError::Damaged) };
         let fingerprint = fingerprint(key, context.mixer.fingerprint_seed);
         record.keyed.push(Member { fingerprint, end, is_tombstone });
     }

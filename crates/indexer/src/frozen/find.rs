@@ -10,7 +10,7 @@ use super::group::{Member, Record};
 use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::{Identity, RebuildSource, SlotSource};
+use crate::slot_source::{ChainKey, RebuildSource, SlotSource};
 use crate::version::Version;
 
 /// What a word of a bucket stands for, if its tag is that of the hash that is looked for.
@@ -40,7 +40,7 @@ pub(crate) enum Held<'t, 's> {
     /// The only line of the hash.
     Single {
         version: Version,
-        identity: Identity<'s>,
+        identity: ChainKey<'s>,
     },
     Group(Record<'t>),
 }
@@ -113,11 +113,11 @@ impl FrozenIndex {
                 let slot = source.slot(end).map_err(Failure::Source)?;
                 let live_end = (!slot.is_tombstone).then_some(end);
                 Ok(match slot.identity {
-                    Identity::Keyed(other) if other == key => ControlFlow::Break(live_end),
+                    ChainKey::Keyed(other) if other == key => ControlFlow::Break(live_end),
                     // It is another hash's, most likely. If not, this one has no other line.
                     _ if source.hash_of(&slot) != hash => ControlFlow::Continue(()),
-                    Identity::Keyed(_) => ControlFlow::Break(None),
-                    Identity::Bare => ControlFlow::Break(live_end),
+                    ChainKey::Keyed(_) => ControlFlow::Break(None),
+                    ChainKey::Bare => ControlFlow::Break(live_end),
                 })
             }
             Candidate::Group(line) => {
@@ -153,7 +153,7 @@ impl FrozenIndex {
     ) -> Result<Option<Member>, Failure<S::Error>> {
         for member in record.with_fingerprint(self.fingerprint(key))? {
             let slot = source.slot(member.end).map_err(Failure::Source)?;
-            if slot.identity == Identity::Keyed(key) {
+            if slot.identity == ChainKey::Keyed(key) {
                 return Ok(Some(member));
             }
         }
@@ -200,7 +200,7 @@ impl FrozenIndex {
         hash: u64,
         mixed: u64,
         end: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Option<bool>, Failure<S::Error>> {
         self.search(mixed, |candidate| match candidate {
@@ -238,11 +238,11 @@ impl FrozenIndex {
         &self,
         record: &Record<'_>,
         end: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
     ) -> Result<bool, LineDamaged> {
         Ok(match identity {
-            Identity::Bare => record.bare.is_some_and(|bare| bare.end == end),
-            Identity::Keyed(key) => {
+            ChainKey::Bare => record.bare.is_some_and(|bare| bare.end == end),
+            ChainKey::Keyed(key) => {
                 let members = record.with_fingerprint(self.fingerprint(key))?;
                 members.iter().any(|member| member.end == end)
             }
@@ -254,12 +254,12 @@ impl FrozenIndex {
         &self,
         hash: u64,
         mixed: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Option<Current>, Failure<S::Error>> {
         let current = match self.held(hash, mixed, source)? {
             None => return Ok(None),
-            Some(Held::Single { version, identity: Identity::Bare }) => {
+            Some(Held::Single { version, identity: ChainKey::Bare }) => {
                 Current { bare: Some(version), is_known_hash: true, ..Current::default() }
             }
             Some(Held::Single { version, identity: found }) => Current {
@@ -270,8 +270,8 @@ impl FrozenIndex {
             },
             Some(Held::Group(record)) => {
                 let member = match identity {
-                    Identity::Keyed(key) => self.member_of(&record, key, source)?,
-                    Identity::Bare => None,
+                    ChainKey::Keyed(key) => self.member_of(&record, key, source)?,
+                    ChainKey::Bare => None,
                 };
                 let version =
                     |member: Member| Version { end: member.end, is_tombstone: member.is_tombstone };

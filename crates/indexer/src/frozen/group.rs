@@ -42,7 +42,7 @@ pub(crate) struct NewRecord {
     pub(crate) bare: Option<Version>,
 }
 
-/// How many lines a record with so many keyed members takes.
+/// How many lines a record with `members` keyed members takes.
 pub(crate) fn record_lines(keyed: usize) -> u64 {
     1 + keyed.div_ceil(PER_LINE) as u64
 }

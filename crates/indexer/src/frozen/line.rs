@@ -83,7 +83,7 @@ impl Line {
         (self.0[7] >> 32) as u32
     }
 
-    /// A bucket: so many words, of which those in `groups` are groups. `displaced` of them, the first ones, belong to
+    /// A bucket of these words, of which those in `groups` are groups. `displaced` of them, the first ones, belong to
     /// earlier buckets; `overflow` entries of this one stand in later ones.
     #[inline]
     pub(crate) fn bucket(

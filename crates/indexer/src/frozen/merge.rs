@@ -70,7 +70,7 @@ pub(super) struct Context<'a, S: ?Sized> {
     pub(super) source: &'a S,
     pub(super) mixer: &'a Mixer,
     pub(super) geometry: Geometry,
-    /// So many bits of each mixed hash must be known.
+    /// How many bits of each mixed hash must be known.
     pub(super) known_bits: u32,
     /// How many layers in memory there are: the tables are numbered after them.
     pub(super) layers: usize,
@@ -111,7 +111,7 @@ pub(super) struct Sources<'a> {
     /// The key of each stream's next entry, but for the one that the last run came from.
     keys: Vec<u64>,
     last: Option<usize>,
-    /// The keys of entries are their bits without so many of the lowest: what is known of each.
+    /// How many of the lowest bits of an entry are unknown, and left out of its key.
     shift: u32,
     /// Entries of several sources with one key.
     contested: Vec<Entry>,
@@ -189,7 +189,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Table entries are read ahead until there are so many.
+/// How many entries of a table are read ahead.
 const READ_AHEAD: usize = 64;
 
 /// The entries of a source.
@@ -202,7 +202,7 @@ struct Stream<'a> {
     rest: Option<(TableReader<'a>, Spans)>,
     /// What was read last, of it or of the memory.
     entries: Vec<Entry>,
-    /// So many of them have been taken.
+    /// How many of them have been taken.
     taken: usize,
 }
 

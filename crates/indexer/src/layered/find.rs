@@ -5,26 +5,22 @@ use crate::current::Current;
 use crate::frozen::{Candidate, Failure, FrozenIndex, Held};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
-use crate::slot_source::{Identity, RebuildSource};
+use crate::slot_source::{ChainKey, RebuildSource};
 
 impl LayeredIndex {
     /// The newest layer in memory that holds a hash.
     #[inline]
     pub(super) fn locate(&self, hash: u64, one: Sought) -> Option<(&KeyIndexer, Location)> {
-        if let Some(location) = self.live.locate(hash, one) {
-            return Some((&self.live.index, location));
+        if let Some(location) = self.active.locate(hash, one) {
+            return Some((&self.active.index, location));
         }
-        self.locate_freezing(hash, one)
+        self.locate_sealed(hash, one)
     }
 
     /// The newest layer on its way into a table that holds a hash.
     #[inline]
-    pub(super) fn locate_freezing(
-        &self,
-        hash: u64,
-        one: Sought,
-    ) -> Option<(&KeyIndexer, Location)> {
-        let mut layers = self.freezing.iter();
+    pub(super) fn locate_sealed(&self, hash: u64, one: Sought) -> Option<(&KeyIndexer, Location)> {
+        let mut layers = self.sealed.iter();
         layers.find_map(|layer| Some((&layer.index, layer.locate(hash, one)?)))
     }
 
@@ -159,7 +155,7 @@ impl LayeredIndex {
         mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         assert!(keys.is_none_or(|keys| keys.len() == hashes.len()), "a key for each hash");
-        let is_live_only = self.freezing.is_empty() && self.frozen.is_empty();
+        let is_live_only = self.sealed.is_empty() && self.frozen.is_empty();
         if is_live_only {
             return self.find_batch_live(hashes, keys, tail, source, found);
         }
@@ -179,7 +175,7 @@ impl LayeredIndex {
         source: &S,
         mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
-        let index = &self.live.index;
+        let index = &self.active.index;
         let mut locations = Vec::with_capacity(hashes.len());
         index.locate_batch(hashes, &mut locations);
         for end in locations.iter().flatten().filter_map(|location| location.prefetch_end()) {
@@ -228,7 +224,7 @@ impl LayeredIndex {
                 (First::Absent, _) => None,
                 (First::Frozen(Candidate::Slot(end)), Some(key)) => {
                     let slot = source.slot(end)?;
-                    if slot.identity == Identity::Keyed(key) {
+                    if slot.identity == ChainKey::Keyed(key) {
                         (!slot.is_tombstone).then_some(end)
                     } else {
                         self.find(*hash, key, tail, source)?
@@ -306,7 +302,7 @@ impl LayeredIndex {
         &self,
         hash: u64,
         end: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         tail: u64,
         source: &S,
     ) -> Result<bool, S::Error> {
@@ -330,7 +326,7 @@ impl LayeredIndex {
     pub fn current<S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
-        identity: Identity<'_>,
+        identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Current, S::Error> {
         let one = self.sought_one(hash);
@@ -345,19 +341,19 @@ impl LayeredIndex {
         )
     }
 
-    /// See [`KeyIndexer::live_lines`].
+    /// See [`KeyIndexer::live_chains`].
     ///
     /// # Errors
     ///
     /// What the source returns.
-    pub fn live_lines<S: RebuildSource + ?Sized>(
+    pub fn live_chains<S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
         source: &S,
     ) -> Result<Vec<u64>, S::Error> {
         let one = self.sought_one(hash);
         if let Some((index, _)) = self.locate(hash, one) {
-            return Ok(index.live_lines(hash));
+            return Ok(index.live_chains(hash));
         }
         Self::ask_frozen(
             self.tables(one),
@@ -371,7 +367,7 @@ impl LayeredIndex {
                     Some(Held::Group(record)) => Some(record.live_ends()?),
                 })
             },
-            |index| Ok(index.live_lines(hash)),
+            |index| Ok(index.live_chains(hash)),
         )
     }
 }

@@ -11,7 +11,7 @@ use crate::frozen::{Failure, Held};
 use crate::indexer::KeyIndexer;
 use crate::insert::Insertion;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{Identity, RebuildSource};
+use crate::slot_source::{ChainKey, RebuildSource};
 use crate::version::Version;
 
 /// How many slots [`LayeredIndex::fill`] inserts in one step.
@@ -55,12 +55,12 @@ impl LayeredIndex {
                 Ok(sum? + more?)
             })
         })?;
-        Layer::count(&self.live.inserted, items.len() as u64);
-        Layer::count(&self.live.new_hashes, new_hashes);
+        Layer::count(&self.active.inserted, items.len() as u64);
+        Layer::count(&self.active.new_hashes, new_hashes);
         Ok(())
     }
 
-    /// Inserts those of the items whose hashes fall into a part of so many. Returns how many of these no layer held.
+    /// Inserts the items whose hashes fall into one part of several. Returns how many of these no layer held.
     fn fill_part<S: RebuildSource + ?Sized>(
         &self,
         items: &[Insertion],
@@ -78,7 +78,7 @@ impl LayeredIndex {
                 return Ok(new_hashes);
             }
             new_hashes += self.make_all_whole(&step, source)?;
-            self.live.index.insert_batch(&step, source)?;
+            self.active.index.insert_batch(&step, source)?;
         }
     }
 
@@ -109,17 +109,17 @@ impl LayeredIndex {
         source: &S,
     ) -> Result<(), S::Error> {
         let new_hashes = self.make_all_whole(items, source)?;
-        Layer::count(&self.live.new_hashes, new_hashes);
+        Layer::count(&self.active.new_hashes, new_hashes);
         Ok(())
     }
 
-    /// [`make_whole`](Self::make_whole) for many items. Returns how many of their hashes no layer holds.
+    /// [`copy_up`](Self::copy_up) for many items. Returns how many of their hashes no layer holds.
     fn make_all_whole<S: RebuildSource + ?Sized>(
         &self,
         items: &[Insertion],
         source: &S,
     ) -> Result<u64, S::Error> {
-        let Some(filter) = &self.live.filter else { return Ok(0) };
+        let Some(filter) = &self.active.filter else { return Ok(0) };
         let mut new_hashes = 0;
         for chunk in items.chunks(BATCH) {
             for item in chunk.iter().filter(|item| chunk.len() > 1 && !item.is_new) {
@@ -130,7 +130,7 @@ impl LayeredIndex {
                     self.note(filter, self.mixer.mix(item.hash));
                     true
                 } else {
-                    self.make_whole(item, filter, source)?
+                    self.copy_up(item, filter, source)?
                 };
                 new_hashes += u64::from(is_new);
             }
@@ -157,24 +157,24 @@ impl LayeredIndex {
         items: &[Insertion],
         source: &S,
     ) -> Result<(), S::Error> {
-        Layer::count(&self.live.inserted, items.len() as u64);
-        self.live.index.insert_batch(items, source)
+        Layer::count(&self.active.inserted, items.len() as u64);
+        self.active.index.insert_batch(items, source)
     }
 
     /// Sees to it that the live layer will hold all lines of a hash, not only the one that is about to be inserted.
     /// Returns whether no layer holds the hash.
-    fn make_whole<S: RebuildSource + ?Sized>(
+    fn copy_up<S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
         filter: &Filter,
         source: &S,
     ) -> Result<bool, S::Error> {
         let one = self.sought_one(item.hash);
-        if self.live.locate(item.hash, one).is_some() {
+        if self.active.locate(item.hash, one).is_some() {
             return Ok(false);
         }
         let mut is_new = false;
-        let lines = match self.locate_freezing(item.hash, one) {
+        let lines = match self.locate_sealed(item.hash, one) {
             Some((_, location)) if item.replaces != 0 && location.end() == item.replaces => {
                 // The only line of the hash, and the one that goes on.
                 Vec::new()
@@ -188,7 +188,7 @@ impl LayeredIndex {
         };
         // Before the lines: who finds them must not be kept away from what comes after them.
         self.note(filter, one.mixed);
-        self.live.index.adopt(item.hash, &lines);
+        self.active.index.adopt(item.hash, &lines);
         Ok(is_new)
     }
 
@@ -199,7 +199,7 @@ impl LayeredIndex {
         item: &Insertion,
         one: Sought,
         source: &'s S,
-    ) -> Result<Option<Vec<(Identity<'s>, PackedSlot)>>, S::Error> {
+    ) -> Result<Option<Vec<(ChainKey<'s>, PackedSlot)>>, S::Error> {
         let hash = item.hash;
         Self::ask_frozen(
             self.tables(one),
@@ -214,7 +214,7 @@ impl LayeredIndex {
                 Ok(match table.held(hash, one.mixed, source)? {
                     None => None,
                     Some(Held::Single { version, identity }) => {
-                        Some(Some(vec![(identity, slot(version, identity == Identity::Bare))]))
+                        Some(Some(vec![(identity, slot(version, identity == ChainKey::Bare))]))
                     }
                     Some(Held::Group(record)) => {
                         let mut lines = Vec::with_capacity(record.keyed_count());
@@ -225,7 +225,7 @@ impl LayeredIndex {
                             lines
                                 .push((found.identity, slot(Version { end, is_tombstone }, false)));
                         }
-                        lines.extend(record.bare.map(|bare| (Identity::Bare, slot(bare, true))));
+                        lines.extend(record.bare.map(|bare| (ChainKey::Bare, slot(bare, true))));
                         Some(Some(lines))
                     }
                 })
@@ -243,12 +243,12 @@ fn lines_of<'s, S: RebuildSource + ?Sized>(
     index: &KeyIndexer,
     hash: u64,
     source: &'s S,
-) -> Result<Vec<(Identity<'s>, PackedSlot)>, S::Error> {
+) -> Result<Vec<(ChainKey<'s>, PackedSlot)>, S::Error> {
     let slots = index.lines(hash).into_iter();
     slots
         .map(|slot| {
             let identity =
-                if slot.is_bare() { Identity::Bare } else { source.slot(slot.end())?.identity };
+                if slot.is_bare() { ChainKey::Bare } else { source.slot(slot.end())?.identity };
             Ok((identity, slot))
         })
         .collect()

@@ -34,10 +34,10 @@ const BATCH: usize = 128;
 #[derive(Clone)]
 pub struct LayeredIndex {
     /// Takes the writes.
-    live: Arc<Layer>,
+    active: Arc<Layer>,
     /// Takes no more writes and is on its way into a table; newest first. More than one only after a table could not
     /// be written.
-    freezing: Vec<Arc<Layer>>,
+    sealed: Vec<Arc<Layer>>,
     /// Newest first, each standing on the next.
     frozen: Vec<Tier>,
     /// Knows what the layers in memory hold, but for the lowest layer of all, and the first `covered` tables: what was
@@ -81,9 +81,9 @@ struct Layer {
     index: KeyIndexer,
     /// `None` for the lowest layer of all, which is always asked.
     filter: Option<Arc<Filter>>,
-    /// At most so many hashes have been inserted.
+    /// Upper bound on the hashes that have been inserted.
     inserted: AtomicU64,
-    /// So many of them are in no layer below, or fewer.
+    /// Upper bound on those of them that no layer below holds.
     new_hashes: AtomicU64,
 }
 
@@ -136,8 +136,8 @@ impl LayeredIndex {
     /// One layer, for a file with this layout.
     pub fn new(layout: &Layout, index: KeyIndexer) -> Self {
         Self {
-            live: Arc::new(Layer::new(None, index)),
-            freezing: Vec::new(),
+            active: Arc::new(Layer::new(None, index)),
+            sealed: Vec::new(),
             frozen: Vec::new(),
             recent: None,
             covered: 0,
@@ -156,11 +156,11 @@ impl LayeredIndex {
         let recent = has_tables.then(|| filter_of_recent(all_hashes / 4));
         Self {
             all_hashes,
-            live: Arc::new(Layer::new(filter, KeyIndexer::new())),
+            active: Arc::new(Layer::new(filter, KeyIndexer::new())),
             recent,
             covered: 0,
             coming: None,
-            freezing: Vec::new(),
+            sealed: Vec::new(),
             frozen: tables
                 .into_iter()
                 .map(|table| Tier { table: Arc::new(table), filter: None })
@@ -181,10 +181,10 @@ impl LayeredIndex {
         if plan.takes_layers() {
             let filter = filter_of_layer(self.frozen_hashes() + self.unfrozen());
             let taken = std::mem::replace(
-                &mut next.live,
+                &mut next.active,
                 Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
             );
-            next.freezing.insert(0, taken);
+            next.sealed.insert(0, taken);
         }
         if plan.is_whole() {
             next.coming = Some(filter_of_recent(plan.all_hashes()));
@@ -192,9 +192,9 @@ impl LayeredIndex {
         next
     }
 
-    /// Makes room for so many more hashes in memory.
+    /// Makes room for `additional` more hashes in memory.
     pub fn reserve(&self, additional: usize) {
-        self.live.index.reserve(additional);
+        self.active.index.reserve(additional);
     }
 
     /// Hashes in the tables in the log, at most.
@@ -207,21 +207,21 @@ impl LayeredIndex {
         self.frozen.iter().map(|tier| &tier.table)
     }
 
-    /// At most so many hashes have been written since the last table, or the attempt to write one.
+    /// Upper bound on the hashes that were written since the last table, or since the attempt to write one.
     #[inline]
     pub fn unfrozen(&self) -> u64 {
-        self.live.inserted.load(Ordering::Relaxed)
+        self.active.inserted.load(Ordering::Relaxed)
     }
 
-    /// At most so many hashes are in memory, those on their way into a table among them: it may never be completed.
+    /// Upper bound on the hashes in memory, including those on their way into a table, which may never be completed.
     pub fn pending(&self) -> u64 {
-        let layers = std::iter::once(&self.live).chain(&self.freezing);
+        let layers = std::iter::once(&self.active).chain(&self.sealed);
         layers.map(|layer| layer.inserted.load(Ordering::Relaxed)).sum()
     }
 
     /// Whether there is anything that is not in the table.
     pub fn has_unfrozen(&self) -> bool {
-        !self.freezing.is_empty() || self.unfrozen() > 0
+        !self.sealed.is_empty() || self.unfrozen() > 0
     }
 
     /// How large the layers are.
@@ -239,7 +239,7 @@ impl LayeredIndex {
             ..LayeredStats::default()
         };
         let rebuilt = frozen.iter().filter_map(|table| table.rebuilt());
-        let layers = std::iter::once(&self.live).chain(&self.freezing);
+        let layers = std::iter::once(&self.active).chain(&self.sealed);
         for index in layers.clone().map(|layer| &layer.index).chain(rebuilt) {
             let part = index.stats();
             stats.live_hashes += part.hashes as u64;
@@ -258,7 +258,7 @@ fn filter_of_layer(hashes: u64) -> Arc<Filter> {
     Arc::new(Filter::new((hashes / 64).max(1 << 17)))
 }
 
-/// A filter for what will be written before a table is as large as that of so many hashes is then, and merged with it.
+/// A filter for what will be written until a table of `hashes` hashes is merged with newer ones.
 fn filter_of_recent(hashes: u64) -> Arc<Filter> {
     Arc::new(Filter::new(hashes.max(1 << 18)))
 }
@@ -266,8 +266,8 @@ fn filter_of_recent(hashes: u64) -> Arc<Filter> {
 impl fmt::Debug for LayeredIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LayeredIndex")
-            .field("live", &self.live.index)
-            .field("freezing", &self.freezing.len())
+            .field("live", &self.active.index)
+            .field("sealed", &self.sealed.len())
             .field("frozen", &self.frozen)
             .finish()
     }

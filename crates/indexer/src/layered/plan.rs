@@ -18,31 +18,31 @@ use crate::slot_source::RebuildSource;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merging {
     /// All.
-    Always,
+    Full,
     /// All, if the newer ones hold a twelfth of the hashes of the oldest; else all but that: when a store is
     /// closed, and will be read.
-    Soon,
-    /// A few small ones: while a store is written, so that a table is written often, in next to no time. See
+    OnClose,
+    /// A few small ones, while a store is written: a table is written often, and each takes little time. See
     /// [`LayeredIndex::plan_merge`] for the large ones.
-    Late,
+    Tiered,
 }
 
-/// With [`Merging::Soon`], the oldest table is merged when the others hold one in so many of its hashes.
-const SOON_SHARE: u64 = 12;
+/// With [`Merging::OnClose`], the oldest table is merged when the others hold this fraction of its hashes, one in twelve.
+const ON_CLOSE_SHARE: u64 = 12;
 
-/// With [`Merging::Late`], no more hashes are merged than so many times those in memory.
-const LATE_SHARE: u64 = 4;
+/// With [`Merging::Tiered`], at most this many times the hashes in memory are merged.
+const TIERED_SHARE: u64 = 4;
 
-/// With room for no more tables than so many, tables grow by doubling before there is none left, when one of them would
-/// grow with each checkpoint.
-const LITTLE_ROOM: usize = 3;
+/// With room for no more tables than this, tables grow by doubling: if there were none left, one of them would grow
+/// with each checkpoint.
+const MIN_FREE_TABLES: usize = 3;
 
-/// So many tables are left room for, that are written while others are merged.
-const ROOM: usize = 1;
+/// Table slots reserved for checkpoints that are made during a merge.
+const RESERVED_TABLES: usize = 1;
 
-/// With so many tables the small ones are merged, whatever their sizes, down to so many.
-const MANY: usize = 7;
-const FEW: usize = 4;
+/// With this many tables, the newest are merged whatever their sizes, until `TABLES_AFTER_MERGE` are left.
+const MERGE_AT_TABLES: usize = 7;
+const TABLES_AFTER_MERGE: usize = 4;
 
 /// What the next table will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +50,10 @@ pub struct TablePlan {
     size: TableSize,
     /// Whether what is in memory goes into it.
     takes_layers: bool,
-    /// So many tables do, the newest of those that there are now, and so many, the oldest, stay below it.
+    /// How many of the present tables go into it, the newest ones, and how many stay below it, the oldest.
     merged: usize,
     kept: usize,
-    /// At most so many hashes are there in all.
+    /// Upper bound on the distinct hashes in the store.
     all_hashes: u64,
 }
 
@@ -73,7 +73,7 @@ impl TablePlan {
         self.takes_layers
     }
 
-    /// At most so many hashes are there in all.
+    /// Upper bound on the distinct hashes in the store.
     pub(super) fn all_hashes(&self) -> u64 {
         self.all_hashes
     }
@@ -103,15 +103,15 @@ impl LayeredIndex {
     ///
     /// One short lock per shard.
     pub fn plan_table(&self, merging: Merging, busy: usize) -> TablePlan {
-        let layers = || std::iter::once(&self.live).chain(&self.freezing);
+        let layers = || std::iter::once(&self.active).chain(&self.sealed);
         let in_memory: u64 = layers().map(|layer| layer.index.stats().hashes as u64).sum();
         let free = self.frozen.len().saturating_sub(busy);
         let is_rebuilt = self.frozen.iter().any(|table| table.is_rebuilt());
         let merged = match merging {
             _ if is_rebuilt && busy == 0 => free,
-            Merging::Always => free,
-            Merging::Soon => self.merged_soon(in_memory).min(free),
-            Merging::Late => self.merged_late(in_memory, free),
+            Merging::Full => free,
+            Merging::OnClose => self.merged_on_close(in_memory).min(free),
+            Merging::Tiered => self.merged_tiered(in_memory, free),
         };
         let new_hashes: u64 = layers().map(|layer| layer.new_hashes()).sum();
         let records = layers().map(|layer| record_lines_of(&layer.index)).sum();
@@ -126,21 +126,21 @@ impl LayeredIndex {
         self.with_size(plan, in_memory, records)
     }
 
-    fn merged_soon(&self, in_memory: u64) -> usize {
+    fn merged_on_close(&self, in_memory: u64) -> usize {
         let Some((oldest, others)) = self.frozen.split_last() else { return 0 };
         let newer = in_memory + others.iter().map(|table| table.hashes()).sum::<u64>();
-        if newer >= oldest.hashes() / SOON_SHARE { self.frozen.len() } else { others.len() }
+        if newer >= oldest.hashes() / ON_CLOSE_SHARE { self.frozen.len() } else { others.len() }
     }
 
     /// Tables of about the same size or smaller, as long as they are small, or there is little room for more tables; and
     /// more if there is none.
-    fn merged_late(&self, in_memory: u64, free: usize) -> usize {
-        let room = if free == self.frozen.len() { ROOM } else { 0 };
+    fn merged_tiered(&self, in_memory: u64, free: usize) -> usize {
+        let room = if free == self.frozen.len() { RESERVED_TABLES } else { 0 };
         let (mut sum, mut merged) = (in_memory, 0);
         for table in &self.frozen[..free] {
             let left = Barrier::MAX_TABLES.saturating_sub(self.frozen.len() - merged + room);
-            let is_small = sum + table.hashes() <= in_memory.saturating_mul(LATE_SHARE);
-            let is_due = if left <= LITTLE_ROOM {
+            let is_small = sum + table.hashes() <= in_memory.saturating_mul(TIERED_SHARE);
+            let is_due = if left <= MIN_FREE_TABLES {
                 table.hashes() <= sum + sum / 4
             } else {
                 is_small && table.hashes() <= sum
@@ -170,8 +170,8 @@ impl LayeredIndex {
             }
             newer += table.hashes();
         }
-        if self.frozen.len() >= MANY {
-            merged = merged.max(self.frozen.len() - FEW + 1);
+        if self.frozen.len() >= MERGE_AT_TABLES {
+            merged = merged.max(self.frozen.len() - TABLES_AFTER_MERGE + 1);
         }
         let plan = TablePlan {
             size: TableSize::default(),
@@ -214,13 +214,13 @@ impl LayeredIndex {
         let mut layers: Vec<&KeyIndexer> = Vec::new();
         let mut tail = start;
         if plan.takes_layers {
-            layers.extend(self.freezing.iter().map(|layer| &layer.index));
+            layers.extend(self.sealed.iter().map(|layer| &layer.index));
         } else if let Some(newest) = tables.first() {
             tail = newest.tail();
         }
         if let (true, Some(coming)) = (plan.is_whole() && !plan.takes_layers, &self.coming) {
             // What is written meanwhile is noted by those who do.
-            for layer in std::iter::once(&self.live).chain(&self.freezing) {
+            for layer in std::iter::once(&self.active).chain(&self.sealed) {
                 layer.index.for_each_hash(|hash, _| coming.insert(self.mixer.mix(hash)));
             }
         }
@@ -269,14 +269,14 @@ impl LayeredIndex {
         }
         next.frozen.splice(range, [tier]);
         if plan.takes_layers {
-            next.freezing.clear();
+            next.sealed.clear();
         }
         next
     }
 
     /// The filter of the layer that alone goes into a table: it is as good as one of the table's own.
     fn filter_of_layer(&self, plan: TablePlan) -> Option<Arc<Filter>> {
-        match &self.freezing[..] {
+        match &self.sealed[..] {
             [layer] if plan.takes_layers && plan.merged == 0 => layer.filter.clone(),
             _ => None,
         }

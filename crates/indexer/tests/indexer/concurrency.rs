@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use simd_r_drive_indexer::{Identity, Insertion, KeyIndexer, LiveKeyed};
+use simd_r_drive_indexer::{ChainKey, Insertion, KeyIndexer, LiveKeyed};
 
 use crate::support::log::{Log, LogSlot};
 
@@ -83,7 +83,7 @@ fn readers_never_miss_a_key() {
         }
     });
 
-    let current = index.current(0, Identity::Bare, &log).unwrap();
+    let current = index.current(0, ChainKey::Bare, &log).unwrap();
     assert_eq!(current.live_keyed, LiveKeyed::Many(ROUNDS as usize));
 }
 

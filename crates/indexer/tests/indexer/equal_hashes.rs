@@ -1,6 +1,6 @@
 //! 100,000 keys of one hash, by chance or by attack, cost each what a key of its own hash costs.
 
-use simd_r_drive_indexer::{Identity, KeyIndexer, LiveKeyed, Version};
+use simd_r_drive_indexer::{ChainKey, KeyIndexer, LiveKeyed, Version};
 
 use crate::support::store::Store;
 
@@ -18,7 +18,7 @@ fn write_all(store: &mut Store, is_tombstone: bool, per_commit: usize) -> usize 
     for first in (0..KEYS).step_by(per_commit) {
         for number in first..(first + per_commit).min(KEYS) {
             let key = key(number);
-            let identity = Identity::Keyed(&key);
+            let identity = ChainKey::Keyed(&key);
             let current = store.index.current(HASH, identity, &store.log).unwrap();
             let previous_end = current.keyed.map_or(0, |Version { end, .. }| end);
             store.stage_over(HASH, Some(&key), is_tombstone, previous_end);
@@ -49,7 +49,7 @@ fn each_operation_asks_the_log_a_few_times_a_key() {
         assert_eq!(find_all(&store, full_tail), (KEYS, KEYS));
         assert_eq!(store.index.stats().lines, KEYS);
         assert_eq!(store.index.stats().groups, 1);
-        assert_eq!(store.index.live_lines(HASH).len(), KEYS);
+        assert_eq!(store.index.live_chains(HASH).len(), KEYS);
 
         // A key that is not there is told from the others without one look at them.
         let calls = store.log.calls();
@@ -59,7 +59,7 @@ fn each_operation_asks_the_log_a_few_times_a_key() {
         // Its own key, and that of the version it deletes.
         assert!(write_all(&mut store, true, per_commit) <= 2 * KEYS);
         assert_eq!(find_all(&store, store.log.tail()), (0, KEYS));
-        let current = store.index.current(HASH, Identity::Bare, &store.log).unwrap();
+        let current = store.index.current(HASH, ChainKey::Bare, &store.log).unwrap();
         assert_eq!(current.live_keyed, LiveKeyed::None);
 
         // At the older tail all are there: the newest slot, then the one below it, once more each for the key.
@@ -93,13 +93,13 @@ fn the_newest_live_line_is_found_past_dead_ones() {
     write_all(&mut store, false, 1_000);
     let full_tail = store.log.tail();
     for number in 1..KEYS {
-        let current = store.index.current(HASH, Identity::Keyed(&key(number)), &store.log).unwrap();
+        let current = store.index.current(HASH, ChainKey::Keyed(&key(number)), &store.log).unwrap();
         store.stage_over(HASH, Some(&key(number)), true, current.keyed.unwrap().end);
     }
     store.commit().unwrap();
 
     let calls = store.log.calls();
-    let first = store.index.live_lines(HASH)[0];
+    let first = store.index.live_chains(HASH)[0];
     let tail = store.log.tail();
     assert_eq!(store.index.find_by_hash(HASH, tail, &store.log), Ok(Some(first)));
     assert_eq!(store.log.calls(), calls);

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
 use simd_r_drive_indexer::{
-    BuildError, FrozenIndex, Identity, Insertion, KeyIndexer, LayeredIndex, Merging, TablePlan,
+    BuildError, ChainKey, FrozenIndex, Insertion, KeyIndexer, LayeredIndex, Merging, TablePlan,
 };
 
 use crate::support::log::{Log, LogSlot};
@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => vec(op(), 1..8).prop_map(Step::Commit),
         1 => (1..400_u64).prop_map(Step::Load),
         2 => Just(Step::Freeze),
-        4 => prop::sample::select(&[Merging::Always, Merging::Soon, Merging::Late][..])
+        4 => prop::sample::select(&[Merging::Full, Merging::OnClose, Merging::Tiered][..])
             .prop_map(Step::Build),
         1 => Just(Step::FailToBuild),
         3 => vec(vec(op(), 1..4), 0..4).prop_map(Step::Merge),
@@ -125,7 +125,7 @@ impl World {
             previous_end: replaces,
         };
         let end = self.log.push(slot);
-        let current = self.index.current(hash, Identity::Bare, &self.log).unwrap();
+        let current = self.index.current(hash, ChainKey::Bare, &self.log).unwrap();
         staged.push(Insertion {
             hash,
             end,
@@ -209,7 +209,7 @@ impl World {
         let before = self.index.clone();
         for ops in meanwhile {
             self.commit(ops);
-            let plan = self.freeze(Merging::Late, plan.busy_tables());
+            let plan = self.freeze(Merging::Tiered, plan.busy_tables());
             self.build_planned(plan, self.sealed, false);
         }
         // Written before the table is complete, and in no other.
@@ -324,12 +324,12 @@ impl World {
         }
         for hash in self.hashes() {
             let lines = Lines::newest(&self.log, hash);
-            let keyed = KEYS.map(Identity::Keyed);
-            for identity in keyed.into_iter().chain([Identity::Bare]) {
+            let keyed = KEYS.map(ChainKey::Keyed);
+            for identity in keyed.into_iter().chain([ChainKey::Bare]) {
                 let current = self.index.current(hash, identity, &self.log).unwrap();
                 assert_eq!(current, lines.current(identity), "hash {hash}, {identity:?}");
             }
-            assert_eq!(self.index.live_lines(hash, &self.log).unwrap(), lines.live_ends());
+            assert_eq!(self.index.live_chains(hash, &self.log).unwrap(), lines.live_ends());
         }
     }
 
@@ -406,10 +406,10 @@ proptest! {
                     let ops: Vec<_> = (first..first + count).map(|hash| Op::Put(hash, 1)).collect();
                     world.commit(&ops);
                 }
-                Step::Freeze => drop(world.freeze(Merging::Late, 0)),
+                Step::Freeze => drop(world.freeze(Merging::Tiered, 0)),
                 Step::Build(merging) => world.build(*merging, false),
                 Step::Merge(meanwhile) => world.merge(meanwhile),
-                Step::FailToBuild => world.build(Merging::Late, true),
+                Step::FailToBuild => world.build(Merging::Tiered, true),
                 Step::Reopen => world.reopen(),
                 Step::Damage(which, at, xor) => world.change_table(*which, |table| {
                     let at = at.index(table.len());
@@ -432,7 +432,7 @@ fn loaded(keys: u64) -> World {
     world.commit(&ops);
     // A hash of three lines, so that there is a record.
     world.commit(&[Op::Put(5, 0), Op::Put(5, 1), Op::Delete(5, 2), Op::PutBare(6)]);
-    world.build(Merging::Always, false);
+    world.build(Merging::Full, false);
     world
 }
 
@@ -477,7 +477,7 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
             .collect();
         hashes += additional;
         world.index.insert_batch(&items, &world.log).unwrap();
-        let size = world.freeze_as_it_is(Merging::Always, 0);
+        let size = world.freeze_as_it_is(Merging::Full, 0);
         world.remembered.clear();
         assert!(size.table_bytes() < 11 * hashes + 8_192, "{size:?} for {hashes} hashes");
         let start = world.sealed;
@@ -520,7 +520,7 @@ fn sizes(world: &World) -> Vec<u64> {
 /// A checkpoint of a store that is written.
 fn write_layers(world: &mut World, hashes: std::ops::Range<u64>) {
     put_all(world, hashes);
-    let plan = world.freeze(Merging::Late, 0);
+    let plan = world.freeze(Merging::Tiered, 0);
     world.remembered.clear();
     world.build_planned(plan, world.sealed, false);
 }
@@ -530,7 +530,7 @@ fn write_layers(world: &mut World, hashes: std::ops::Range<u64>) {
 fn small_tables_are_merged_before_there_are_too_many() {
     let mut world = World::new();
     put_all(&mut world, 0..400);
-    world.build(Merging::Always, false);
+    world.build(Merging::Full, false);
     let mut most = 0;
     // Ever fewer, so that nothing is merged for its size.
     for hashes in [300, 220, 160, 115, 82, 58, 41, 29, 20, 14, 9, 5] {
@@ -566,18 +566,18 @@ fn any_number_of_checkpoints_fits_into_one_merge() {
 fn a_table_that_was_rebuilt_is_replaced_by_the_next() {
     let mut world = loaded(400);
     put_all(&mut world, 400..420);
-    world.build(Merging::Late, false);
+    world.build(Merging::Tiered, false);
     assert_eq!(world.tables.len(), 2);
     put_all(&mut world, 420..425);
-    assert!(!world.index.plan_table(Merging::Late, 0).is_whole());
+    assert!(!world.index.plan_table(Merging::Tiered, 0).is_whole());
     // All lines of the larger one.
     world.change_table(1, |table| table[128..].fill(0));
     assert!(world.index.find(3, KEYS[0], world.log.tail(), &world.log).unwrap().is_some());
     assert!(world.index.stats().is_rebuilt);
     assert_eq!(world.index.plan_merge(), None, "nothing can be read of it");
-    let plan = world.index.plan_table(Merging::Late, 0);
+    let plan = world.index.plan_table(Merging::Tiered, 0);
     assert!(plan.is_whole(), "{plan:?}");
-    world.build(Merging::Late, false);
+    world.build(Merging::Tiered, false);
     assert_eq!(world.tables.len(), 1);
     assert!(!world.index.stats().is_rebuilt);
 }

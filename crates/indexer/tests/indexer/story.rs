@@ -1,7 +1,7 @@
 //! The life of a few entries, told one call at a time.
 
 use simd_r_drive_indexer::{
-    Current, Identity, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotRef, SlotSource, Version,
+    ChainKey, Current, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotRef, SlotSource, Version,
 };
 
 use crate::support::log::{Fault, Log};
@@ -22,7 +22,7 @@ fn a_deleted_key_is_gone_but_not_at_the_old_tail() {
     assert_eq!(index.find(HASH, b"key", log.tail(), log), Ok(None));
     assert_eq!(index.find(HASH, b"key", written, log), Ok(Some(written)));
     assert_eq!(index.find(HASH, b"key", written - 1, log), Ok(None));
-    assert!(index.live_lines(HASH).is_empty());
+    assert!(index.live_chains(HASH).is_empty());
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_bare_entry_answers_for_every_key_of_its_hash() {
     for key in [&b"key"[..], b"other"] {
         assert_eq!(index.find(HASH, key, bare_tail, log), Ok(Some(bare_tail)));
     }
-    let current = index.current(HASH, Identity::Keyed(b"key"), log).unwrap();
+    let current = index.current(HASH, ChainKey::Keyed(b"key"), log).unwrap();
     let bare = Version { end: bare_tail, is_tombstone: false };
     assert_eq!(current.bare, Some(bare));
     assert_eq!(current.keyed.unwrap().live_end(), None);
@@ -77,7 +77,7 @@ fn live_keyed_lines_are_counted_without_the_bare_one() {
     store.commit().unwrap();
 
     let Store { log, index, .. } = &store;
-    let current = index.current(HASH, Identity::Bare, log).unwrap();
+    let current = index.current(HASH, ChainKey::Bare, log).unwrap();
     assert_eq!(current.live_keyed, LiveKeyed::One(Log::end_of(0)));
     assert_eq!(current.bare, Some(Version { end: Log::end_of(1), is_tombstone: false }));
     assert_eq!(index.find(HASH, b"key", log.tail(), log), Ok(Some(Log::end_of(0))));
@@ -135,18 +135,18 @@ fn an_error_of_the_log_leaves_no_trace() {
 
     store.log.fail_after(0);
     assert_eq!(store.index.find(HASH, b"key", tail, &store.log), Err(Fault));
-    assert_eq!(store.index.current(HASH, Identity::Keyed(b"key"), &store.log), Err(Fault));
+    assert_eq!(store.index.current(HASH, ChainKey::Keyed(b"key"), &store.log), Err(Fault));
     store.put(HASH, b"key");
     store.put(HASH + 1, b"other hash");
     store.put(HASH, b"other key");
     assert_eq!(store.commit(), Err(Fault));
     store.log.heal();
 
-    assert_eq!(store.index.live_lines(HASH), [tail]);
+    assert_eq!(store.index.live_chains(HASH), [tail]);
     assert_eq!(store.index.locate(HASH + 1), None);
     store.put(HASH, b"other key");
     store.commit().unwrap();
-    assert_eq!(store.index.live_lines(HASH), [tail, store.log.tail()]);
+    assert_eq!(store.index.live_chains(HASH), [tail, store.log.tail()]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_link_that_does_not_point_down_ends_the_line() {
         type Error = Fault;
 
         fn slot(&self, end: u64) -> Result<SlotRef<'_>, Fault> {
-            let identity = Identity::Keyed(b"key");
+            let identity = ChainKey::Keyed(b"key");
             Ok(SlotRef { identity, bare_hash: 0, is_tombstone: false, previous_end: end })
         }
     }
@@ -203,8 +203,8 @@ fn an_empty_index_has_nothing() {
     let (index, log) = (KeyIndexer::default(), Log::default());
     assert_eq!(index.find(HASH, b"key", MAX_SLOT_END, &log), Ok(None));
     assert_eq!(index.find_by_hash(HASH, MAX_SLOT_END, &log), Ok(None));
-    assert_eq!(index.is_current(HASH, 64, Identity::Bare, 64, &log), Ok(false));
-    assert_eq!(index.current(HASH, Identity::Bare, &log), Ok(Current::default()));
+    assert_eq!(index.is_current(HASH, 64, ChainKey::Bare, 64, &log), Ok(false));
+    assert_eq!(index.current(HASH, ChainKey::Bare, &log), Ok(Current::default()));
     assert_eq!(index.insert_batch(&[], &log), Ok(()));
     assert!(format!("{index:?}").contains("hashes: 0"));
 }

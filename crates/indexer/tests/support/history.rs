@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use simd_r_drive_indexer::{Identity, KeyIndexer};
+use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 
 use super::naive::Lines;
 use super::store::Store;
@@ -97,9 +97,9 @@ fn check_writer_view(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
         let lines = Lines::newest(log, hash);
-        assert_eq!(index.live_lines(hash), lines.live_ends(), "live lines of {hash}");
-        let keyed = KEYS.map(Identity::Keyed);
-        for identity in keyed.into_iter().chain([Identity::Bare]) {
+        assert_eq!(index.live_chains(hash), lines.live_ends(), "live lines of {hash}");
+        let keyed = KEYS.map(ChainKey::Keyed);
+        for identity in keyed.into_iter().chain([ChainKey::Bare]) {
             let current = index.current(hash, identity, log).unwrap();
             assert_eq!(current, lines.current(identity), "current {identity:?} of {hash}");
         }

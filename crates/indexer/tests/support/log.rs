@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use simd_r_drive_indexer::{Identity, KeyIndexer, RebuildSource, SlotRef, SlotSource};
+use simd_r_drive_indexer::{ChainKey, KeyIndexer, RebuildSource, SlotRef, SlotSource};
 
 const LOG_START: u64 = 16 << 10;
 const SLOT_LEN: u64 = 64;
@@ -16,8 +16,8 @@ pub struct LogSlot {
 }
 
 impl LogSlot {
-    pub fn identity(&self) -> Identity<'_> {
-        self.key.as_deref().map_or(Identity::Bare, Identity::Keyed)
+    pub fn identity(&self) -> ChainKey<'_> {
+        self.key.as_deref().map_or(ChainKey::Bare, ChainKey::Keyed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use simd_r_drive_indexer::{Current, Identity, LiveKeyed, Version};
+use simd_r_drive_indexer::{ChainKey, Current, LiveKeyed, Version};
 
 use super::log::Log;
 
@@ -41,14 +41,14 @@ impl<'a> Lines<'a> {
         ends
     }
 
-    pub fn current(&self, identity: Identity<'_>) -> Current {
+    pub fn current(&self, identity: ChainKey<'_>) -> Current {
         let keyed_lines = self.0.iter().filter(|(key, _)| key.is_some());
         let live_keyed: Vec<_> = keyed_lines.filter_map(|(_, v)| v.live_end()).collect();
         Current {
             is_known_hash: !self.0.is_empty(),
             keyed: match identity {
-                Identity::Keyed(key) => self.line(Some(key)),
-                Identity::Bare => None,
+                ChainKey::Keyed(key) => self.line(Some(key)),
+                ChainKey::Bare => None,
             },
             bare: self.line(None),
             live_keyed: match live_keyed[..] {

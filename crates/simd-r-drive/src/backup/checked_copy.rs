@@ -9,7 +9,7 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::{StoreFile, write_all_at};
 
-use crate::log::{Direction, Point, WindowReader};
+use crate::log::{Direction, LogPosition, WindowReader};
 use crate::open::read_checkpoints;
 
 /// After about this many bytes, and at the next commit, what has been copied is flushed.
@@ -31,7 +31,7 @@ pub(super) struct Log<'a> {
 /// Where one stretch of a log ends and the next one begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
-    pub(super) point: Point,
+    pub(super) point: LogPosition,
     /// Whether a commit ends here: whether this could be a tail.
     pub(super) is_commit: bool,
 }
@@ -40,15 +40,15 @@ impl Log<'_> {
     /// Ends of the barriers that its checkpoints name, the newest first.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub(super) fn barrier_ends(&self) -> io::Result<Vec<u64>> {
         let checkpoints = read_checkpoints(self.file, self.identity)?;
         Ok(checkpoints.iter().map(|checkpoint| checkpoint.barrier_end).collect())
     }
 
     /// Where the log starts.
-    pub(super) fn root(&self) -> Point {
-        Point { end: self.layout().header_len(), seal: Seal(self.identity.checksum()) }
+    pub(super) fn root(&self) -> LogPosition {
+        LogPosition { end: self.layout().header_len(), seal: Seal(self.identity.checksum()) }
     }
 
     fn layout(&self) -> Layout {
@@ -58,21 +58,21 @@ impl Log<'_> {
     /// The point at the end of a slot.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`]; the file's.
-    pub(super) fn point(&self, end: u64) -> io::Result<Point> {
+    /// [`FormatError::Damaged`]; any I/O error of the file.
+    pub(super) fn point(&self, end: u64) -> io::Result<LogPosition> {
         if end == self.root().end {
             return Ok(self.root());
         }
         let mut source = WindowReader::new(self.file, end, Direction::Backward);
-        Ok(Point { end, seal: read_slot(&mut source, &self.layout(), end)?.seal })
+        Ok(LogPosition { end, seal: read_slot(&mut source, &self.layout(), end)?.seal })
     }
 
     /// Where `(from, to]`, which ends with a commit, is cut into stretches of moderate length, newest first.
     /// `None` if the log has no slot that ends at `from` with that seal.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] where the chain of slots breaks; the file's.
-    pub(super) fn cuts(&self, from: Point, to: Point) -> io::Result<Option<Vec<Cut>>> {
+    /// [`FormatError::Damaged`] where the chain of slots breaks; any I/O error of the file.
+    pub(super) fn cuts(&self, from: LogPosition, to: LogPosition) -> io::Result<Option<Vec<Cut>>> {
         let mut cursor = self.cursor(to);
         let mut cuts = vec![Cut { point: to, is_commit: true }];
         let mut last_cut = to.end;
@@ -83,7 +83,7 @@ impl Log<'_> {
             let is_commit = slot.trailer.is_commit();
             let least = if is_commit { STRETCH_LEN } else { MAX_STRETCH_LEN };
             if last_cut - slot.end >= least {
-                cuts.push(Cut { point: Point { end: slot.end, seal: slot.seal }, is_commit });
+                cuts.push(Cut { point: LogPosition { end: slot.end, seal: slot.seal }, is_commit });
                 last_cut = slot.end;
             }
         }
@@ -91,7 +91,7 @@ impl Log<'_> {
     }
 
     /// Walks backward from `to`.
-    pub(super) fn cursor(&self, to: Point) -> LogCursor<WindowReader<'_>> {
+    pub(super) fn cursor(&self, to: LogPosition) -> LogCursor<WindowReader<'_>> {
         let source = WindowReader::new(self.file, to.end, Direction::Backward);
         LogCursor::new(source, self.layout(), to.end, Some(to.seal.self_half()))
     }
@@ -105,7 +105,7 @@ pub(super) struct CheckedCopy<'a> {
     source: WindowReader<'a>,
     target: &'a dyn StoreFile,
     /// Up to here everything has been read and checked.
-    at: Point,
+    at: LogPosition,
     /// What has been read and not yet written.
     buffer: Vec<u8>,
     /// Up to here the target may have been written to.
@@ -115,7 +115,12 @@ pub(super) struct CheckedCopy<'a> {
 
 impl<'a> CheckedCopy<'a> {
     /// Copies from `from` on, and at most up to `end`.
-    pub(super) fn new(log: Log<'a>, target: &'a dyn StoreFile, from: Point, end: u64) -> Self {
+    pub(super) fn new(
+        log: Log<'a>,
+        target: &'a dyn StoreFile,
+        from: LogPosition,
+        end: u64,
+    ) -> Self {
         Self {
             log,
             layout: log.layout(),
@@ -136,7 +141,7 @@ impl<'a> CheckedCopy<'a> {
     ///
     /// # Errors
     /// [`FormatError::Damaged`] for a slot that is not as it was written; reading's and writing's.
-    pub(super) fn copy_to(&mut self, to: Point) -> io::Result<()> {
+    pub(super) fn copy_to(&mut self, to: LogPosition) -> io::Result<()> {
         let mut slots = Vec::new();
         let mut cursor = self.log.cursor(to);
         while cursor.position() > self.at.end
@@ -169,7 +174,7 @@ impl<'a> CheckedCopy<'a> {
         let expected = Slot { before: self.at, end, payload_len };
         let seal = expected.check(&self.layout, rest, crc.finalize())?;
         self.buffer.extend_from_slice(rest);
-        self.at = Point { end, seal };
+        self.at = LogPosition { end, seal };
         self.copied_slots += 1;
         if self.buffer.len() >= PIECE_LEN { self.write_up_to(end) } else { Ok(()) }
     }
@@ -185,7 +190,7 @@ impl<'a> CheckedCopy<'a> {
 
 /// A slot that has been found by walking backward.
 struct Slot {
-    before: Point,
+    before: LogPosition,
     end: u64,
     payload_len: u64,
 }

@@ -16,7 +16,7 @@ use simd_r_drive_writer::{Location, Visibility};
 use self::checked_copy::Log;
 use self::target::{Appended, Existing, fill_new};
 use crate::error::{StoreError, about};
-use crate::log::{Point, ReadState};
+use crate::log::{LogPosition, ReadState};
 use crate::open::{copy_permissions, lock_new, place_new, remove_orphans};
 use crate::store::DataStore;
 
@@ -163,7 +163,7 @@ impl DataStore {
 #[derive(Debug)]
 struct Source {
     state: Arc<ReadState>,
-    to: Point,
+    to: LogPosition,
     is_flushed: bool,
 }
 

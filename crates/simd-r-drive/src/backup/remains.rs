@@ -7,7 +7,7 @@ use simd_r_drive_entry_handle::{Kind, LogSource as _};
 use simd_r_drive_writer::StoreFile;
 
 use super::checked_copy::Log;
-use crate::log::{Direction, Point, WindowReader};
+use crate::log::{Direction, LogPosition, WindowReader};
 
 /// How much is compared at a time.
 const PIECE_LEN: usize = 256 << 10;
@@ -21,7 +21,7 @@ pub(super) fn are_in_source(
     remains: Range<u64>,
     backup: &dyn StoreFile,
     log: Log<'_>,
-    to: Point,
+    to: LogPosition,
 ) -> io::Result<bool> {
     if remains.end > to.end {
         return Ok(false);

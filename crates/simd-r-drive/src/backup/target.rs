@@ -10,10 +10,10 @@ use simd_r_drive_writer::{Access, Location, Placed, StoreFile, WriteError, write
 use super::checked_copy::{CheckedCopy, Cut, Log};
 use super::remains::are_in_source;
 use crate::error::StoreError;
-use crate::log::{Point, write_clean_hints, write_copying_hints};
+use crate::log::{LogPosition, write_clean_hints, write_copying_hints};
 use crate::open::{
-    Found, Header, Sound, Tail, check_sound, identify, index_in, nothing_in_it, refuse_network,
-    save_aside,
+    Found, Header, LogBounds, Sound, check_sound, identify, index_in, nothing_in_it,
+    refuse_network, save_aside,
 };
 use crate::options::OpenOptions;
 
@@ -24,7 +24,7 @@ use crate::options::OpenOptions;
 ///
 /// # Errors
 /// See [`CheckedCopy::copy_to`].
-pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: Point) -> io::Result<u64> {
+pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: LogPosition) -> io::Result<u64> {
     let root = log.root();
     // Before anything is read: space that is short shows at once.
     allocate(file, 0, to.end)?;
@@ -98,10 +98,10 @@ impl Existing {
     pub(super) fn append(
         &self,
         log: Log<'_>,
-        to: Point,
+        to: LogPosition,
         options: &OpenOptions,
     ) -> io::Result<Appended> {
-        let Tail { durable, tail, data_end, .. } = self.sound.tail;
+        let LogBounds { durable, tail, data_end, .. } = self.sound.tail;
         let diverged = || StoreError::BackupDiverged { path: self.path.clone(), tail: tail.end };
         // A compaction may have come between.
         check_identity(&self.header, log.identity, &self.path)?;
@@ -151,11 +151,11 @@ impl Existing {
         copy: &mut CheckedCopy<'_>,
         log: Log<'_>,
         cuts: Vec<Cut>,
-        to: Point,
+        to: LogPosition,
         options: &OpenOptions,
     ) -> io::Result<()> {
         let (file, identity) = (&*self.file, &self.header.identity);
-        let Sound { tail: Tail { durable, tail, .. }, barrier_end } = self.sound;
+        let Sound { tail: LogBounds { durable, tail, .. }, barrier_end } = self.sound;
         allocate(file, tail.end, to.end.saturating_sub(tail.end))?;
         let mut sequence = self.header.checkpoints.first().map_or(0, |newest| newest.sequence);
         let mut next_sequence = || {

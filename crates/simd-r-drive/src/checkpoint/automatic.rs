@@ -14,7 +14,7 @@ pub(crate) struct Checkpoints {
     /// Whether there is one, or its thread is about to start. Goes back to `false` under the lock of `thread`.
     is_running: AtomicBool,
     is_cancelled: AtomicBool,
-    /// After a failure: not before so many writes.
+    /// After a failure, the number of writes before which no checkpoint is tried.
     not_before: AtomicU64,
     /// The thread that makes one. It is not joined: until it is, a thread that has ended keeps its stack.
     thread: Mutex<Option<ThreadId>>,

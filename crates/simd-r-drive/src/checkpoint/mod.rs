@@ -34,7 +34,7 @@ use crate::store::DataStore;
 /// With fewer writes since the last checkpoint, none is made while the store is open.
 const AUTOMATIC_MIN: u64 = 1 << 15;
 
-/// Nor with fewer than this share of the hashes that are in the file, one in so many.
+/// Nor with fewer writes than this fraction of the hashes in the file, one in 128.
 const AUTOMATIC_SHARE: u64 = 128;
 
 /// How often a table is tried to be made: the second time, damaged ones have been rebuilt.
@@ -49,7 +49,7 @@ pub(crate) fn is_due(index: &LayeredIndex) -> bool {
 }
 
 impl DataStore {
-    /// Writes the index to the file: the next open maps it, in next to no time whatever the store's size, and the memory
+    /// Writes the index to the file. The next open maps it, in time independent of the store's size, and the memory
     /// that it took is free. A store does so by itself when enough has been written, and when it is closed; a call is
     /// worth its while after a bulk load, for readers that open the file meanwhile.
     ///
@@ -72,9 +72,9 @@ impl DataStore {
 }
 
 /// Says that a piece of a table was written, and that the next may be: or not, with an error.
-type Next<'a> = dyn FnMut() -> io::Result<()> + 'a;
+type OnProgress<'a> = dyn FnMut() -> io::Result<()> + 'a;
 
-fn unless(is_cancelled: &AtomicBool) -> io::Result<()> {
+fn check_cancelled(is_cancelled: &AtomicBool) -> io::Result<()> {
     if is_cancelled.load(Ordering::Relaxed) {
         return Err(io::ErrorKind::Interrupted.into());
     }
@@ -85,12 +85,12 @@ impl Shared {
     fn checkpoint(&self) -> io::Result<()> {
         self.check_process()?;
         let _one_at_a_time = self.maintenance.begin()?;
-        self.write_layers(Merging::Always, 0, &AtomicBool::new(false))
+        self.write_layers(Merging::Full, 0, &AtomicBool::new(false))
     }
 
     /// What a store does by itself: writes what is in memory, and merges tables if it is time.
     fn checkpoint_and_merge(&self, is_cancelled: &AtomicBool) -> io::Result<()> {
-        self.write_layers(Merging::Late, 0, is_cancelled)?;
+        self.write_layers(Merging::Tiered, 0, is_cancelled)?;
         while self.merge_tables(is_cancelled)? {}
         Ok(())
     }
@@ -109,12 +109,12 @@ impl Shared {
                 let mut writer = self.writer()?;
                 let index = &writer.state().index;
                 let is_one_table = index.frozen().len() <= 1;
-                if !index.has_unfrozen() && (is_one_table || merging != Merging::Always) {
+                if !index.has_unfrozen() && (is_one_table || merging != Merging::Full) {
                     return Ok(());
                 }
                 writer.reserve_for_layers(merging, busy)?
             };
-            if self.write_table(&reserved, &mut || unless(is_cancelled))? {
+            if self.write_table(&reserved, &mut || check_cancelled(is_cancelled))? {
                 // While others are merged, nobody knows of what is being made.
                 if busy == 0 {
                     self.give_back(&reserved);
@@ -133,9 +133,9 @@ impl Shared {
             writer.reserve_for_merge(plan)?
         };
         let mut next = || {
-            unless(is_cancelled)?;
+            check_cancelled(is_cancelled)?;
             if is_due(&self.current.load().index) {
-                self.write_layers(Merging::Late, reserved.plan.busy_tables(), is_cancelled)?;
+                self.write_layers(Merging::Tiered, reserved.plan.busy_tables(), is_cancelled)?;
             }
             Ok(())
         };
@@ -148,8 +148,12 @@ impl Shared {
     }
 
     /// Fills the space that was set aside for a table, and uses it. False if one that it was to be made from is damaged.
-    fn write_table(&self, reserved: &Reserved, next: &mut Next<'_>) -> io::Result<bool> {
-        let Some(built) = reserved.build(next)? else { return Ok(false) };
+    fn write_table(
+        &self,
+        reserved: &Reserved,
+        on_progress: &mut OnProgress<'_>,
+    ) -> io::Result<bool> {
+        let Some(built) = reserved.build(on_progress)? else { return Ok(false) };
         let table = reserved.complete(&built)?;
         self.flush_anew()?;
         let mut writer = self.writer()?;

@@ -8,10 +8,10 @@ use simd_r_drive_entry_handle::{Kind, LogSlot, read_slot};
 use simd_r_drive_indexer::{BuildError, BuiltTable, FrozenIndex, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
-use super::Next;
+use super::OnProgress;
 use crate::log::{Direction, ReadState, WindowReader};
 
-/// Behind so many tables whose space was given back, all others' was too, most likely.
+/// Behind this many tables whose space was given back, that of all others most likely was, too.
 const ENOUGH_GIVEN_BACK: usize = 8;
 
 /// Space for a table in the log, and what goes there.
@@ -25,12 +25,12 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
-    /// Writes the table but for its header, and calls `next` after each piece. `None` if a table that it was to be made
+    /// Writes the table but for its header, and calls `on_progress` after each piece. `None` if a table that it was to be made
     /// from is damaged: that was rebuilt in memory, and another plan takes this into account.
-    pub(super) fn build(&self, next: &mut Next<'_>) -> io::Result<Option<BuiltTable>> {
+    pub(super) fn build(&self, on_progress: &mut OnProgress<'_>) -> io::Result<Option<BuiltTable>> {
         let log = &*self.state.log;
         let mut write = |offset: u64, bytes: &[u8]| {
-            next()?;
+            on_progress()?;
             write_all_at(&*log.file, bytes, self.start + offset)
         };
         let index = &self.state.index;
@@ -56,7 +56,7 @@ impl Reserved {
     /// from the log. To spare them that, as many bytes of old tables stay as those in use have, the newest ones.
     ///
     /// # Errors
-    /// The file's. No harm is done then.
+    /// Any I/O error of the file. No harm is done then.
     pub(crate) fn give_back(&self, needed: &NeededTables) -> io::Result<()> {
         for (start, len) in self.unused(needed)? {
             match self.state.file.punch_hole(start, len) {

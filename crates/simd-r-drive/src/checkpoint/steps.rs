@@ -60,7 +60,7 @@ impl Writer {
     /// Where a log without tables would end after a checkpoint and the barrier that names its table.
     pub(crate) fn tail_after_checkpoint(&self) -> u64 {
         let layout = self.state().layout;
-        let table_bytes = self.state().index.plan_table(Merging::Soon, 0).table_bytes();
+        let table_bytes = self.state().index.plan_table(Merging::OnClose, 0).table_bytes();
         let slot_len = |len| layout.slot_len(len, 0).unwrap_or(u64::MAX);
         let table_len = usize::try_from(table_bytes).map_or(u64::MAX, slot_len);
         self.tail().saturating_add(table_len).saturating_add(slot_len(Barrier::len_with(1)))
@@ -71,7 +71,7 @@ impl Writer {
     pub(crate) fn checkpoint_alone(&mut self) -> io::Result<Reserved> {
         let mut attempts = 0;
         loop {
-            let reserved = self.reserve_for_layers(Merging::Soon, 0)?;
+            let reserved = self.reserve_for_layers(Merging::OnClose, 0)?;
             attempts += 1;
             if let Some(built) = reserved.build(&mut || Ok(()))? {
                 let table = reserved.complete(&built)?;

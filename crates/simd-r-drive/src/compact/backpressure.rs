@@ -26,7 +26,7 @@ pub(crate) struct Backpressure {
 }
 
 impl Backpressure {
-    /// Pauses after a commit of so many bytes, if there is reason to.
+    /// Pauses after a commit of `len` bytes, if a compaction asks for it.
     #[inline]
     pub(crate) fn keep(&self, commit_len: u64) {
         // Relaxed: a commit more or less does not matter.

@@ -1,4 +1,4 @@
-//! What a compaction copies: of each line, the newest version in a stretch of the log.
+//! What a compaction copies: of each chain, the newest version in a stretch of the log.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -7,11 +7,11 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::{Kind, MappedSlot, verify_slot};
-use simd_r_drive_indexer::Identity as LineIdentity;
+use simd_r_drive_indexer::ChainKey;
 
 use super::CompactionProgress;
 use crate::events;
-use crate::log::{ReadState, line_of};
+use crate::log::{ReadState, chain_of};
 use crate::write::{CommitBuilder, Writer};
 
 /// How many bytes of slots are copied in one commit.
@@ -20,12 +20,12 @@ const COPY_LEN: u64 = 1 << 20;
 /// How many entries are copied in one commit.
 const COPY_ENTRIES: usize = 4096;
 
-/// The new file is flushed each time that so many bytes have been copied, so that the last flush, for which
+/// The new file is flushed whenever this many bytes have been copied, so that the last flush, for which
 /// writers wait, is short.
 pub(crate) const FLUSH_DISTANCE: u64 = 64 << 20;
 
 /// The log is walked backward, but copied forward: it is cut into stretches of about this many bytes, whose
-/// lines are remembered one stretch at a time.
+/// chains are remembered one stretch at a time.
 const STRETCH_LEN: u64 = 16 << 20;
 
 /// A file on its way to another one.
@@ -41,11 +41,11 @@ impl Compaction<'_> {
     pub(super) fn copy_live(&mut self) -> io::Result<u64> {
         let source = Arc::clone(&self.source);
         let tail = source.publication.tail();
-        self.copy_newest(source.layout.header_len(), tail, |slot, line| {
+        self.copy_newest(source.layout.header_len(), tail, |slot, chain| {
             if slot.trailer.fields.kind != Kind::Value {
                 return Ok(false);
             }
-            source.index.is_current(line.hash, slot.end, line.identity, tail, &*source.log)
+            source.index.is_current(chain.hash, slot.end, chain.identity, tail, &*source.log)
         })?;
         Ok(tail)
     }
@@ -58,12 +58,12 @@ impl Compaction<'_> {
         self.copy_newest(from, to, |_, _| Ok(true))
     }
 
-    /// Copies, stretch by stretch of `(from, to]`, the newest slot of each line that `is_wanted`.
+    /// Copies, stretch by stretch of `(from, to]`, the newest slot of each chain that `is_wanted`.
     fn copy_newest(
         &mut self,
         from: u64,
         to: u64,
-        is_wanted: impl Fn(&MappedSlot<'_>, Line<'_>) -> io::Result<bool>,
+        is_wanted: impl Fn(&MappedSlot<'_>, Chain<'_>) -> io::Result<bool>,
     ) -> io::Result<()> {
         let source = Arc::clone(&self.source);
         for stretch in stretches(&source, from, to)?.windows(2).rev() {
@@ -74,10 +74,10 @@ impl Compaction<'_> {
                 if !fields.kind.is_keyed() {
                     return Ok(());
                 }
-                let (hash, identity) = line_of(fields.is_bare(), slot.key());
-                let line = Line { hash, identity };
+                let (hash, identity) = chain_of(fields.is_bare(), slot.key());
+                let chain = Chain { hash, identity };
                 // Whoever writes one key over and over makes a long chain of versions, which is followed once.
-                if seen.insert(line) && is_wanted(slot, line)? {
+                if seen.insert(chain) && is_wanted(slot, chain)? {
                     slots.push(slot.start..slot.end);
                 }
                 Ok(())
@@ -88,7 +88,7 @@ impl Compaction<'_> {
         Ok(())
     }
 
-    /// Copies slots of different lines, many in a commit.
+    /// Copies slots of different chains, many in a commit.
     fn copy_slots(
         &mut self,
         source: &ReadState,
@@ -104,7 +104,7 @@ impl Compaction<'_> {
             };
             let count = 1 + rest[1..].iter().take(COPY_ENTRIES - 1).take_while(fits).count();
             let (chunk, later) = rest.split_at(count);
-            copy_lines(source, chunk, &mut self.target)?;
+            copy_chains(source, chunk, &mut self.target)?;
             if self.target.unflushed() >= FLUSH_DISTANCE {
                 self.target.flush()?;
             }
@@ -127,12 +127,12 @@ impl Compaction<'_> {
 
 /// A key, or a hash that was written without one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Line<'a> {
+struct Chain<'a> {
     hash: u64,
-    identity: LineIdentity<'a>,
+    identity: ChainKey<'a>,
 }
 
-impl Hash for Line<'_> {
+impl Hash for Chain<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // It stands for the key.
         self.hash.hash(state);
@@ -170,24 +170,24 @@ fn for_each_slot_backward<'s>(
     Ok(())
 }
 
-/// Writes slots of different lines to another file, as one commit, after checking them. They keep the time at which
+/// Writes slots of different chains to another file, as one commit, after checking them. They keep the time at which
 /// they were written.
 ///
 /// # Errors
 /// [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was written.
-fn copy_lines(source: &ReadState, slots: &[Range<u64>], target: &mut Writer) -> io::Result<()> {
+fn copy_chains(source: &ReadState, slots: &[Range<u64>], target: &mut Writer) -> io::Result<()> {
     let state = target.state();
     let mut commit = CommitBuilder::new(&state, slots.len());
     for slot in slots {
         let (_, slot) = source.mapped_slot(slot.end)?;
         verify_slot(&slot, &source.layout)?;
         let fields = &slot.trailer.fields;
-        let (hash, identity) = line_of(fields.is_bare(), slot.key());
+        let (hash, identity) = chain_of(fields.is_bare(), slot.key());
         commit.stamp(fields.written_at);
         if fields.kind == Kind::Value {
-            commit.put_line(hash, identity, slot.key(), slot.payload())?;
+            commit.put_chain(hash, identity, slot.key(), slot.payload())?;
         } else {
-            commit.remove_line(hash, identity)?;
+            commit.remove_chain(hash, identity)?;
         }
     }
     target.commit(&commit).map(drop)

@@ -34,7 +34,7 @@ const SHORT_ENOUGH: u64 = 1 << 20;
 /// And while no more than this many bytes, and what is copied of those, are flushed.
 const UNFLUSHED_MAX: u64 = 4 << 20;
 
-/// After so many rounds of catching up, the callback is called no more: it might write more than a round copies.
+/// After this many rounds of catching up, the callback is no longer called: it might write more than a round copies.
 const TOLD_ROUNDS: u32 = 16;
 
 /// How far a compaction is.

@@ -232,7 +232,7 @@ pub(crate) fn damage_found(error: &FormatError) {
 }
 
 /// In the background, or by a writer that has filled the space between two barriers: nobody waits for it.
-pub(crate) fn unasked_flush_failed(path: &Path, error: &io::Error) {
+pub(crate) fn background_flush_failed(path: &Path, error: &io::Error) {
     failure!(
         ERROR,
         Error,

@@ -210,6 +210,6 @@ fn flush(shared: Arc<Shared>, is_barrier_due: bool) {
         Ok(true) => shared.background.lock().last_barrier = Some(Instant::now()),
         Ok(false) => {}
         // A barrier that found no space, say: what comes later is flushed all the same.
-        Err(error) => events::unasked_flush_failed(&shared.path, &error),
+        Err(error) => events::background_flush_failed(&shared.path, &error),
     }
 }

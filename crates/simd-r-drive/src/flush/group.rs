@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// So many commits, and nothing else.
+    /// This many commits, and nothing else.
     fn commits(commits: u64) -> Progress {
         Progress { appends: commits, commits }
     }

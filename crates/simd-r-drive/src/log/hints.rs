@@ -6,18 +6,18 @@ use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Checkpoint, Identity, PublishedTail};
 use simd_r_drive_writer::{StoreFile, write_all_at};
 
-use crate::log::Point;
+use crate::log::LogPosition;
 
 /// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and has a
 /// complete index that the barrier which ends at `barrier_end` names (0: none), and the published tail.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn write_clean_hints(
     file: &dyn StoreFile,
     identity: &Identity,
     sequence: u64,
-    point: Point,
+    point: LogPosition,
     barrier_end: u64,
 ) -> io::Result<()> {
     let checkpoint = checkpoint(sequence, point, barrier_end);
@@ -29,19 +29,19 @@ pub(crate) fn write_clean_hints(
 /// tail.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn write_copying_hints(
     file: &dyn StoreFile,
     identity: &Identity,
     sequence: u64,
-    point: Point,
+    point: LogPosition,
     barrier_end: u64,
 ) -> io::Result<()> {
     let checkpoint = checkpoint(sequence, point, barrier_end);
     write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint })
 }
 
-fn checkpoint(sequence: u64, point: Point, barrier_end: u64) -> Checkpoint {
+fn checkpoint(sequence: u64, point: LogPosition, barrier_end: u64) -> Checkpoint {
     Checkpoint {
         sequence,
         durable_tail: point.end,

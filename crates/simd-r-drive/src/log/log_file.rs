@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use simd_r_drive_entry_handle::{
     EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload, verify_slot,
 };
-use simd_r_drive_indexer::{
-    FrozenIndex, Identity as LineIdentity, KeyIndexer, RebuildSource, SlotRef, SlotSource,
-};
+use simd_r_drive_indexer::{ChainKey, FrozenIndex, KeyIndexer, RebuildSource, SlotRef, SlotSource};
 use simd_r_drive_writer::StoreFile;
 
 use crate::events::{self, Deferral};
@@ -178,7 +176,7 @@ impl SlotSource for LogFile {
         }
         let fields = &slot.trailer.fields;
         Ok(SlotRef {
-            identity: line_identity(&slot),
+            identity: chain_key(&slot),
             bare_hash: bare_hash(&slot),
             is_tombstone: fields.is_tombstone(),
             previous_end: fields.previous_end,
@@ -213,6 +211,6 @@ fn bare_hash(slot: &MappedSlot<'_>) -> u64 {
 
 /// Whose versions the slot's line holds.
 #[inline]
-pub(crate) fn line_identity<'a>(slot: &MappedSlot<'a>) -> LineIdentity<'a> {
-    if slot.trailer.fields.is_bare() { LineIdentity::Bare } else { LineIdentity::Keyed(slot.key()) }
+pub(crate) fn chain_key<'a>(slot: &MappedSlot<'a>) -> ChainKey<'a> {
+    if slot.trailer.fields.is_bare() { ChainKey::Bare } else { ChainKey::Keyed(slot.key()) }
 }

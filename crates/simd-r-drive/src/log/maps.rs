@@ -17,19 +17,19 @@ const MIN_RESERVATION: u64 = 4 << 30;
 /// How many times larger than the file a map is.
 const GROWTH: u64 = 4;
 
-/// Where address space is limited, a map takes one part in so many of it, or more for the sake of a large file.
+/// Where address space is limited, a map takes this fraction of it, or more for a large file.
 const LIMITED_SHARE: u64 = 4096;
 
 /// How many times larger than the file a map is where address space is limited.
 const LIMITED_GROWTH: u64 = 2;
 
-/// A map is larger than the file by so many bytes at least, or by an eighth.
+/// A map is larger than the file by at least this many bytes, or by an eighth.
 const MIN_ROOM: u64 = 1 << 20;
 
 /// Maps `file` so that slots up to `end` can be read, with room to grow.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn map(file: &dyn StoreFile, alignment: Alignment, end: u64) -> io::Result<Arc<Map>> {
     let map = file.map(alignment, need(end), wish(end, address_space_limit())).or_else(|_| {
         // Some files cannot be mapped beyond their end: a value in another store, or on some systems any that is

@@ -4,10 +4,10 @@ use std::io;
 use std::ops::Range;
 
 use simd_r_drive_entry_handle::{Kind, LogCursor, LogSlot, compute_hash};
-use simd_r_drive_indexer::{Identity as LineIdentity, KeyIndexer};
+use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 
 use crate::error::is_format_error;
-use crate::log::{Direction, LogFile, Point, WindowReader, resync};
+use crate::log::{Direction, LogFile, LogPosition, WindowReader, resync};
 
 /// Length of the link, which stands at the end of a slot.
 const LINK_LEN: u64 = 4;
@@ -35,11 +35,11 @@ pub(crate) struct Replayed {
 ///
 /// # Errors
 /// [`FormatError::Damaged`](crate::FormatError::Damaged) where the chain of slots breaks, unless tolerated;
-/// and the file's.
+/// any I/O error of the file.
 pub(crate) fn replay(
     log: &LogFile,
     index: &KeyIndexer,
-    tail: Point,
+    tail: LogPosition,
     tolerate_damage: bool,
 ) -> io::Result<Replayed> {
     let layout = log.layout;
@@ -82,7 +82,7 @@ impl Replayed {
         if !slot.trailer.kind.is_keyed() {
             return Ok(());
         }
-        let (hash, line) = line_of(slot.trailer.is_bare(), slot.key);
+        let (hash, line) = chain_of(slot.trailer.is_bare(), slot.key);
         let is_tombstone = slot.trailer.kind == Kind::Tombstone;
         let is_newest = index.insert_older(hash, slot.end, line, is_tombstone, log)?;
         if is_newest && !is_tombstone {
@@ -98,7 +98,7 @@ impl Replayed {
 /// An index of all slots up to `tail`, which is known to be the end of one, from the log alone.
 ///
 /// # Errors
-/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the log is; and the file's.
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the log is; any I/O error of the file.
 pub(crate) fn rebuild(log: &LogFile, tail: u64) -> io::Result<KeyIndexer> {
     let index = KeyIndexer::new();
     let mut replayed = Replayed::default();
@@ -112,14 +112,14 @@ pub(crate) fn rebuild(log: &LogFile, tail: u64) -> io::Result<KeyIndexer> {
 
 /// The hash of a slot with these key bytes.
 pub(crate) fn slot_hash(is_bare: bool, key: &[u8]) -> u64 {
-    line_of(is_bare, key).0
+    chain_of(is_bare, key).0
 }
 
 /// Hash and line of a slot with these key bytes.
 #[inline]
-pub(crate) fn line_of(is_bare: bool, key: &[u8]) -> (u64, LineIdentity<'_>) {
+pub(crate) fn chain_of(is_bare: bool, key: &[u8]) -> (u64, ChainKey<'_>) {
     match key.first_chunk() {
-        Some(hash) if is_bare => (u64::from_le_bytes(*hash), LineIdentity::Bare),
-        _ => (compute_hash(key), LineIdentity::Keyed(key)),
+        Some(hash) if is_bare => (u64::from_le_bytes(*hash), ChainKey::Bare),
+        _ => (compute_hash(key), ChainKey::Keyed(key)),
     }
 }

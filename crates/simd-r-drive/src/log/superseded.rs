@@ -10,13 +10,13 @@ const SLOTS: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Superseded {
     /// A slot at the place that its offset gives it; empty before the first.
-    slots: Vec<Line>,
+    slots: Vec<DeadSlot>,
 }
 
 /// A slot, by its end, with the hash of its entry, and whether that was written by hash alone. A slot that was made up may
 /// name one of another entry as the version before: that is not dead for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct DeadSlot {
     pub(crate) end: u64,
     pub(crate) hash: u64,
     pub(crate) is_bare: bool,
@@ -25,9 +25,9 @@ pub(crate) struct Line {
 impl Superseded {
     /// Remembers a slot.
     #[inline]
-    pub(crate) fn insert(&mut self, line: Line) {
+    pub(crate) fn insert(&mut self, line: DeadSlot) {
         if self.slots.is_empty() {
-            self.slots = vec![Line::default(); SLOTS];
+            self.slots = vec![DeadSlot::default(); SLOTS];
         }
         if let Some(place) = self.slots.get_mut(place(line.end)) {
             *place = line;
@@ -36,7 +36,7 @@ impl Superseded {
 
     /// Whether a slot is remembered.
     #[inline]
-    pub(crate) fn contains(&self, line: Line) -> bool {
+    pub(crate) fn contains(&self, line: DeadSlot) -> bool {
         self.slots.get(place(line.end)) == Some(&line)
     }
 }
@@ -54,12 +54,12 @@ mod tests {
     #[test]
     fn a_slot_is_remembered_for_its_own_entry_alone() {
         let mut superseded = Superseded::default();
-        let line = Line { end: 20_480, hash: 7, is_bare: false };
+        let line = DeadSlot { end: 20_480, hash: 7, is_bare: false };
         assert!(!superseded.contains(line));
         superseded.insert(line);
         assert!(superseded.contains(line));
-        assert!(!superseded.contains(Line { hash: 8, ..line }));
-        assert!(!superseded.contains(Line { is_bare: true, ..line }));
-        assert!(!superseded.contains(Line { end: 20_544, ..line }));
+        assert!(!superseded.contains(DeadSlot { hash: 8, ..line }));
+        assert!(!superseded.contains(DeadSlot { is_bare: true, ..line }));
+        assert!(!superseded.contains(DeadSlot { end: 20_544, ..line }));
     }
 }

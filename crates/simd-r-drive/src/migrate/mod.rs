@@ -15,7 +15,7 @@ use simd_r_drive_writer::{Access, Encoder, StoreFile, Visibility, now_10ms, read
 
 use self::old_log::{Broken, OldEntry, OldLog};
 use crate::error::{StoreError, about};
-use crate::log::{Point, write_clean_hints};
+use crate::log::{LogPosition, write_clean_hints};
 use crate::open::{copy_permissions, lock_new, new_identity, place_new, write_header};
 use crate::options::OpenOptions;
 
@@ -224,7 +224,7 @@ impl Migration {
         }
         let seal = encoder.finish()?;
         file.sync()?;
-        let tail = write_barrier(file, identity, Point { end, seal }, report.entries)?;
+        let tail = write_barrier(file, identity, LogPosition { end, seal }, report.entries)?;
         report.new_bytes = tail.end;
         file.sync()?;
         // The header has the checkpoints 0 and 1.
@@ -245,9 +245,9 @@ impl Migration {
 fn write_barrier(
     file: &dyn StoreFile,
     identity: &Identity,
-    durable: Point,
+    durable: LogPosition,
     live_keys: u64,
-) -> io::Result<Point> {
+) -> io::Result<LogPosition> {
     let layout = identity.layout();
     let barrier = Barrier {
         durable_tail: durable.end,
@@ -266,5 +266,5 @@ fn write_barrier(
         written_at: now_10ms(),
         payload_crc,
     })?;
-    Ok(Point { end: durable.end + len, seal: encoder.finish()? })
+    Ok(LogPosition { end: durable.end + len, seal: encoder.finish()? })
 }

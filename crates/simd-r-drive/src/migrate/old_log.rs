@@ -76,7 +76,7 @@ impl OldEntry {
     /// Whether the payload matches its CRC-32. Reads all of it.
     ///
     /// # Errors
-    /// The file's.
+    /// Any I/O error of the file.
     pub(super) fn is_sound(&self, file: &dyn StoreFile) -> io::Result<bool> {
         let mut hasher = crc32fast::Hasher::new();
         let mut reader = self.reader(file);

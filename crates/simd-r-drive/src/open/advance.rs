@@ -7,7 +7,7 @@ use simd_r_drive_entry_handle::LogSlot;
 use super::newer::NewerSlots;
 use super::shows_same;
 use super::tail::find_tail_from;
-use crate::log::{Point, ReadState, maps};
+use crate::log::{LogPosition, ReadState, maps};
 
 /// How many bytes are searched for commits in one step.
 const SEARCH_LEN: u64 = 8 << 20;
@@ -31,8 +31,8 @@ pub(crate) enum Advanced {
 /// has published.
 ///
 /// # Errors
-/// The file's.
-pub(crate) fn advance(state: &ReadState, position: &mut Point) -> io::Result<Advanced> {
+/// Any I/O error of the file.
+pub(crate) fn advance(state: &ReadState, position: &mut LogPosition) -> io::Result<Advanced> {
     let len = state.file.len()?;
     let mut search_len = SEARCH_LEN;
     loop {
@@ -88,7 +88,7 @@ impl Steps {
 }
 
 /// Makes the complete commits of a step, which begins at `position`, visible, and moves that to their end.
-fn publish(state: &ReadState, mut step: NewerSlots, position: &mut Point) -> io::Result<()> {
+fn publish(state: &ReadState, mut step: NewerSlots, position: &mut LogPosition) -> io::Result<()> {
     let Some(tail) = step.drop_uncommitted() else { return Ok(()) };
     let delta = step.delta(&state.log, position.end, position.end)?;
     let totals = state.totals().after(tail.end, delta);

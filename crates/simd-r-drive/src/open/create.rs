@@ -40,7 +40,7 @@ pub(crate) fn next_identity(identity: &Identity) -> io::Result<Identity> {
 /// interrupted at any point, the file is an unfinished creation or a whole store.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn write_header(file: &dyn StoreFile, identity: &Identity) -> io::Result<()> {
     file.set_len(identity.alignment.header_len())?;
     for sequence in [0, 1] {

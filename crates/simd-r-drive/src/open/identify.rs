@@ -59,7 +59,7 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
 /// Reads the checkpoints of a file that is known, newest first.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn read_checkpoints(
     file: &dyn StoreFile,
     identity: &Identity,

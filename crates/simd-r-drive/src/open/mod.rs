@@ -25,7 +25,9 @@ use simd_r_drive_writer::{
 
 use crate::error::StoreError;
 use crate::events;
-use crate::log::{Counts, DamageMap, LogFile, Point, Publication, ReadState, Totals, maps, replay};
+use crate::log::{
+    Counts, DamageMap, LogFile, LogPosition, Publication, ReadState, Totals, maps, replay,
+};
 use crate::options::OpenOptions;
 
 pub(crate) use self::advance::{Advanced, advance};
@@ -36,7 +38,7 @@ use self::newer::NewerSlots;
 pub use self::report::RecoveryReport;
 pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::{named_tables, newer_index};
-pub(crate) use self::tail::{Tail, find_tail};
+pub(crate) use self::tail::{LogBounds, find_tail};
 
 /// How often a path is tried at which something is, and yet nothing.
 const MAX_DANGLING_ATTEMPTS: usize = 3;
@@ -49,7 +51,7 @@ const MAX_ATTEMPTS: usize = 32;
 pub(crate) struct Opened {
     pub(crate) state: ReadState,
     pub(crate) report: RecoveryReport,
-    pub(crate) tail: Point,
+    pub(crate) tail: LogPosition,
     /// The file, if it was created by this.
     pub(crate) created: Option<Placed>,
     /// What the writer goes on from; `None` for a store that is open read-only.
@@ -59,8 +61,8 @@ pub(crate) struct Opened {
 /// From where writing goes on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resume {
-    pub(crate) durable: Point,
-    pub(crate) tail: Point,
+    pub(crate) durable: LogPosition,
+    pub(crate) tail: LogPosition,
     /// Sequence number of the newest checkpoint.
     pub(crate) checkpoint_sequence: u64,
     /// Whether `[durable, tail)` must be written again before it can be called durable.
@@ -488,8 +490,8 @@ pub(crate) fn new_file(
 ) -> io::Result<(ReadState, Resume)> {
     lock_new(&*file, path, options)?;
     create::write_header(&*file, identity)?;
-    let root = Point { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
-    let mut log = map_log(file, identity, &Tail::at(root), options)?;
+    let root = LogPosition { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
+    let mut log = map_log(file, identity, &LogBounds::at(root), options)?;
     log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
     let index = LayeredIndex::new(&log.layout, KeyIndexer::new());
     let resume = Resume {
@@ -509,7 +511,7 @@ pub(crate) fn new_file(
 fn map_log(
     file: Arc<dyn StoreFile>,
     identity: &Identity,
-    found: &Tail,
+    found: &LogBounds,
     options: &OpenOptions,
 ) -> io::Result<LogFile> {
     let layout = identity.layout();

@@ -8,12 +8,12 @@ use simd_r_drive_indexer::Insertion;
 use simd_r_drive_writer::read_exact_at;
 
 use crate::error::is_format_error;
-use crate::log::{Delta, Direction, LogFile, Point, WindowReader, line_of};
+use crate::log::{Delta, Direction, LogFile, LogPosition, WindowReader, chain_of};
 
 /// Trailers that are not further apart are read together: copying so much takes less than another call.
 const GAP_MAX: u64 = 2 << 10;
 
-/// At most so many.
+/// Most trailers that are read together.
 const RUN_LEN: usize = 256;
 
 /// Slots of a log that follow one another, oldest first.
@@ -35,13 +35,13 @@ struct Committed {
     slots: u64,
     insertions: usize,
     /// The end of the last one; `None` if there is none.
-    tail: Option<Point>,
+    tail: Option<LogPosition>,
 }
 
 impl NewerSlots {
     /// Reads the slots of `(from, to]`, and makes sure that they are genuine and follow one another, beginning with the
     /// index slot for which everything below was put into tables. What is below may be damaged, and is not looked at.
-    pub(super) fn read(log: &LogFile, from: u64, to: Point) -> io::Result<Self> {
+    pub(super) fn read(log: &LogFile, from: u64, to: LogPosition) -> io::Result<Self> {
         let source = WindowReader::new(&*log.file, to.end, Direction::Backward);
         let expected_self = to.seal.self_half();
         let mut cursor = LogCursor::new(source, log.layout, to.end, Some(expected_self));
@@ -67,7 +67,7 @@ impl NewerSlots {
         let trailer = &slot.trailer;
         self.slots += u64::from(trailer.kind != Kind::Index);
         if trailer.kind.is_keyed() {
-            let (hash, _) = line_of(trailer.is_bare(), slot.key);
+            let (hash, _) = chain_of(trailer.is_bare(), slot.key);
             self.insertions.push(Insertion {
                 hash,
                 end: slot.end,
@@ -82,7 +82,7 @@ impl NewerSlots {
             self.committed = Committed {
                 slots: self.slots,
                 insertions: self.insertions.len(),
-                tail: Some(Point { end: slot.end, seal: slot.seal }),
+                tail: Some(LogPosition { end: slot.end, seal: slot.seal }),
             };
             if trailer.kind == Kind::Index {
                 self.newest_index_end = self.newest_index_end.max(slot.end);
@@ -96,7 +96,7 @@ impl NewerSlots {
     }
 
     /// Drops what was added last and is no complete commit. Returns the end of the last commit, if there is one.
-    pub(super) fn drop_uncommitted(&mut self) -> Option<Point> {
+    pub(super) fn drop_uncommitted(&mut self) -> Option<LogPosition> {
         let Committed { slots, insertions, tail } = self.committed;
         self.slots = slots;
         self.insertions.truncate(insertions);

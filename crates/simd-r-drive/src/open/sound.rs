@@ -7,14 +7,14 @@ use simd_r_drive_entry_handle::LogCursor;
 use simd_r_drive_writer::StoreFile;
 
 use super::table::{barrier_ends, usable_index};
-use super::{Header, Tail, find_tail, map_log};
-use crate::log::{Direction, Point, WindowReader};
+use super::{Header, LogBounds, find_tail, map_log};
+use crate::log::{Direction, LogPosition, WindowReader};
 use crate::options::OpenOptions;
 
 /// A file that opens without damage.
 #[derive(Debug)]
 pub(crate) struct Sound {
-    pub(crate) tail: Tail,
+    pub(crate) tail: LogBounds,
     /// End of the barrier whose tables it opens through; 0 if it has no index that will do.
     pub(crate) barrier_end: u64,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Sound {
 /// # Errors
 /// [`FormatError::Damaged`](crate::FormatError::Damaged),
 /// [`FormatError::Truncated`](crate::FormatError::Truncated), if a writable open would be refused;
-/// and the file's.
+/// any I/O error of the file.
 pub(crate) fn check_sound(
     file: &Arc<dyn StoreFile>,
     header: &Header,
@@ -38,7 +38,7 @@ pub(crate) fn check_sound(
     if let Some(barrier_end) = index_in(file, header, ends, tail.tail, options)? {
         return Ok(Sound { tail, barrier_end });
     }
-    let Point { end, seal } = tail.tail;
+    let LogPosition { end, seal } = tail.tail;
     let source = WindowReader::new(&**file, end, Direction::Backward);
     let mut cursor = LogCursor::new(source, identity.layout(), end, Some(seal.self_half()));
     while cursor.previous()?.is_some() {}
@@ -49,18 +49,18 @@ pub(crate) fn check_sound(
 /// do. `None` if there is none.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn index_in(
     file: &Arc<dyn StoreFile>,
     header: &Header,
     ends: impl IntoIterator<Item = u64>,
-    tail: Point,
+    tail: LogPosition,
     options: &OpenOptions,
 ) -> io::Result<Option<u64>> {
     let mut ends = ends.into_iter().filter(|end| *end > 0).peekable();
     if ends.peek().is_none() {
         return Ok(None);
     }
-    let log = map_log(Arc::clone(file), &header.identity, &Tail::at(tail), options)?;
+    let log = map_log(Arc::clone(file), &header.identity, &LogBounds::at(tail), options)?;
     usable_index(&log, ends, tail)
 }

@@ -8,9 +8,9 @@ use simd_r_drive_indexer::{FrozenIndex, LayeredIndex};
 use simd_r_drive_writer::read_exact_at;
 
 use super::newer::NewerSlots;
-use super::tail::Tail;
+use super::tail::LogBounds;
 use crate::error::is_format_error;
-use crate::log::{Direction, LogFile, Point, Totals, WindowReader};
+use crate::log::{Direction, LogFile, LogPosition, Totals, WindowReader};
 
 /// A log whose index was found, up to date.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub(super) struct OpenedTables {
 /// written: then the whole log must be read, which tells what is wrong.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(super) fn open_through_tables(
     log: &LogFile,
     checkpoints: &[Checkpoint],
-    found: &Tail,
+    found: &LogBounds,
     mut walked: Option<NewerSlots>,
 ) -> io::Result<Option<OpenedTables>> {
     for end in barrier_ends(checkpoints, found) {
@@ -49,7 +49,10 @@ pub(super) fn open_through_tables(
 
 /// Ends of the barriers through which a log may open, the newest first. A crash may have left only the older checkpoint,
 /// whose tables are still there.
-pub(super) fn barrier_ends(checkpoints: &[Checkpoint], found: &Tail) -> impl Iterator<Item = u64> {
+pub(super) fn barrier_ends(
+    checkpoints: &[Checkpoint],
+    found: &LogBounds,
+) -> impl Iterator<Item = u64> {
     let hinted = checkpoints.iter().map(|checkpoint| checkpoint.barrier_end);
     let tail = found.tail.end;
     [found.barrier_end].into_iter().chain(hinted).filter(move |end| (1..=tail).contains(end))
@@ -59,11 +62,11 @@ pub(super) fn barrier_ends(checkpoints: &[Checkpoint], found: &Tail) -> impl Ite
 /// tried in this order. `None` if none of them will do.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(super) fn usable_index(
     log: &LogFile,
     ends: impl IntoIterator<Item = u64>,
-    tail: Point,
+    tail: LogPosition,
 ) -> io::Result<Option<u64>> {
     for end in ends.into_iter().filter(|end| (1..=tail.end).contains(end)) {
         if none_if_damaged(covered_by(log, end, tail))?.is_some() {
@@ -74,7 +77,7 @@ pub(super) fn usable_index(
 }
 
 /// Up to where the tables that a barrier names answer, if all of them are there, and so are the slots that follow.
-fn covered_by(log: &LogFile, barrier_end: u64, tail: Point) -> io::Result<Option<u64>> {
+fn covered_by(log: &LogFile, barrier_end: u64, tail: LogPosition) -> io::Result<Option<u64>> {
     let Some(Named { tables, .. }) = named_at(log, barrier_end)? else { return Ok(None) };
     let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
     NewerSlots::read(log, covered, tail)?;
@@ -91,12 +94,12 @@ fn hinted_barrier(checkpoints: &[Checkpoint], tail: u64) -> Option<u64> {
 /// with the index `current`. `None` if there are no newer ones, or if they are not as they were written.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn newer_index(
     log: &LogFile,
     checkpoints: &[Checkpoint],
     current: &LayeredIndex,
-    tail: Point,
+    tail: LogPosition,
 ) -> io::Result<Option<LayeredIndex>> {
     let Some(barrier_end) = hinted_barrier(checkpoints, tail.end) else { return Ok(None) };
     none_if_damaged(index_at(log, barrier_end, current, tail))
@@ -107,7 +110,7 @@ pub(crate) fn newer_index(
 /// should name them is damaged, which who reads the log finds.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn named_tables(
     log: &LogFile,
     checkpoints: &[Checkpoint],
@@ -137,7 +140,7 @@ fn index_at(
     log: &LogFile,
     barrier_end: u64,
     current: &LayeredIndex,
-    tail: Point,
+    tail: LogPosition,
 ) -> io::Result<Option<LayeredIndex>> {
     let Some(Named { tables, all_hashes, .. }) = named_at(log, barrier_end)? else {
         return Ok(None);
@@ -159,7 +162,7 @@ fn index_at(
 fn open_at(
     log: &LogFile,
     barrier_end: u64,
-    found: &Tail,
+    found: &LogBounds,
     walked: &mut Option<NewerSlots>,
 ) -> io::Result<Option<OpenedTables>> {
     let Some(Named { tables, all_hashes, totals }) = named_at(log, barrier_end)? else {

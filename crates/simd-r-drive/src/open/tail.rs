@@ -14,18 +14,18 @@ use simd_r_drive_entry_handle::{
 use simd_r_drive_writer::{StoreFile, read_full_at};
 
 use crate::error::is_format_error;
-use crate::log::{Direction, Point, WindowReader, resync};
+use crate::log::{Direction, LogPosition, WindowReader, resync};
 
 /// How many bytes are searched for trailers at a time: they are looked at while they are in the processor's cache.
 const SCAN_LEN: usize = 256 << 10;
 
-/// So many bytes at a time are compared to zero.
+/// How many bytes at a time are compared to zero.
 const ZEROS_LEN: usize = 512;
 
 /// Slots up to this length are read as a whole.
 const SMALL_LEN: u64 = 16 << 10;
 
-/// So many candidates are kept before those that are not needed any more are dropped.
+/// With this many candidates, those that are no longer needed are dropped.
 const MANY_CANDIDATES: usize = 1 << 16;
 
 /// How many times the searched region may be read in vain, for payloads that do not fit their sealed trailers.
@@ -34,11 +34,11 @@ const MAX_VAIN_PASSES: u64 = 16;
 
 /// Where the log ends, and from where on that had to be found out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tail {
+pub(crate) struct LogBounds {
     /// Everything up to here was on the medium before the crash, if there was one.
-    pub(crate) durable: Point,
+    pub(crate) durable: LogPosition,
     /// End of the last commit.
-    pub(crate) tail: Point,
+    pub(crate) tail: LogPosition,
     /// End of the last byte that is not zero, or the tail.
     pub(crate) data_end: u64,
     /// The log once went on up to here, or may have: the tail, if nothing is known to be missing.
@@ -47,9 +47,9 @@ pub(crate) struct Tail {
     pub(crate) barrier_end: u64,
 }
 
-impl Tail {
+impl LogBounds {
     /// Of a log that ends at `point`, all of which is durable.
-    pub(crate) fn at(point: Point) -> Self {
+    pub(crate) fn at(point: LogPosition) -> Self {
         let end = point.end;
         Self { durable: point, tail: point, data_end: end, expected_end: end, barrier_end: 0 }
     }
@@ -69,13 +69,13 @@ pub(crate) fn find_tail(
     len: u64,
     tolerate_damage: bool,
     visit: &mut Visit<'_>,
-) -> io::Result<Tail> {
+) -> io::Result<LogBounds> {
     let layout = identity.layout();
-    let root = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
+    let root = LogPosition { end: layout.header_len(), seal: Seal(identity.checksum()) };
     // The largest durable point counts, not the newest checkpoint: a point only ever moves up.
     let hinted =
         checkpoints.iter().max_by_key(|checkpoint| checkpoint.durable_tail).map(|checkpoint| {
-            Point { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
+            LogPosition { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
         });
     let mut durable = root;
     let unbelievable = hinted.filter(|point| !is_possible(&layout, root, *point));
@@ -124,7 +124,7 @@ pub(crate) fn find_tail(
         _ => 0,
     };
     let data_end = scan.data_end.max(tail.end);
-    Ok(Tail { durable, tail, data_end, expected_end, barrier_end })
+    Ok(LogBounds { durable, tail, data_end, expected_end, barrier_end })
 }
 
 /// What is shown the slots that were found to be genuine and whole.
@@ -134,14 +134,14 @@ pub(crate) type Visit<'a> = dyn FnMut(&LogSlot<'_>) + 'a;
 /// slots on the way to `visit`, as [`find_tail`] does.
 ///
 /// # Errors
-/// The file's.
+/// Any I/O error of the file.
 pub(crate) fn find_tail_from(
     file: &dyn StoreFile,
     layout: &Layout,
-    from: Point,
+    from: LogPosition,
     len: u64,
     visit: &mut Visit<'_>,
-) -> io::Result<Point> {
+) -> io::Result<LogPosition> {
     let found = scan(file, layout, from.end, len, WalkFrom::Start)?;
     walk(file, layout, from, &found.candidates, len, visit)
 }
@@ -153,7 +153,7 @@ fn is_possible_end(layout: &Layout, end: u64) -> bool {
 
 /// Whether a durable point can be right, wherever the log ends. At the header's end there is one
 /// seal alone.
-fn is_possible(layout: &Layout, root: Point, point: Point) -> bool {
+fn is_possible(layout: &Layout, root: LogPosition, point: LogPosition) -> bool {
     is_possible_end(layout, point.end) && (point.end != root.end || point == root)
 }
 
@@ -161,26 +161,26 @@ fn is_possible(layout: &Layout, root: Point, point: Point) -> bool {
 fn truncated_tail(
     file: &dyn StoreFile,
     layout: &Layout,
-    root: Point,
+    root: LogPosition,
     len: u64,
     expected_end: u64,
-) -> io::Result<Tail> {
+) -> io::Result<LogBounds> {
     let mut source = WindowReader::new(file, len, Direction::Backward);
     let end = resync(&mut source, layout, len.saturating_add(1))?;
     let tail = if end == root.end {
         root
     } else {
-        Point { end, seal: read_slot(&mut source, layout, end)?.seal }
+        LogPosition { end, seal: read_slot(&mut source, layout, end)?.seal }
     };
-    Ok(Tail { data_end: len.max(end), expected_end, ..Tail::at(tail) })
+    Ok(LogBounds { data_end: len.max(end), expected_end, ..LogBounds::at(tail) })
 }
 
 /// Makes sure that the slot stands where a durable point says.
 fn check_point(
     file: &dyn StoreFile,
     layout: &Layout,
-    root: Point,
-    point: Point,
+    root: LogPosition,
+    point: LogPosition,
     len: u64,
 ) -> io::Result<()> {
     if point.end > len {
@@ -214,7 +214,7 @@ struct Scan {
 /// A barrier that is whole.
 #[derive(Debug, Clone, Copy)]
 struct FoundBarrier {
-    durable: Point,
+    durable: LogPosition,
     end: u64,
 }
 
@@ -262,7 +262,7 @@ impl Scan {
                 && self.newest_barrier.is_none_or(|it| it.durable.end < barrier.durable_tail)
             {
                 let seal = Seal(barrier.durable_seal);
-                let durable = Point { end: barrier.durable_tail, seal };
+                let durable = LogPosition { end: barrier.durable_tail, seal };
                 self.newest_barrier = Some(FoundBarrier { durable, end });
             }
         }
@@ -372,11 +372,11 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
 fn walk(
     file: &dyn StoreFile,
     layout: &Layout,
-    from: Point,
+    from: LogPosition,
     mut candidates: &[Candidate],
     len: u64,
     visit: &mut Visit<'_>,
-) -> io::Result<Point> {
+) -> io::Result<LogPosition> {
     let mut walker = Walker {
         // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
         source: WindowReader::new(file, len, Direction::Forward),
@@ -420,7 +420,7 @@ fn walk(
 /// What stands behind a point of the log.
 enum Follower {
     /// A whole slot; whether it ends a commit.
-    Whole(Point, bool),
+    Whole(LogPosition, bool),
     /// A genuine trailer whose payload, of this length, is not what was written.
     Torn(u64),
     /// Nothing that follows.
@@ -431,7 +431,7 @@ impl Follower {
     /// A genuine slot that stands where one should, and whether its payload is what was written.
     fn of(slot: &LogSlot<'_>, is_whole: bool) -> Self {
         if is_whole {
-            Self::Whole(Point { end: slot.end, seal: slot.seal }, slot.trailer.is_commit())
+            Self::Whole(LogPosition { end: slot.end, seal: slot.seal }, slot.trailer.is_commit())
         } else {
             Self::Torn(slot.trailer.payload_len)
         }
@@ -450,7 +450,7 @@ struct Walker<'a, 'v> {
 impl Walker<'_, '_> {
     /// The slot from the end of `before` to `end`, if it is genuine and follows. Its payload is read. `visit` is shown a
     /// whole one.
-    fn follows(&mut self, before: Point, end: u64) -> io::Result<Follower> {
+    fn follows(&mut self, before: LogPosition, end: u64) -> io::Result<Follower> {
         let len = end - before.end;
         if len > SMALL_LEN {
             return self.long_follows(before, end);
@@ -475,7 +475,7 @@ impl Walker<'_, '_> {
 
     /// [`Walker::follows`], for a slot that may be longer than memory.
     #[cold]
-    fn long_follows(&mut self, before: Point, end: u64) -> io::Result<Follower> {
+    fn long_follows(&mut self, before: LogPosition, end: u64) -> io::Result<Follower> {
         let Some(slot) = self.slot_behind(before, end)? else { return Ok(Follower::None) };
         let trailer = slot.trailer;
         let is_whole = trailer.flags.has(Flags::OPAQUE)
@@ -493,7 +493,7 @@ impl Walker<'_, '_> {
     }
 
     /// The slot that ends at `end`, if it is genuine and follows.
-    fn slot_behind(&mut self, before: Point, end: u64) -> io::Result<Option<LogSlot<'_>>> {
+    fn slot_behind(&mut self, before: LogPosition, end: u64) -> io::Result<Option<LogSlot<'_>>> {
         let slot = read_slot(&mut self.source, self.layout, end);
         Ok(none_if_damaged(slot)?.filter(|slot| is_behind(before, slot)))
     }
@@ -512,7 +512,7 @@ impl Walker<'_, '_> {
     }
 }
 
-fn is_behind(before: Point, slot: &LogSlot<'_>) -> bool {
+fn is_behind(before: LogPosition, slot: &LogSlot<'_>) -> bool {
     slot.start == before.end && slot.predecessor == before.seal.self_half()
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use simd_r_drive_entry_handle::{EntryHandle, FormatError, Kind, compute_hash};
-use simd_r_drive_indexer::Identity as LineIdentity;
+use simd_r_drive_indexer::ChainKey;
 
 use crate::error::StoreError;
-use crate::log::{ReadState, Totals, line_of};
+use crate::log::{ReadState, Totals, chain_of};
 use crate::read::about_key;
 use crate::store::DataStore;
 
@@ -22,7 +22,7 @@ pub struct Version {
 impl Version {
     fn read(state: &ReadState, end: u64) -> io::Result<Self> {
         let (_, slot) = state.mapped_slot(end)?;
-        let (hash, _) = line_of(slot.trailer.fields.is_bare(), slot.key());
+        let (hash, _) = chain_of(slot.trailer.fields.is_bare(), slot.key());
         let is_deletion = slot.trailer.fields.is_tombstone();
         Ok(Self { entry: state.handle(end, hash)?, is_deletion })
     }
@@ -71,7 +71,7 @@ impl History {
     fn new(state: Arc<ReadState>, tail: u64, key: &[u8]) -> io::Result<Self> {
         let hash = compute_hash(key);
         state.refuse_damage()?;
-        let identity = LineIdentity::Keyed(key);
+        let identity = ChainKey::Keyed(key);
         let current = state.index.current(hash, identity, &*state.log)?;
         let mut history = Self { lines: [None, None], key: key.into(), state };
         for (number, newest) in [current.keyed, current.bare].into_iter().enumerate() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::{EntryHandle, Kind, verify_slot};
 
 use crate::events;
-use crate::log::{Line, ReadState, Superseded, Totals, line_identity, line_of};
+use crate::log::{DeadSlot, ReadState, Superseded, Totals, chain_key, chain_of};
 use crate::store::DataStore;
 
 /// Live entries of a store, newest first, as of the moment when it was made.
@@ -43,7 +43,7 @@ struct Ahead {
     slots: usize,
 }
 
-/// So many slots are prepared: what tells whether they are live is fetched from memory while others are decided on.
+/// How many slots are prepared: what tells whether they are live is fetched from memory while others are decided on.
 const AHEAD: usize = 32;
 
 impl EntryIterator {
@@ -88,12 +88,12 @@ impl EntryIterator {
             let (map, slot) = self.state.mapped_slot(end)?;
             let fields = &slot.trailer.fields;
             let is_bare = fields.is_bare();
-            let (hash, _) = line_of(is_bare, slot.key());
+            let (hash, _) = chain_of(is_bare, slot.key());
             if fields.kind.is_keyed() && (1..=slot.start).contains(&fields.previous_end) {
-                self.superseded.insert(Line { end: fields.previous_end, hash, is_bare });
+                self.superseded.insert(DeadSlot { end: fields.previous_end, hash, is_bare });
             }
             let is_value = fields.kind == Kind::Value;
-            if is_value && !self.superseded.contains(Line { end, hash, is_bare }) {
+            if is_value && !self.superseded.contains(DeadSlot { end, hash, is_bare }) {
                 #[cfg(test)]
                 {
                     self.lookups += usize::from(!self.is_all_live);
@@ -102,7 +102,7 @@ impl EntryIterator {
                     || self.state.index.is_current(
                         hash,
                         end,
-                        line_identity(&slot),
+                        chain_key(&slot),
                         self.tail,
                         &*self.state.log,
                     )?;
@@ -142,7 +142,7 @@ impl EntryIterator {
         {
             let fields = &slot.trailer.fields;
             if fields.kind == Kind::Value {
-                let (hash, _) = line_of(fields.is_bare(), slot.key());
+                let (hash, _) = chain_of(fields.is_bare(), slot.key());
                 state.index.prefetch(hash);
             }
             (position, slots) = (slot.start, slots + 1);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use simd_r_drive_entry_handle::{Damage, FormatError, Kind, LogSlot, read_slot};
-use simd_r_drive_indexer::Identity as LineIdentity;
+use simd_r_drive_indexer::ChainKey;
 
-use crate::log::{Direction, Line, ReadState, Superseded, Through, Totals, Window, line_of};
+use crate::log::{DeadSlot, Direction, ReadState, Superseded, Through, Totals, Window, chain_of};
 use crate::read::Snapshot;
 use crate::store::DataStore;
 
-/// So many slots are prepared: what tells whether they are live is fetched from memory while others
+/// How many slots are prepared: what tells whether they are live is fetched from memory while others
 /// are decided on.
 const AHEAD: usize = 32;
 
@@ -120,8 +120,8 @@ impl Keys {
         let Candidate { info, end } = candidate;
         let state = &*self.state;
         let identity = match &info.key {
-            Some(key) => LineIdentity::Keyed(key),
-            None => LineIdentity::Bare,
+            Some(key) => ChainKey::Keyed(key),
+            None => ChainKey::Bare,
         };
         let is_live = self.totals.dead_slots == 0
             || state.index.is_current(
@@ -149,11 +149,12 @@ fn candidate(slot: &LogSlot<'_>, prefix: &[u8], superseded: &mut Superseded) -> 
     if !key.unwrap_or_default().starts_with(prefix) {
         return None;
     }
-    let (hash, _) = line_of(is_bare, slot.key);
+    let (hash, _) = chain_of(is_bare, slot.key);
     if (1..=slot.start).contains(&trailer.previous_end) {
-        superseded.insert(Line { end: trailer.previous_end, hash, is_bare });
+        superseded.insert(DeadSlot { end: trailer.previous_end, hash, is_bare });
     }
-    if trailer.kind != Kind::Value || superseded.contains(Line { end: slot.end, hash, is_bare }) {
+    if trailer.kind != Kind::Value || superseded.contains(DeadSlot { end: slot.end, hash, is_bare })
+    {
         return None;
     }
     let age = Duration::from_millis(trailer.written_at.saturating_mul(10));

@@ -3,7 +3,7 @@
 use std::io::{Error, Result};
 
 use simd_r_drive_entry_handle::{EntryHandle, Subject, compute_hash, compute_hash_batch};
-use simd_r_drive_indexer::Identity;
+use simd_r_drive_indexer::ChainKey;
 
 use crate::error::{StoreError, about};
 use crate::log::{DamageMap, ReadState};
@@ -136,7 +136,7 @@ impl ReadState {
     /// Makes sure that the newest known version of `key`, be it a deletion, is the newest there was.
     #[cold]
     fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> Result<()> {
-        let current = self.index.current(hash, Identity::Keyed(key), &*self.log)?;
+        let current = self.index.current(hash, ChainKey::Keyed(key), &*self.log)?;
         let newest = [current.keyed, current.bare].into_iter().flatten().map(|line| line.end).max();
         Ok(damage.confirm(newest.unwrap_or(0))?)
     }

@@ -13,7 +13,7 @@ use simd_r_drive_writer::{Location, read_exact_at};
 use crate::error::{StoreError, about, is_format_error};
 use crate::events;
 use crate::events::QuietMutex;
-use crate::log::{Direction, Point, ReadState, WindowReader};
+use crate::log::{Direction, LogPosition, ReadState, WindowReader};
 use crate::open::{self, Advanced, Opened, advance, newer_index, read_checkpoints};
 use crate::store::DataStore;
 
@@ -56,7 +56,11 @@ impl DataStore {
     }
 
     /// [`DataStore::refresh`] of a follower that is at `position`.
-    fn refresh_from(&self, position: &mut Point, location: &Arc<dyn Location>) -> io::Result<bool> {
+    fn refresh_from(
+        &self,
+        position: &mut LogPosition,
+        location: &Arc<dyn Location>,
+    ) -> io::Result<bool> {
         let state = self.shared.current.load_full();
         state.refuse_damage()?;
         self.refuse_overwritten(&state, *position)?;
@@ -86,7 +90,7 @@ impl DataStore {
     }
 
     /// Another program may have cut the file, or copied another one over it: what the map shows is then gone.
-    fn refuse_overwritten(&self, state: &ReadState, position: Point) -> io::Result<()> {
+    fn refuse_overwritten(&self, state: &ReadState, position: LogPosition) -> io::Result<()> {
         let file = &*state.file;
         let overwritten = || StoreError::Overwritten { path: self.shared.path.clone() };
         if file.len()? < position.end {
@@ -107,7 +111,7 @@ impl DataStore {
     fn check_successor(
         &self,
         state: &ReadState,
-        position: Point,
+        position: LogPosition,
         opened: &Opened,
     ) -> io::Result<()> {
         let path = || self.shared.path.clone();
@@ -147,7 +151,7 @@ impl DataStore {
     }
 
     /// Puts the newest index in the file, if it is newer than the one in use, in the place of what is in memory.
-    fn adopt_index(&self, state: &ReadState, tail: Point) -> io::Result<()> {
+    fn adopt_index(&self, state: &ReadState, tail: LogPosition) -> io::Result<()> {
         let log = &state.log;
         let checkpoints = read_checkpoints(&*log.file, &log.identity)?;
         if let Some(index) = newer_index(log, &checkpoints, &state.index, tail)? {
@@ -158,7 +162,7 @@ impl DataStore {
 }
 
 /// Whether a log has a slot that ends at `point`, with its seal.
-fn has_point(state: &ReadState, point: Point) -> io::Result<bool> {
+fn has_point(state: &ReadState, point: LogPosition) -> io::Result<bool> {
     if point.end == state.layout.header_len() {
         return Ok(point.seal == Seal(state.identity.checksum()));
     }
@@ -175,4 +179,4 @@ fn has_point(state: &ReadState, point: Point) -> io::Result<bool> {
 }
 
 /// Where a reader is in the log that it follows.
-pub(crate) type Follower = QuietMutex<Point>;
+pub(crate) type Follower = QuietMutex<LogPosition>;

@@ -13,7 +13,7 @@ use super::{Check, DamagedPlace};
 use crate::log::LogFile;
 use crate::store::DataStore;
 
-/// A page that another process is about to write is looked at again so many times.
+/// How often a page is read again that another process may be writing.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(2);
 

@@ -11,7 +11,7 @@ use simd_r_drive_writer::read_exact_at;
 
 use super::{Check, DamagedPlace};
 use crate::error::is_format_error;
-use crate::log::{Direction, Line, Superseded, WindowReader, line_of, resync};
+use crate::log::{DeadSlot, Direction, Superseded, WindowReader, chain_of, resync};
 
 /// Slots up to this length are read as a whole, longer ones in pieces of it.
 const PIECE_LEN: u64 = 1 << 20;
@@ -192,7 +192,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         let mut place = DamagedPlace::new(range, what);
         if slot.trailer.kind.is_keyed() {
             let is_bare = slot.trailer.is_bare();
-            place.key_hash = Some(line_of(is_bare, &self.key).0);
+            place.key_hash = Some(chain_of(is_bare, &self.key).0);
             place.key = (!is_bare).then(|| self.key.clone());
         }
         place
@@ -210,13 +210,13 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         let Some(mut counted) = self.counted.take() else { return Ok(()) };
         let Check { state, totals, .. } = &*self.check;
         let is_bare = slot.trailer.is_bare();
-        let (hash, identity) = line_of(is_bare, &self.key);
+        let (hash, identity) = chain_of(is_bare, &self.key);
         let previous_end = slot.trailer.previous_end;
         if (1..=slot.start).contains(&previous_end) {
-            self.superseded.insert(Line { end: previous_end, hash, is_bare });
+            self.superseded.insert(DeadSlot { end: previous_end, hash, is_bare });
         }
         let is_candidate = slot.trailer.kind == Kind::Value
-            && !self.superseded.contains(Line { end: slot.end, hash, is_bare });
+            && !self.superseded.contains(DeadSlot { end: slot.end, hash, is_bare });
         let is_live = if is_candidate {
             let log = &*state.log;
             match state.index.is_current(hash, slot.end, identity, totals.tail, log) {

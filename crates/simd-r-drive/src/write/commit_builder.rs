@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 
 use simd_r_drive_entry_handle::{FormatError, Kind, Layout};
-use simd_r_drive_indexer::{Identity as LineIdentity, Insertion, LiveKeyed, Version};
+use simd_r_drive_indexer::{ChainKey, Insertion, LiveKeyed, Version};
 use simd_r_drive_writer::NewEntry;
 
 use crate::error::StoreError;
@@ -94,7 +94,7 @@ impl<'a> CommitBuilder<'a> {
     /// A value under a key. A live bare entry of the hash is deleted: from now on the key decides.
     pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
         self.check_len(key, payload)?;
-        let current = self.state.index.current(hash, LineIdentity::Keyed(key), &*self.state.log)?;
+        let current = self.state.index.current(hash, ChainKey::Keyed(key), &*self.state.log)?;
         if let Some(end) = current.bare.and_then(Version::live_end) {
             self.bury(hash, end)?;
         }
@@ -110,7 +110,7 @@ impl<'a> CommitBuilder<'a> {
         payload: &'a [u8],
     ) -> io::Result<()> {
         self.check_len(hash_bytes, payload)?;
-        let current = self.state.index.current(hash, LineIdentity::Bare, &*self.state.log)?;
+        let current = self.state.index.current(hash, ChainKey::Bare, &*self.state.log)?;
         match current.live_keyed {
             LiveKeyed::None => {}
             LiveKeyed::One(end) => self.bury(hash, end)?,
@@ -121,7 +121,7 @@ impl<'a> CommitBuilder<'a> {
 
     /// The deletion of a key, and of a live bare entry of its hash.
     pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> io::Result<()> {
-        let current = self.state.index.current(hash, LineIdentity::Keyed(key), &*self.state.log)?;
+        let current = self.state.index.current(hash, ChainKey::Keyed(key), &*self.state.log)?;
         for version in [current.keyed, current.bare].into_iter().flatten() {
             if let Some(end) = version.live_end() {
                 self.bury(hash, end)?;
@@ -132,7 +132,7 @@ impl<'a> CommitBuilder<'a> {
 
     /// The deletion of everything that is live under a hash.
     pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
-        for end in self.state.index.live_lines(hash, &*self.state.log)? {
+        for end in self.state.index.live_chains(hash, &*self.state.log)? {
             self.bury(hash, end)?;
         }
         Ok(())
@@ -140,24 +140,24 @@ impl<'a> CommitBuilder<'a> {
 
     /// A value that another log holds, whatever other lines of the hash are: that log has tombstones for those that it
     /// superseded there.
-    pub(crate) fn put_line(
+    pub(crate) fn put_chain(
         &mut self,
         hash: u64,
-        identity: LineIdentity<'_>,
+        identity: ChainKey<'_>,
         key: &'a [u8],
         payload: &'a [u8],
     ) -> io::Result<()> {
         self.check_len(key, payload)?;
         let current = self.state.index.current(hash, identity, &*self.state.log)?;
-        let is_bare = identity == LineIdentity::Bare;
+        let is_bare = identity == ChainKey::Bare;
         let previous = if is_bare { current.bare } else { current.keyed };
         self.push_value(hash, key, is_bare, payload, previous, current.is_known_hash)
     }
 
     /// The deletion of one line, if it is live, and of no other of its hash.
-    pub(crate) fn remove_line(&mut self, hash: u64, identity: LineIdentity<'_>) -> io::Result<()> {
+    pub(crate) fn remove_chain(&mut self, hash: u64, identity: ChainKey<'_>) -> io::Result<()> {
         let current = self.state.index.current(hash, identity, &*self.state.log)?;
-        let previous = if identity == LineIdentity::Bare { current.bare } else { current.keyed };
+        let previous = if identity == ChainKey::Bare { current.bare } else { current.keyed };
         match previous.and_then(Version::live_end) {
             Some(end) => self.bury(hash, end),
             None => Ok(()),

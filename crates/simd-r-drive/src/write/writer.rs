@@ -18,7 +18,7 @@ use crate::checkpoint::Tables;
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::Progress;
-use crate::log::{Current, Delta, Loaded, LogFile, Point, ReadState, Totals, maps};
+use crate::log::{Current, Delta, Loaded, LogFile, LogPosition, ReadState, Totals, maps};
 use crate::open::{Remains, Resume};
 use crate::stats::WriterCounts;
 use crate::write::CommitBuilder;
@@ -35,7 +35,7 @@ pub(crate) struct Writer {
     commit_len: u64,
     progress: Progress,
     /// Up to here everything is on the medium.
-    durable: Point,
+    durable: LogPosition,
     /// The end of what recovery found and must be written again before the durable point may pass it: pages
     /// whose write-back failed in an earlier process look clean in the system's cache.
     rewrite_until: u64,
@@ -61,7 +61,7 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 pub(crate) struct FlushStart {
     log: Arc<LogFile>,
-    point: Point,
+    point: LogPosition,
     rewrite: Range<u64>,
     /// What the flush covers.
     pub(crate) progress: Progress,
@@ -130,7 +130,7 @@ impl Writer {
     /// Cuts off what stands beyond the tail, if opening could not, so that something can be appended.
     ///
     /// # Errors
-    /// [`StoreError::RemainsNotSaved`]; the file's.
+    /// [`StoreError::RemainsNotSaved`]; any I/O error of the file.
     #[inline]
     pub(crate) fn cut_remains(&mut self, path: &Path, location: &dyn Location) -> io::Result<()> {
         let Some(remains) = self.remains else { return Ok(()) };
@@ -317,7 +317,7 @@ impl Writer {
         let ends: Vec<u64> = index.frozen().map(|table| table.end()).collect();
         let all_hashes = index.frozen_hashes();
         let tables = (!ends.is_empty()).then_some(BarrierTables { dead_slots, all_hashes, ends });
-        let Point { end: durable_tail, seal: Seal(durable_seal) } = self.durable;
+        let LogPosition { end: durable_tail, seal: Seal(durable_seal) } = self.durable;
         Barrier { durable_tail, durable_seal, live_keys, dead_bytes, tables }
     }
 
@@ -448,8 +448,8 @@ impl Writer {
         self.flushed(&start, result)
     }
 
-    fn tail_point(&self) -> Point {
-        Point { end: self.appender.tail(), seal: self.appender.tail_seal() }
+    fn tail_point(&self) -> LogPosition {
+        LogPosition { end: self.appender.tail(), seal: self.appender.tail_seal() }
     }
 }
 

@@ -65,7 +65,7 @@ struct Log {
     identity: Identity,
     layout: Layout,
     file: MemoryFile,
-    tail: Point,
+    tail: LogPosition,
 }
 
 impl Log {
@@ -76,7 +76,7 @@ impl Log {
         let mut file = MemoryFile::default();
         file.bytes.extend(identity.encode());
         file.bytes.resize(layout.header_len() as usize, 0);
-        let tail = Point { end: layout.header_len(), seal: Seal(identity.checksum()) };
+        let tail = LogPosition { end: layout.header_len(), seal: Seal(identity.checksum()) };
         Self { identity, layout, file, tail }
     }
 
@@ -97,16 +97,16 @@ impl Log {
         let predecessor = self.tail.seal.self_half();
         let out = &mut self.file.bytes[at..];
         let seal = self.layout.seal_into(out, b"", fields, end, predecessor).unwrap();
-        self.tail = Point { end, seal };
+        self.tail = LogPosition { end, seal };
     }
 
     fn push_barrier(&mut self) {
-        let Point { end, seal } = self.tail;
+        let LogPosition { end, seal } = self.tail;
         let barrier = Barrier { durable_tail: end, durable_seal: seal.0, ..Barrier::default() };
         self.push(Kind::Barrier, &barrier.encode());
     }
 
-    fn find_tail(&self) -> Tail {
+    fn find_tail(&self) -> LogBounds {
         find_tail(&self.file, &self.identity, &[], self.file.bytes.len() as u64, false, &mut |_| {})
             .unwrap()
     }
