@@ -1,4 +1,4 @@
-//! The hints of a file that is a copy: while its log is being copied, and when that is complete.
+//! Writing the hints: those of a store, and of a copy while its log is being copied and when that is complete.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub(crate) fn write_clean_hints(
     barrier_end: u64,
 ) -> io::Result<()> {
     let checkpoint = checkpoint(sequence, point, barrier_end);
-    write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint })
+    write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint }, point.end)
 }
 
 /// Writes checkpoint number `sequence`, which says that the log is flushed up to `point`, and that
@@ -38,7 +38,7 @@ pub(crate) fn write_copying_hints(
     barrier_end: u64,
 ) -> io::Result<()> {
     let checkpoint = checkpoint(sequence, point, barrier_end);
-    write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint })
+    write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint }, point.end)
 }
 
 fn checkpoint(sequence: u64, point: LogPosition, barrier_end: u64) -> Checkpoint {
@@ -52,13 +52,18 @@ fn checkpoint(sequence: u64, point: LogPosition, barrier_end: u64) -> Checkpoint
     }
 }
 
-fn write_hints(
+/// Writes a checkpoint, and `tail` as the published one.
+///
+/// # Errors
+/// Any I/O error of the file.
+pub(crate) fn write_hints(
     file: &dyn StoreFile,
     identity: &Identity,
     checkpoint: &Checkpoint,
+    tail: u64,
 ) -> io::Result<()> {
     let at = (checkpoint.page() * PAGE_SIZE) as u64;
     write_all_at(file, &checkpoint.encode(identity), at)?;
-    let published = PublishedTail { tail: checkpoint.durable_tail, is_moved: false };
+    let published = PublishedTail { tail, is_moved: false };
     write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
 }

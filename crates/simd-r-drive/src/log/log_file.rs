@@ -11,7 +11,7 @@ use simd_r_drive_indexer::{ChainKey, FrozenIndex, KeyIndexer, RebuildSource, Slo
 use simd_r_drive_writer::StoreFile;
 
 use crate::events::{self, Deferral};
-use crate::log::{Counts, DamageMap, Publication, Totals, rebuild, slot_hash};
+use crate::log::{Counts, DamageMap, Publication, Totals, maps, rebuild, slot_hash};
 
 /// A file with its maps and its tail.
 #[derive(Debug)]
@@ -64,6 +64,18 @@ impl LogFile {
             // Two commits were published between the two loads; the next try finds newer ones.
             std::hint::spin_loop();
         }
+    }
+
+    /// Makes sure that a map covers the log up to `end`, before anything is published there.
+    ///
+    /// # Errors
+    /// Those of mapping the file.
+    pub(crate) fn make_room(&self, end: u64) -> io::Result<()> {
+        if !self.publication.needs_map(end) {
+            return Ok(());
+        }
+        let map = maps::map(&*self.file, self.layout.alignment(), end)?;
+        if self.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
     }
 
     /// The slot that ends at `end`.

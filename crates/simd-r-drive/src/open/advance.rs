@@ -7,7 +7,7 @@ use simd_r_drive_entry_handle::LogSlot;
 use super::newer::NewerSlots;
 use super::shows_same;
 use super::tail::find_tail_from;
-use crate::log::{LogPosition, ReadState, maps};
+use crate::log::{LogPosition, ReadState};
 
 /// How many bytes are searched for commits in one step.
 const SEARCH_LEN: u64 = 8 << 20;
@@ -45,7 +45,7 @@ pub(crate) fn advance(state: &ReadState, position: &mut LogPosition) -> io::Resu
             *position
         };
         if tail != *position {
-            make_room(state, tail.end)?;
+            state.make_room(tail.end)?;
             if !shows_same(&state.log, tail.end)? {
                 return Ok(Advanced::MapLags);
             }
@@ -60,14 +60,6 @@ pub(crate) fn advance(state: &ReadState, position: &mut LogPosition) -> io::Resu
             return Ok(Advanced::ToEnd);
         }
     }
-}
-
-fn make_room(state: &ReadState, end: u64) -> io::Result<()> {
-    if !state.publication.needs_map(end) {
-        return Ok(());
-    }
-    let map = maps::map(&*state.file, state.layout.alignment(), end)?;
-    if state.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
 }
 
 /// New slots, oldest first, in groups that end with a commit, but for the last one.

@@ -18,7 +18,7 @@ use crate::checkpoint::Tables;
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::Progress;
-use crate::log::{Current, Delta, Loaded, LogFile, LogPosition, ReadState, Totals, maps};
+use crate::log::{Current, Delta, Loaded, LogFile, LogPosition, ReadState, Totals, write_hints};
 use crate::open::{Remains, Resume};
 use crate::stats::WriterCounts;
 use crate::write::CommitBuilder;
@@ -251,12 +251,7 @@ impl Writer {
 
     /// Makes sure that a map covers `len` more bytes, before they are written.
     pub(crate) fn make_room(&self, len: u64) -> io::Result<()> {
-        let end = self.appender.tail_after(len)?;
-        if !self.log.publication.needs_map(end) {
-            return Ok(());
-        }
-        let map = maps::map(&*self.log.file, self.log.layout.alignment(), end)?;
-        if self.log.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
+        self.log.make_room(self.appender.tail_after(len)?)
     }
 
     pub(crate) fn publish(
@@ -347,11 +342,7 @@ impl Writer {
             is_clean,
             is_copying: self.durable.end < self.copied_until,
         };
-        let file = &*self.log.file;
-        let at = (checkpoint.page() * PAGE_SIZE) as u64;
-        write_all_at(file, &checkpoint.encode(&self.log.identity), at)?;
-        let published = PublishedTail { tail: self.tail(), is_moved: false };
-        write_all_at(file, &published.encode(), 3 * PAGE_SIZE as u64)
+        write_hints(&*self.log.file, &self.log.identity, &checkpoint, self.tail())
     }
 
     /// Flushes, appends a barrier, trims the file, marks it clean and gives its lock back. The second time
