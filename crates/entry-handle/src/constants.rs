@@ -31,3 +31,6 @@ pub const PAGE_SIZE: usize = 4096;
 
 /// Smallest header in bytes; the header of a store is the larger of this and its alignment.
 pub const MIN_HEADER_LEN: u64 = 4 * PAGE_SIZE as u64;
+
+/// Major version of the format that this crate reads and writes.
+pub const FORMAT_MAJOR: u16 = 1;

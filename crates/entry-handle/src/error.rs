@@ -218,7 +218,7 @@ impl FormatError {
         Self::NewerVersion {
             major,
             minor,
-            supported: crate::identity::FORMAT_MAJOR,
+            supported: crate::constants::FORMAT_MAJOR,
             subject: Subject::UNKNOWN,
         }
     }

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::alignment::Alignment;
 use crate::bytes::{array, put, u16_at, u64_at};
+use crate::constants::FORMAT_MAJOR;
 use crate::constants::PAGE_SIZE;
 use crate::error::FormatError;
 use crate::layout::Layout;
@@ -14,9 +15,6 @@ use crate::seal::Sealer;
 /// First bytes of every store: a byte that is never valid UTF-8, the name, then the line ends and the DOS
 /// end-of-file that text-mode transfers mangle, as PNG does it.
 pub const MAGIC: [u8; 16] = *b"\xF5SIMDR-DRIVE\r\n\x1A\n";
-
-/// Major version of the format that this crate reads and writes.
-pub const FORMAT_MAJOR: u16 = 1;
 
 /// Minor version of the format that this crate writes.
 pub const FORMAT_MINOR: u16 = 0;

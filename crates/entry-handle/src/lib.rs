@@ -39,6 +39,7 @@ pub mod constants;
 mod cursor;
 mod error;
 mod foreign;
+mod guess;
 mod handle;
 mod hash;
 mod hints;
@@ -53,16 +54,18 @@ mod trailer;
 mod typed_view;
 
 pub use alignment::{Alignment, debug_assert_aligned, debug_assert_aligned_offset};
+pub use constants::FORMAT_MAJOR;
 pub use cursor::{LogCursor, LogSlot, LogSource, read_slot};
 pub use error::{Damage, FormatError};
-pub use foreign::{Foreign, is_older_format, looks_headless};
+pub use foreign::Foreign;
+pub use guess::{is_older_format, looks_headless};
 pub use handle::{EntryHandle, verify_payload, verify_slot};
 pub use hash::{
     IdentityBuildHasher, IdentityHasher, Xxh3BuildHasher, Xxh3Hasher, compute_checksum,
     compute_hash, compute_hash_batch,
 };
 pub use hints::{Checkpoint, PublishedTail};
-pub use identity::{FORMAT_MAJOR, FORMAT_MINOR, Identity, IdentitySeeds, MAGIC};
+pub use identity::{FORMAT_MINOR, Identity, IdentitySeeds, MAGIC};
 pub use layout::Layout;
 pub use map::{Map, MapSlice, MappedSlot};
 pub use metadata::EntryMetadata;

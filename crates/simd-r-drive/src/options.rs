@@ -1,14 +1,11 @@
 //! How a store is opened.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::constants::PAYLOAD_ALIGNMENT;
 use simd_r_drive_writer::{FileSystem, OsFileSystem};
 
 use crate::durability::Durability;
-use crate::store::DataStore;
 
 /// Options for opening a store, in the manner of [`std::fs::OpenOptions`].
 ///
@@ -71,7 +68,7 @@ impl OpenOptions {
 
     /// Opens for reading only: takes no lock, changes no byte, and may stand beside a writer in this process
     /// or another. It shows the store as it was when it was opened,
-    /// until [`DataStore::refresh`] is called. Default: no.
+    /// until [`DataStore::refresh`](crate::DataStore::refresh) is called. Default: no.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
@@ -100,7 +97,7 @@ impl OpenOptions {
 
     /// Writes the index to the file when enough has been written, when the store is compacted, and when it is closed,
     /// so that the next open need not read the log. Default: yes. Without it, only
-    /// [`DataStore::checkpoint`] does.
+    /// [`DataStore::checkpoint`](crate::DataStore::checkpoint) does.
     #[must_use]
     pub fn automatic_checkpoints(mut self, automatic: bool) -> Self {
         self.automatic_checkpoints = automatic;
@@ -137,22 +134,6 @@ impl OpenOptions {
     pub fn file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
         self.file_system = file_system;
         self
-    }
-
-    /// Opens the store at `path`.
-    ///
-    /// Maps the index that is in the file, and reads keys and trailers of what was written after it: about as long as
-    /// that takes, whatever the store's size. Without an index in the file, or with a damaged one, it reads those of
-    /// the whole log. Payloads are read only in the part that was written since the last durable point.
-    ///
-    /// # Errors
-    /// - [`FormatError`](crate::FormatError) when the file is not a store, is damaged, truncated or newer;
-    /// - [`WriteError::Locked`](crate::WriteError::Locked) when it is open for writing elsewhere;
-    /// - the operating system's.
-    ///
-    /// A file that is refused is not changed.
-    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<DataStore> {
-        DataStore::open_with(path.as_ref(), self)
     }
 }
 

@@ -186,6 +186,24 @@ impl DataStore {
     }
 }
 
+impl OpenOptions {
+    /// Opens the store at `path`.
+    ///
+    /// Maps the index that is in the file, and reads keys and trailers of what was written after it: about as long as
+    /// that takes, whatever the store's size. Without an index in the file, or with a damaged one, it reads those of
+    /// the whole log. Payloads are read only in the part that was written since the last durable point.
+    ///
+    /// # Errors
+    /// - [`FormatError`](crate::FormatError) when the file is not a store, is damaged, truncated or newer;
+    /// - [`WriteError::Locked`](crate::WriteError::Locked) when it is open for writing elsewhere;
+    /// - the operating system's.
+    ///
+    /// A file that is refused is not changed.
+    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<DataStore> {
+        DataStore::open_with(path.as_ref(), self)
+    }
+}
+
 impl From<PathBuf> for DataStore {
     /// [`DataStore::open`] for code that cannot handle errors.
     ///

@@ -10,6 +10,7 @@
 
 mod backpressure;
 mod copy;
+pub(crate) mod report;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
 pub(crate) use self::backpressure::Backpressure;
 use self::copy::Compaction;
 pub(crate) use self::copy::FLUSH_DISTANCE;
+pub use self::report::{CompactionProgress, CompactionReport};
 use crate::events;
 use crate::events::QuietGuard;
 use crate::log::ReadState;
@@ -36,28 +38,6 @@ const UNFLUSHED_MAX: u64 = 4 << 20;
 
 /// After this many rounds of catching up, the callback is no longer called: it might write more than a round copies.
 const TOLD_ROUNDS: u32 = 16;
-
-/// How far a compaction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CompactionProgress {
-    /// How much of the old file has been gone through, in bytes.
-    pub done_bytes: u64,
-    /// The old file's tail, in bytes. It grows while others write.
-    pub total_bytes: u64,
-}
-
-/// What a compaction did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CompactionReport {
-    /// Tail before, in bytes.
-    pub bytes_before: u64,
-    /// Tail after, in bytes.
-    pub bytes_after: u64,
-    /// Bytes of the log that were gone through while writers waited, at most 1 MiB; all else was copied beside them.
-    pub locked_bytes: u64,
-}
 
 impl DataStore {
     /// Writes all live values to a new file that takes the place of the old one. Older versions and deletions

@@ -20,8 +20,8 @@ use simd_r_drive_writer::PoisonCause;
 
 pub(crate) use self::deferral::{Deferral, defer};
 pub(crate) use self::quiet_mutex::{QuietGuard, QuietMutex};
-use crate::compact::{CompactionProgress, CompactionReport};
-use crate::open::RecoveryReport;
+use crate::compact::report::{CompactionProgress, CompactionReport};
+use crate::open::report::RecoveryReport;
 
 /// Emits an event: its level and message, fields that are shown as text, and after the semicolon figures. While this
 /// thread holds a lock, the event waits, if anybody wants it.

@@ -6,7 +6,7 @@ mod create;
 mod identify;
 mod nested;
 mod newer;
-mod report;
+pub(crate) mod report;
 mod sound;
 mod table;
 mod tail;
