@@ -229,7 +229,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The kind under which [`std::io::Error`] carries this error.
+    /// The [`std::io::ErrorKind`] under which [`std::io::Error`] carries this error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::ReadOnly { .. } => io::ErrorKind::PermissionDenied,

@@ -37,9 +37,9 @@ pub struct EntryIterator {
 /// How far look-ups of upcoming slots have been prefetched.
 #[derive(Debug)]
 struct Ahead {
-    /// Where the next slot to prepare ends.
+    /// End of the next slot to prefetch for.
     position: u64,
-    /// How many slots are prepared.
+    /// Number of slots prefetched for and not yet visited.
     slots: usize,
 }
 
