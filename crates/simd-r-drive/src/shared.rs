@@ -89,7 +89,7 @@ impl Shared {
         }
     }
 
-    /// Commits what `build` puts into a commit builder, with the durability of the store. Returns
+    /// Commits what a commit builder holds, with the durability that the store promises. Returns
     /// the new tail.
     ///
     /// # Errors

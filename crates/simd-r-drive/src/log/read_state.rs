@@ -1,4 +1,4 @@
-//! What readers load at once: a file, and a list of the layers of its index.
+//! Read states: what readers load at once.
 
 use std::ops::Deref;
 use std::sync::Arc;

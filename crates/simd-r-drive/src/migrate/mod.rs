@@ -41,7 +41,7 @@ pub struct MigrationReport {
     /// Ranges of the old file that could not be parsed, newest first, in bytes. Entries older than
     /// one of them may be outdated.
     pub unreadable: Vec<Range<u64>>,
-    /// How long it took.
+    /// How long the migration took.
     pub duration: Duration,
 }
 

@@ -23,7 +23,8 @@ const IDENTITY_LEN: usize = 120;
 /// Where a checkpoint stands in its page, including its checksum.
 const CHECKPOINT: Range<usize> = 128..176;
 
-/// Only a new file has checkpoints without a published tail; their numbers go up to this one.
+/// Only a file whose checkpoint numbers are no larger than this, a new one, may lack a published
+/// tail.
 const NEWEST_OF_NEW_FILE: u64 = 1;
 
 impl DataStore {
