@@ -50,8 +50,8 @@ pub(crate) struct Shared {
     pub(crate) pace: Backpressure,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
-    /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they
-    /// were, and shares the file's lock: it must not use any of that.
+    /// The process that opened the store. A forked child has a copy of this memory, with locks in
+    /// any state, and shares the file lock. It must not use any of these.
     pub(crate) owner: u32,
 }
 

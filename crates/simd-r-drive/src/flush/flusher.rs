@@ -118,8 +118,8 @@ impl Flusher {
         Ok(KeptThread(Arc::clone(self)))
     }
 
-    /// Flushes `store` at `due`: at that time exactly if it `is_pressing`, otherwise after other
-    /// stores.
+    /// Flushes `store` once `due` has come: without delay if it `is_pressing`, otherwise after
+    /// other stores.
     ///
     /// # Errors
     /// Any error of the operating system, if no thread can be started. The store keeps its place

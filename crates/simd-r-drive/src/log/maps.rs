@@ -50,7 +50,7 @@ fn need(end: u64) -> u64 {
 fn wish(end: u64, limit: Option<u64>) -> u64 {
     match limit {
         None => end.saturating_mul(GROWTH).max(MIN_RESERVATION),
-        // There may be a thousand stores, and they are not alone: each grows by need, and starts with little.
+        // The process may hold a thousand stores and more. Each starts small and grows as needed.
         Some(limit) => end.saturating_mul(LIMITED_GROWTH).max(limit / LIMITED_SHARE),
     }
 }
@@ -80,10 +80,10 @@ impl Window for Arc<Map> {
     }
 
     fn reveal(&self, end: u64) {
-        // SAFETY: `publication` is private to this crate, and it is told only ends of slots that stand in the
-        // file: those that recovery has verified, and those of a commit that the appender has written in
-        // full. The appender never writes below its tail and never shortens the file below it, and the
-        // writer's lock keeps other writers away.
+        // SAFETY: `publication` is private to this crate, and its callers pass only ends of slots
+        // that stand in the file: slots that recovery has verified, or slots of a commit that the
+        // appender has written in full. The appender never writes below its tail and never shortens
+        // the file below it, and the writer's lock keeps other writers away.
         unsafe { self.make_readable(end) };
     }
 }

@@ -29,9 +29,9 @@ pub struct RecoveryReport {
     pub saved_to: Option<PathBuf>,
     /// Whether the identity page was damaged and one of its copies was used.
     pub is_identity_damaged: bool,
-    /// Parts of the log that cannot be read, newest first, in bytes: only a read-only open gets
-    /// this far. What lies beyond the end of the log is what was there, or may have been there,
-    /// when it was longer.
+    /// Ranges of the log that cannot be read, newest first, in bytes. Only a read-only open gets
+    /// this far. A range beyond the end of the log is what was or may have been there when the log
+    /// was longer.
     pub damaged: Vec<Range<u64>>,
     /// How long opening took.
     pub duration: Duration,

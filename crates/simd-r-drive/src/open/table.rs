@@ -171,8 +171,8 @@ fn open_at(
         return Ok(None);
     };
     let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
-    // The search for the tail has checked what follows the durable point, and thus more than is
-    // needed.
+    // The search for the tail has already checked what follows the durable point, payloads
+    // included.
     let walked = walked.take_if(|_| covered < found.durable.end);
     let newer = match walked {
         Some(walked) => NewerSlots::read(log, covered, found.durable)?.followed_by(walked),

@@ -36,7 +36,7 @@ const MAX_VAIN_PASSES: u64 = 16;
 /// Where the log ends, and from where on that had to be found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogBounds {
-    /// Everything up to here was on the medium, whatever happened after.
+    /// Everything up to here was on the medium before any crash.
     pub(crate) durable: LogPosition,
     /// End of the last commit.
     pub(crate) tail: LogPosition,
@@ -205,8 +205,9 @@ fn check_point(
 /// The result of a search for trailers.
 #[derive(Debug)]
 struct Scan {
-    /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
-    /// place from where the walk begins, so that memory is bounded like the walk.
+    /// Places that look like the end of a slot, with the slot's start, ordered by start, longest
+    /// first. Holds only slots beyond the start of the walk, so that memory is bounded like the
+    /// walk.
     candidates: Vec<Candidate>,
     /// The genuine barrier that names the largest durable point.
     newest_barrier: Option<FoundBarrier>,

@@ -95,7 +95,7 @@ struct Check<'a> {
     /// Bytes of the log plus those of the index in it, which is read a second time.
     total_bytes: u64,
     done_bytes: u64,
-    /// The part of `done_bytes` that the callback has been told of.
+    /// The part of `done_bytes` that was reported to the callback.
     told_bytes: u64,
     progress: &'a mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 }
