@@ -95,9 +95,9 @@ impl DataStore {
     ///
     /// Before that, a compaction that catches up slows down faster writers. They pause after each
     /// commit, for 0.1 ms plus 10 ns per byte of the commit. If a round of catching up leaves more
-    /// than half of what the round before left, the pauses double, up to about a thousandfold. The
-    /// pauses end with the compaction. It thus finishes beside any writers, in time proportional to
-    /// what there is to copy.
+    /// than half of what the round before left, the pauses double, up to about a thousandfold. They
+    /// end once the compaction has caught up. It thus finishes beside any writers, in time
+    /// proportional to what there is to copy.
     pub fn compact(&self) -> io::Result<()> {
         self.compact_with(|_| ControlFlow::Continue(())).map(drop)
     }
