@@ -14,12 +14,13 @@ use crate::write::Spool;
 
 /// A [`DataStore`] with the asynchronous traits. Clones are cheap and share the store.
 ///
-/// It needs no runtime: every method does its work at once, on the thread that polls it. Reads never wait
-/// for anything but memory. Writes take the writer's lock and make a system call, and wait for a flush if the
-/// store is opened with [`Durability::Sync`](crate::Durability::Sync).
+/// No runtime is needed: every method does its work at once, on the polling thread. Reads wait only
+/// for memory. Writes take the writer's lock and make a system call; with
+/// [`Durability::Sync`](crate::Durability::Sync) they also wait for a flush.
 ///
-/// With feature `tokio`, and on a tokio runtime, flushing, closing, compacting and the commit of a stream go to
-/// the runtime's pool for blocking work. A stream's reader is borrowed, so it is read on the thread that polls.
+/// With the `tokio` feature, on a tokio runtime, flushing, closing, compacting and the commit of a
+/// stream move to the runtime's blocking pool. The reader of a stream is borrowed, so the polling
+/// thread reads it.
 ///
 /// ```
 /// use simd_r_drive::DataStore;
@@ -41,7 +42,7 @@ pub struct AsyncDataStore {
 }
 
 impl AsyncDataStore {
-    /// The store itself, for everything that is not in the traits.
+    /// The underlying store, for operations that the traits do not cover.
     pub fn store(&self) -> &Arc<DataStore> {
         &self.store
     }
@@ -49,7 +50,7 @@ impl AsyncDataStore {
     /// See [`DataStore::sync`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`DataStore::sync`].
     pub async fn sync(&self) -> Result<()> {
         self.blocking(DataStore::sync).await
     }
@@ -57,7 +58,7 @@ impl AsyncDataStore {
     /// See [`DataStore::close`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`DataStore::close`].
     pub async fn close(&self) -> Result<()> {
         self.blocking(DataStore::close).await
     }
@@ -65,12 +66,12 @@ impl AsyncDataStore {
     /// See [`DataStore::compact`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`DataStore::compact`].
     pub async fn compact(&self) -> Result<()> {
         self.blocking(DataStore::compact).await
     }
 
-    /// Does work that blocks: where blocking is welcome, if there is such a place.
+    /// Runs blocking work on the runtime's blocking pool if there is one, else in place.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&DataStore) -> Result<T> + Send + 'static,
@@ -92,7 +93,7 @@ impl AsyncDataStore {
 }
 
 impl DataStore {
-    /// The store with the asynchronous traits.
+    /// Wraps the store for use through the asynchronous traits.
     pub fn into_async(self) -> AsyncDataStore {
         Arc::new(self).into()
     }

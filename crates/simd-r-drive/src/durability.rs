@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-/// What a write that has returned survives. Chosen for a store with
-/// [`OpenOptions::durability`](crate::OpenOptions::durability); [`DataStore::sync`](crate::DataStore::sync)
-/// raises everything before it to [`Durability::Sync`].
+/// What a completed write survives. Set for a store with
+/// [`OpenOptions::durability`](crate::OpenOptions::durability).
+/// [`DataStore::sync`](crate::DataStore::sync) raises all earlier writes to [`Durability::Sync`].
 ///
-/// At every level a commit is whole or absent, and what a crash leaves is some prefix of the commits, in
-/// order.
+/// At every level, a commit is present as a whole or not at all, and a crash leaves a prefix of the
+/// commits in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// The death of the process at any instant. What power loss takes away is bounded: the store flushes in
-    /// the background after 5 seconds or 32 MiB of writing.
+    /// The death of the process at any instant. Loss on power failure is bounded: the store flushes
+    /// in the background after 5 seconds or 32 MiB of writes.
     #[default]
     Process,
-    /// The death of the process; and at most this time, plus one flush, is lost with the machine.
+    /// The death of the process. Power failure loses at most the writes of this interval plus one
+    /// flush.
     Interval(Duration),
-    /// The loss of power, if the device honours flushes. A write returns when it is flushed; writes of
-    /// several threads share flushes.
+    /// Power failure, provided that the device honours flushes. A write returns once it is flushed;
+    /// writes of several threads share flushes.
     Sync,
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use simd_r_drive_entry_handle::{FormatError, Subject};
 use simd_r_drive_writer::WriteError;
 
-/// An error that the engine raises itself; those of the format and of the append path are
+/// An error raised by the engine itself. Errors of the format and of the append path are
 /// [`FormatError`](crate::FormatError) and [`WriteError`](crate::WriteError).
 ///
-/// It converts into [`std::io::Error`] with a fitting kind; from there it is reached again through
+/// It converts into [`std::io::Error`] with a fitting kind. To get it back, use
 /// [`std::io::Error::get_ref`] and `downcast_ref::<StoreError>()`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -28,12 +28,12 @@ pub enum StoreError {
     /// A key was to be renamed to itself.
     #[error("old and new key are the same")]
     SameKey,
-    /// A value was to be copied or transferred to the store that it is in.
+    /// A value was to be copied or transferred to the store it is already in.
     #[error(
         "Cannot copy entry to the same storage; rename the key, or write the value under another one"
     )]
     SameStore,
-    /// Two lists that must go together differ in length.
+    /// Two parallel lists differ in length.
     #[error("{hashes} hashes were given for {keys} keys; each key needs its hash")]
     LengthMismatch {
         /// How many hashes were given.
@@ -58,7 +58,7 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
-    /// A cursor of a file that is no longer the store's.
+    /// A cursor refers to a file that the store no longer uses.
     #[error(
         "the store has been compacted since the cursor was taken; start again from the beginning"
     )]
@@ -72,13 +72,13 @@ pub enum StoreError {
         /// The link's path.
         path: PathBuf,
     },
-    /// A store was to be backed up onto its own file.
+    /// The target of a backup is the store's own file.
     #[error("{path} is the file of the store itself; back up to another path")]
     BackupOntoItself {
         /// The path.
         path: PathBuf,
     },
-    /// What lies at a backup's path is another store.
+    /// The file at the backup's path belongs to another store.
     #[error(
         "{path} is another store, not a backup of this one; it was left as it is: back up to another path"
     )]
@@ -86,7 +86,7 @@ pub enum StoreError {
         /// The backup's path.
         path: PathBuf,
     },
-    /// A backup is of another file of the store than the present one.
+    /// The backup was made from an earlier file of the store.
     #[error(
         "{path} is a backup of another file of this store, which has been compacted or repaired since; it was \
          left as it is: back up to a new path, then remove the old backup"
@@ -117,34 +117,34 @@ pub enum StoreError {
         /// What is damaged.
         damage: FormatError,
     },
-    /// A store that was to be migrated is in the present format.
+    /// The store to migrate is already in the present format.
     #[error("{path} is in the present format already; open it as it is")]
     AlreadyMigrated {
         /// The path.
         path: PathBuf,
     },
-    /// An entry of an older store is not as it was written.
+    /// An entry of an older store does not match its CRC-32.
     #[error(
         "the entry at byte {offset} of the older store does not match its CRC-32; restore the file, or leave \
          out what is damaged (Migration::skip_damaged, migrate --skip-damaged)"
     )]
     OldEntryDamaged {
-        /// Where its payload starts in bytes.
+        /// Where its payload starts, in bytes.
         offset: u64,
         /// Hash of its key.
         key_hash: u64,
     },
-    /// The chain of entries of an older store breaks.
+    /// An entry of an older store is missing where one should end.
     #[error(
         "no entry of a store of simd-r-drive 0.15 to 0.17 ends at byte {offset}; if the file is such a store \
          and lost its end, or is damaged, save the rest by leaving out what is damaged \
          (Migration::skip_damaged, migrate --skip-damaged)"
     )]
     OldLogBroken {
-        /// Where an entry should end in bytes.
+        /// Where an entry should end, in bytes.
         offset: u64,
     },
-    /// A reader that is stored by `write_stream_sized` wants to write to the same store.
+    /// The reader passed to `write_stream_sized` tried to use the store being written to.
     #[error(
         "the reader of write_stream_sized uses the store that it is written to; use write_stream"
     )]
@@ -158,7 +158,7 @@ pub enum StoreError {
         /// The path by which the store was opened.
         path: PathBuf,
     },
-    /// Another store lies where a follower's file was.
+    /// The follower's path now leads to another store.
     #[error(
         "{path} is another store now than the one that was opened; this one shows what it has; open the path \
          again to read the other"
@@ -167,7 +167,7 @@ pub enum StoreError {
         /// The path by which the store was opened.
         path: PathBuf,
     },
-    /// An older state of the store lies where a follower's file was.
+    /// The follower's path now leads to an older state of the store.
     #[error(
         "{path} is an older state of this store now, or a copy that has gone another way; this one shows what \
          it has; open the path again to read the other"
@@ -176,7 +176,7 @@ pub enum StoreError {
         /// The path by which the store was opened.
         path: PathBuf,
     },
-    /// The file that is open has been overwritten by another program.
+    /// Another program has overwritten or cut the open file.
     #[error(
         "the file {path} has been overwritten or cut by another program while it was open; what was read from \
          it may be wrong: open it again, and replace it by renaming another file over it from now on"
@@ -185,7 +185,8 @@ pub enum StoreError {
         /// The path by which the store was opened.
         path: PathBuf,
     },
-    /// What a crash left beyond the last commit has to be saved before anything is written, and cannot be.
+    /// Bytes left by a crash beyond the last commit must be saved before anything is written, but
+    /// cannot be.
     #[error(
         "{bytes} bytes beyond the last commit of {path} cannot be saved to a file beside it ({source}), which must be \
          done before anything is written; make room, or let the directory be written to, and try again"
@@ -193,31 +194,33 @@ pub enum StoreError {
     RemainsNotSaved {
         /// The store's path.
         path: PathBuf,
-        /// How many bytes.
+        /// Number of bytes to save.
         bytes: u64,
-        /// Why not.
+        /// Why they cannot be saved.
         source: io::Error,
     },
-    /// A compaction or a checkpoint was asked for within one: by its callback, or by a subscriber to its events.
+    /// A compaction or a checkpoint was requested from within one: by its callback, or by a
+    /// subscriber to its events.
     #[error(
         "this thread is at a compaction or a checkpoint of the store; ask for another when that is over"
     )]
     WithinMaintenance,
-    /// A store at [`Durability::Interval`](crate::Durability::Interval) needs a thread that flushes it.
+    /// The thread that a store with [`Durability::Interval`](crate::Durability::Interval) needs for
+    /// its flushes could not be started.
     #[error(
         "the thread that flushes the store in time cannot be started: {source}; raise the limits on threads and \
          address space, or choose another durability"
     )]
     NoFlushThread {
-        /// Why not.
+        /// Why it could not be started.
         source: io::Error,
     },
-    /// The operating system's error for the file of a store, or for a read.
+    /// An I/O error of a store's file, or of a read.
     #[error("{subject}{source}")]
     Io {
         /// The store, or the key that was looked up.
         subject: Subject,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Options that exclude each other.
@@ -226,7 +229,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The kind under which [`std::io::Error`] carries this error.
+    /// The [`std::io::ErrorKind`] under which [`std::io::Error`] carries this error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::ReadOnly { .. } => io::ErrorKind::PermissionDenied,
@@ -256,9 +259,9 @@ impl StoreError {
     }
 }
 
-/// The same error, which says what it is about.
+/// Adds to the error what it is about.
 ///
-/// One of the engine's own, or of the append path, says so by itself.
+/// Errors of the engine and of the append path already say so.
 #[cold]
 pub(crate) fn about(subject: impl Into<Subject>, error: io::Error) -> io::Error {
     let error = match error.downcast::<FormatError>() {
@@ -271,7 +274,7 @@ pub(crate) fn about(subject: impl Into<Subject>, error: io::Error) -> io::Error 
     }
 }
 
-/// Whether `error` says that bytes are no slot, rather than that they could not be read.
+/// Whether `error` means that the bytes do not form a slot, rather than that reading them failed.
 pub(crate) fn is_format_error(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FormatError>)
 }

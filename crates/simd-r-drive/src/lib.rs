@@ -1,8 +1,8 @@
 //! An embedded, single-file, append-only key/value store for binary values that are used in place.
 //!
-//! A read is an index look-up and a pointer into a memory map: no copy, no decoding, and always aligned to
-//! 64 bytes (or more, if asked), so that `&[f32]`, Arrow buffers and SIMD loads work on the stored bytes
-//! themselves.
+//! A read is an index look-up and a pointer into a memory map: no copy, no decoding. Payloads are
+//! always aligned to 64 bytes (or more, on request), so `&[f32]`, Arrow buffers and SIMD loads work
+//! directly on the stored bytes.
 //!
 //! ```
 //! use simd_r_drive::DataStore;
@@ -21,9 +21,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Start with [`DataStore`], and [`OpenOptions`] for choices. The operations are methods of the
-//! [`traits`]. What a user may rely on after crashes, bit rot and full disks stands in the repository's
-//! `docs/reliability.md`; what a memory map means for safety in `docs/safety.md`.
+//! Start with [`DataStore`], and see [`OpenOptions`] for the choices. The operations are methods of
+//! the [`traits`]. The repository's `docs/reliability.md` states what holds after crashes, bit rot
+//! and full disks; `docs/safety.md` explains what memory maps mean for safety.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -85,12 +85,12 @@ pub mod traits {
     };
 }
 
-/// The example of the repository's `README.md`, so that it compiles and runs.
+/// Compiles and runs the example in the repository's `README.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadMe;
 
-/// Runs the example of the README.
+/// Compiles and runs the example in the crate's `README.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

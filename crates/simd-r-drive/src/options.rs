@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! Options for opening a store.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// Opens an existing store for reading and writing, creates nothing, 64-byte alignment.
+    /// Defaults: open an existing store for reading and writing, create nothing, align to 64 bytes.
     pub fn new() -> Self {
         Self {
             create: false,
@@ -52,51 +52,52 @@ impl OpenOptions {
         }
     }
 
-    /// Creates the store if there is no file, or an empty one. Default: no.
+    /// Creates the store if the file does not exist or is empty. Default: no.
     #[must_use]
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// Creates the store, and fails with `AlreadyExists` if there is a file. Default: no.
+    /// Creates the store. Fails with `AlreadyExists` if the file exists. Default: no.
     #[must_use]
     pub fn create_new(mut self, create_new: bool) -> Self {
         self.create_new = create_new;
         self
     }
 
-    /// Opens for reading only: takes no lock, changes no byte, and may stand beside a writer in this process
-    /// or another. It shows the store as it was when it was opened,
-    /// until [`DataStore::refresh`](crate::DataStore::refresh) is called. Default: no.
+    /// Opens the store for reading only. This takes no lock, changes no byte, and works alongside a
+    /// writer in this process or another. The store shows its state at the time of opening until
+    /// [`DataStore::refresh`](crate::DataStore::refresh) is called. Default: no.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
     }
 
-    /// Alignment of payloads in bytes, a power of two from 64 to 65,536, for a store that is created. An
-    /// existing store keeps its own. Default: 64.
+    /// Alignment of payloads in bytes, for a store that is created: a power of two from 64 to
+    /// 65,536. An existing store keeps its own. Default: 64.
     ///
-    /// Every entry takes a multiple of it in the file, for the value, the key and 32 bytes. So a page of 4,096 bytes in
-    /// a store with an alignment of 4,096 takes 8,192; with one of 64, it takes 4,160, and starts at a multiple of 64.
-    /// Ask for no more than what uses the values in place needs: 64 is enough for every SIMD load and typed slice.
+    /// Each entry occupies a multiple of the alignment in the file, for its value, its key and 32
+    /// bytes. A value of 4,096 bytes thus takes 8,192 bytes in a store aligned to 4,096; aligned to
+    /// 64, it takes 4,160. Ask for no more than the consumers of the values need: 64 is enough for
+    /// every SIMD load and typed slice.
     #[must_use]
     pub fn alignment(mut self, bytes: u64) -> Self {
         self.alignment = bytes;
         self
     }
 
-    /// Checks every entry that is read against its seal and its CRC-32. Costs a pass over the payload, a few
-    /// GB/s to tens of GB/s. Default: no; then reads trust the payload's bytes.
+    /// Checks the seal and the CRC-32 of every entry that is read. Costs a pass over the payload,
+    /// at a few GB/s to tens of GB/s. Default: no; reads then trust the payload bytes.
     #[must_use]
     pub fn verify_reads(mut self, verify_reads: bool) -> Self {
         self.verify_reads = verify_reads;
         self
     }
 
-    /// Writes the index to the file when enough has been written, when the store is compacted, and when it is closed,
-    /// so that the next open need not read the log. Default: yes. Without it, only
+    /// Writes the index to the file after enough has been written, on compaction, and on close, so
+    /// that the next open need not read the log. Default: yes. Otherwise only
     /// [`DataStore::checkpoint`](crate::DataStore::checkpoint) does.
     #[must_use]
     pub fn automatic_checkpoints(mut self, automatic: bool) -> Self {
@@ -111,25 +112,26 @@ impl OpenOptions {
         self
     }
 
-    /// Of a damaged store that is opened read-only, serves what is left even where it may be outdated. Without
-    /// it, a key whose newest known version is older than a damaged part of the log answers
-    /// [`FormatError::Damaged`](crate::FormatError::Damaged), and so does the absence of a key. Default: no.
+    /// When a damaged store is opened read-only, serves what is left even where it may be outdated.
+    /// Otherwise, a key whose newest known version is older than a damaged part of the log answers
+    /// [`FormatError::Damaged`](crate::FormatError::Damaged), and so does a missing key. Default:
+    /// no.
     #[must_use]
     pub fn salvage(mut self, salvage: bool) -> Self {
         self.salvage = salvage;
         self
     }
 
-    /// Allows a store on a network file system, where locks and memory maps may not do what they promise.
-    /// Default: no.
+    /// Allows a store on a network file system, where locks and memory maps may not keep their
+    /// promises. Default: no.
     #[must_use]
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
         self.allow_network_file_system = allow;
         self
     }
 
-    /// Puts another file system behind the store, as tests do that inject faults. Default: the operating
-    /// system's.
+    /// Replaces the file system beneath the store, for instance to inject faults in tests. Default:
+    /// the operating system's.
     #[must_use]
     pub fn file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
         self.file_system = file_system;

@@ -1,4 +1,4 @@
-//! What a store's handle, its background thread and its snapshots share.
+//! The part of a store shared by its handle and its background threads.
 
 use std::io;
 use std::path::PathBuf;
@@ -21,41 +21,42 @@ use crate::read::Follower;
 use crate::stats::NameState;
 use crate::write::{CommitBuilder, Writer, refuse_reader_of};
 
-/// When this many bytes follow the last barrier, the background thread is woken to flush and add one.
+/// When this many bytes follow the last barrier, the background thread is woken to flush and append
+/// one.
 const URGENT_DISTANCE: u64 = 32 << 20;
 
-/// When this many bytes follow the last barrier, writers flush themselves: recovery stays bounded even if the
-/// medium is slower than they are.
+/// When this many bytes follow the last barrier, writers flush themselves. This bounds recovery
+/// even if the medium is slower than they are.
 const HARD_DISTANCE: u64 = 64 << 20;
 
 /// An open store.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// As it was given, for messages. `location` says where the file is.
+    /// As the caller gave it, for messages. The file itself is found through `location`.
     pub(crate) path: PathBuf,
     /// `None` for a nested store.
     pub(crate) location: Option<Arc<dyn Location>>,
-    /// Whether the file was found to have no name any more.
+    /// Whether a flush found that the file has no name any more.
     pub(crate) is_deleted: AtomicBool,
     pub(crate) options: OpenOptions,
     pub(crate) current: Arc<Current>,
     /// `None` if the store is open read-only.
     pub(crate) writer: Option<QuietMutex<Writer>>,
-    /// Where a read-only store is in the log that it follows; `None` if the store is open for writing.
+    /// Position of a follower in the log; `None` if the store is open for writing, or nested.
     pub(crate) follower: Option<Follower>,
-    /// Held by the compaction, or the checkpoint, that runs.
+    /// Held by the running compaction or checkpoint.
     pub(crate) maintenance: Maintenance,
     pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) pace: Backpressure,
     pub(crate) flush: Flush,
     pub(crate) background: Arc<Background>,
-    /// Process that opened the store. A forked child has a copy of this memory, locks in whatever state they
-    /// were, and shares the file's lock: it must not use any of that.
+    /// The process that opened the store. A forked child has a copy of this memory, with locks in
+    /// any state, and shares the file lock. It must not use any of these.
     pub(crate) owner: u32,
 }
 
 impl Shared {
-    /// The writer's lock, if this process may write.
+    /// Takes the writer's lock, if this process may write.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`WriteError::ForeignProcess`], [`WriteError::Poisoned`],
@@ -69,14 +70,14 @@ impl Shared {
         Ok(writer)
     }
 
-    /// The writer's lock, even if it takes no more writes.
+    /// Takes the writer's lock even if the writer refuses writes.
     pub(crate) fn lock_writer(&self) -> io::Result<QuietGuard<'_, Writer>> {
         let Some(writer) = &self.writer else {
             return Err(StoreError::ReadOnly { path: self.path.clone() }.into());
         };
         self.check_process()?;
         refuse_reader_of(self)?;
-        // A panic of another thread leaves the writer in a state that it repairs itself.
+        // The writer recovers by itself from the panic of another thread.
         Ok(writer.lock())
     }
 
@@ -88,7 +89,8 @@ impl Shared {
         }
     }
 
-    /// Appends what a commit consists of, and makes it as durable as the store promises. Returns the new tail.
+    /// Commits what a commit builder holds, with the durability that the store promises. Returns
+    /// the new tail.
     ///
     /// # Errors
     /// Those of [`Writer::commit`] and [`Shared::after_commit`].
@@ -102,8 +104,8 @@ impl Shared {
         Ok(tail)
     }
 
-    /// What every commit does at its end: gives the writer's lock back and makes the commit as durable as the
-    /// store promises.
+    /// Ends a commit: releases the writer's lock, and makes the commit as durable as the store
+    /// promises.
     ///
     /// # Errors
     /// Those of the flush, and [`StoreError::Deleted`], at [`Durability::Sync`].
@@ -125,7 +127,7 @@ impl Shared {
             return Ok(self.check_not_deleted()?);
         }
         if distance >= HARD_DISTANCE {
-            // The commit stands whatever becomes of this; a failed flush refuses the next write.
+            // The commit stands in any case. A failed flush makes the next write fail.
             if let Err(error) = self.flush_to(append).and_then(|()| self.barrier(false)) {
                 events::background_flush_failed(&self.path, &error);
             }
@@ -133,28 +135,28 @@ impl Shared {
         Ok(())
     }
 
-    /// Flushes every commit that is acknowledged by now.
+    /// Flushes every commit acknowledged so far.
     pub(crate) fn sync(&self) -> io::Result<()> {
         let append = self.lock_writer()?.progress().appends;
         self.flush_to(append)
     }
 
-    /// Flushes everything up to append number `append`, or waits for whoever does.
+    /// Flushes everything up to append number `append`, or waits for the thread that does.
     fn flush_to(&self, append: u64) -> io::Result<()> {
         self.flush.reach(append, || self.flush_file())
     }
 
-    /// Flushes the file, also if every commit is on the medium: what was written to it may not be.
+    /// Flushes the file even if every commit is on the medium: other writes to the file may not be.
     pub(crate) fn flush_anew(&self) -> io::Result<()> {
         self.flush.run_alone(|| self.flush_file())
     }
 
-    /// Flushes the file, and returns how much of what was appended stands in it.
+    /// Flushes the file, and returns how much of what was appended the flush covered.
     fn flush_file(&self) -> io::Result<Progress> {
         let writer = self.lock_writer()?;
         writer.check()?;
         let start = writer.flush_start();
-        // The lock is free while this takes its time.
+        // The lock is free during the flush.
         drop(writer);
         let result = start.run();
         let mut writer = self.lock_writer()?;
@@ -177,7 +179,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What the name by which the store was opened leads to now.
+    /// What the path of the store leads to now.
     pub(crate) fn name_state(&self, state: &ReadState) -> NameState {
         let Some(location) = &self.location else { return NameState::Current };
         let Ok(status) = state.file.status() else { return NameState::Unknown };
@@ -190,7 +192,8 @@ impl Shared {
         }
     }
 
-    /// Appends a barrier if many bytes follow the last one, or if any do and `is_due`. Returns whether it did.
+    /// Appends a barrier if many bytes follow the last one, or if any do and `is_due`. Returns
+    /// whether it did.
     pub(crate) fn barrier(&self, is_due: bool) -> io::Result<bool> {
         let mut writer = self.writer()?;
         let least = if is_due { 1 } else { URGENT_DISTANCE };
@@ -203,7 +206,7 @@ impl Shared {
         Ok(true)
     }
 
-    /// Makes what recovery found as durable as the store promises, as if it had been written now.
+    /// Makes what recovery found as durable as the store promises, as if it had just been written.
     ///
     /// # Errors
     /// Those of the flush, at [`Durability::Sync`].
@@ -218,7 +221,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Flushes, marks the file clean and gives its lock back. The second time nothing happens.
+    /// Flushes the file, marks it clean and unlocks it. A second call does nothing.
     pub(crate) fn close(&self) -> io::Result<()> {
         self.check_process()?;
         self.checkpoints.stop();

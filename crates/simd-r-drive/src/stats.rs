@@ -1,4 +1,4 @@
-//! Figures of a store.
+//! Statistics of a store.
 
 use std::time::Duration;
 
@@ -6,89 +6,93 @@ use crate::flush::FlushCounts;
 use crate::log::{ReadState, Totals};
 use crate::open::RecoveryReport;
 
-/// How large a store is, and how much of it is live. See [`DataStore::stats`](crate::DataStore::stats).
+/// Size, live data and activity of a store. See [`DataStore::stats`](crate::DataStore::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreStats {
-    /// Keys that exist.
+    /// Number of live keys.
     pub live_keys: u64,
-    /// Slots that hold no live value: older versions and deletions.
+    /// Number of dead slots: older versions and tombstones.
     pub dead_slots: u64,
-    /// Bytes of those slots.
+    /// Bytes of the dead slots.
     pub dead_bytes: u64,
-    /// Bytes of tables of the index in the file that are no longer in use. Compaction frees them too.
+    /// Bytes of index tables in the file that are no longer in use. Compaction frees them too.
     pub superseded_index_bytes: u64,
-    /// End of the last published entry, in bytes.
+    /// Tail of the store: the end of the last commit, in bytes.
     pub tail: u64,
-    /// Length of the file in bytes, with the space that is allocated ahead of the tail.
+    /// Length of the file in bytes, including space allocated ahead of the tail.
     pub allocated_bytes: u64,
     /// Alignment of payloads in bytes.
     pub alignment: u64,
-    /// Names the store, across compactions.
+    /// Identifies the store; compaction keeps it.
     pub store_id: [u8; 16],
-    /// Hashes in the index in memory: what was written since the last checkpoint, or everything if there was none.
+    /// Hashes in the in-memory index: those written since the last checkpoint, or all if there was
+    /// none.
     pub index_hashes: u64,
-    /// Memory of that index, but for groups of colliding keys, and of the filters in front of the one in the file, in bytes.
+    /// Heap bytes of that index and of the filters for the tables in the file, without groups of
+    /// colliding keys.
     pub index_heap_bytes: u64,
-    /// Hashes in the index in the file, at most.
+    /// Upper bound on the number of hashes in the tables in the file.
     pub frozen_hashes: u64,
-    /// Tables that the index in the file consists of.
+    /// Number of tables that make up the index in the file.
     pub frozen_tables: u64,
     /// Bytes of the index in the file.
     pub frozen_bytes: u64,
-    /// Whether the index in the file was found damaged, and has been rebuilt in memory from the log.
+    /// Whether the index in the file was found damaged and was rebuilt in memory from the log.
     pub is_frozen_rebuilt: bool,
-    /// Checkpoints since the store was opened: how often the index was written to the file.
+    /// Checkpoints since the store was opened.
     pub checkpoints: u64,
-    /// Flushes to the medium since the store was opened, but for those of opening, compacting and closing.
+    /// Flushes to the medium since the store was opened, except those of opening, compacting and
+    /// closing.
     pub flushes: u64,
-    /// Calls that wanted a flush and were served by that of another thread.
+    /// Calls that needed a flush and shared another thread's.
     pub shared_flushes: u64,
-    /// Commits that those flushes brought to the medium. Divided by `flushes`, the mean size of a group commit.
-    /// What recovery found beyond the durable point counts as one.
+    /// Commits that those flushes covered. Divided by `flushes`, this is the mean size of a group
+    /// commit. What recovery found beyond the durable point counts as one commit.
     pub flushed_commits: u64,
-    /// Most commits that one flush brought to the medium.
+    /// The largest number of commits that a single flush covered.
     pub largest_flush: u64,
     /// Barriers written since the store was opened.
     pub barriers: u64,
-    /// Whether the store had been closed, so that opening had nothing to recover. This and what follows are the
-    /// figures of [`DataStore::recovery_report`](crate::DataStore::recovery_report).
+    /// Whether the store had been closed, so that opening had nothing to recover. This field and
+    /// the next five come from [`DataStore::recovery_report`](crate::DataStore::recovery_report).
     pub was_clean: bool,
-    /// Whether opening used the index in the file, rather than read the whole log.
+    /// Whether opening used the index in the file instead of reading the whole log.
     pub is_index_used: bool,
-    /// Slots that opening read to build the index, or to bring it up to date.
+    /// Slots that opening read to build the index or to bring it up to date.
     pub slots_replayed: u64,
-    /// Bytes of the log that opening found beyond what was known to be on the medium.
+    /// Bytes of log that opening recovered beyond the durable point.
     pub recovered_bytes: u64,
-    /// Bytes beyond the last commit: remains of one that was not acknowledged.
+    /// Bytes that opening found beyond the last commit: remains of a commit that was not
+    /// acknowledged.
     pub uncommitted_bytes: u64,
-    /// Parts of the log that cannot be read.
+    /// Number of ranges of the log that cannot be read.
     pub damaged_ranges: u64,
-    /// Space that the file takes on the medium, in bytes; 0 if the system does not tell.
+    /// Space that the file takes on the medium, in bytes; 0 if the system does not report it.
     pub disk_bytes: u64,
-    /// What the path by which the store was opened leads to now.
+    /// What the path of the store leads to now.
     pub name: NameState,
     /// How long opening took.
     pub open_duration: Duration,
 }
 
-/// What the name by which a store was opened leads to. The store itself goes on in its own file.
+/// What the path of a store leads to. The store itself stays with its own file in every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameState {
     /// The store's file.
     Current,
-    /// Nothing: the file has been moved, and has another name.
+    /// Nothing. The file was moved and has another name.
     Gone,
     /// Another file.
     Taken,
-    /// The file has no name any more. What is written is gone when the store is closed.
+    /// The file has no name any more. Its contents are lost when the store is closed.
     Deleted,
-    /// It cannot be told.
+    /// The system does not tell.
     Unknown,
 }
 
-/// What the writer knows beyond what readers see.
+/// Counts that only the writer knows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WriterCounts {
     pub(crate) barriers: u64,

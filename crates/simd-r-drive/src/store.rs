@@ -1,4 +1,4 @@
-//! The store itself: what a program holds, and how it is opened, flushed and closed.
+//! The store handle: opening, flushing and closing.
 
 use std::fmt;
 use std::io;
@@ -26,9 +26,10 @@ use crate::write::Writer;
 
 /// An embedded, append-only key/value store in one file, whose values are used in place.
 ///
-/// Any number of threads read and write through one `DataStore`, behind an `Arc` or a reference; readers
-/// never wait for writers. The methods are those of the traits
-/// [`DataStoreReader`](crate::traits::DataStoreReader) and [`DataStoreWriter`](crate::traits::DataStoreWriter).
+/// Any number of threads can read and write through one `DataStore`, shared by `Arc` or by
+/// reference. Readers never wait for writers. Most operations are methods of the traits
+/// [`DataStoreReader`](crate::traits::DataStoreReader) and
+/// [`DataStoreWriter`](crate::traits::DataStoreWriter).
 ///
 /// ```
 /// use simd_r_drive::DataStore;
@@ -46,16 +47,16 @@ use crate::write::Writer;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Dropping a store closes it; [`DataStore::close`] does the same and reports errors. A store that is not
-/// closed, because its process was killed, loses nothing that was acknowledged.
+/// Dropping a store closes it; [`DataStore::close`] does the same and reports errors. If the
+/// process is killed before the store is closed, no acknowledged write is lost.
 pub struct DataStore {
     pub(crate) shared: Arc<Shared>,
     report: RecoveryReport,
 }
 
 impl DataStore {
-    /// Opens the store at `path` for reading and writing; creates it if there is no file, or an empty one. A
-    /// store whose file or medium is read-only is opened for reading.
+    /// Opens the store at `path` for reading and writing. Creates it if the file does not exist or
+    /// is empty. If the file or the medium is read-only, the store is opened for reading.
     ///
     /// # Errors
     /// See [`OpenOptions::open`].
@@ -63,10 +64,10 @@ impl DataStore {
         OpenOptions::new().create(true).open(path)
     }
 
-    /// Opens the store at `path` for reading and writing; creates nothing.
+    /// Opens the store at `path` for reading and writing. Never creates a file.
     ///
     /// # Errors
-    /// `NotFound` if there is no file; else see [`OpenOptions::open`].
+    /// `NotFound` if the file does not exist; otherwise as [`OpenOptions::open`].
     pub fn open_existing(path: &Path) -> io::Result<Self> {
         OpenOptions::new().open(path)
     }
@@ -81,7 +82,7 @@ impl DataStore {
         let mut opened = open::open(path, &location, options)?;
         let created = opened.created.take();
         Self::from_opened(opened, path, Some(location), options, background).inspect_err(|_| {
-            // What was just created is ours alone, and nobody has been told of it.
+            // The file was just created, and nothing else knows of it yet.
             created.map(Placed::remove);
         })
     }
@@ -102,7 +103,8 @@ impl DataStore {
             path: path.to_owned(),
             options: options.clone(),
             current,
-            // A nested store has no file of its own, and never changes.
+            // A nested store has no file of its own and never changes, so it cannot follow
+            // anything.
             follower: (writer.is_none() && location.is_some())
                 .then(|| QuietMutex::new(opened.tail)),
             location,
@@ -122,29 +124,29 @@ impl DataStore {
         Ok(store)
     }
 
-    /// The read state that readers use now.
+    /// The current read state.
     #[inline]
     pub(crate) fn state(&self) -> Loaded<ReadState> {
         self.shared.current.load()
     }
 
-    /// The path that the store was opened with.
+    /// The path with which the store was opened.
     pub fn get_path(&self) -> PathBuf {
         self.shared.path.clone()
     }
 
-    /// Whether the store takes writes.
+    /// Whether the store was opened read-only.
     pub fn is_read_only(&self) -> bool {
         self.shared.writer.is_none()
     }
 
-    /// What opening the store found and did.
+    /// What recovery found and did when the store was opened.
     pub fn recovery_report(&self) -> &RecoveryReport {
         &self.report
     }
 
-    /// How large the store is, how much of it is live, and what it has done since it was opened. Waits for the writer's lock, if it is a writable
-    /// store.
+    /// Size, live data, and activity since the store was opened. On a writable store, this waits
+    /// for the writer's lock.
     pub fn stats(&self) -> StoreStats {
         let writer = self.shared.lock_writer().map(|writer| writer.counts()).unwrap_or_default();
         let state = self.state();
@@ -152,17 +154,19 @@ impl DataStore {
         StoreStats::of(&state, writer, self.shared.flush.counts(), &self.report, name)
     }
 
-    /// Flushes everything that was acknowledged before this call to the medium: when it returns, that
-    /// survives the loss of power, if the device honours flushes. On a read-only store it does nothing.
+    /// Flushes to the medium everything that was acknowledged before this call. Once it returns,
+    /// that data survives power loss, provided that the device honours flushes. Does nothing on a
+    /// read-only store.
     ///
     /// # Errors
-    /// The operating system's. After a failed flush it is unknown what reached the medium: the store refuses
-    /// to write until it is opened again, and goes on reading. [`StoreError::Deleted`] if the file was flushed,
-    /// but has been deleted: it is gone when the store is closed.
+    /// - Any I/O error of the file. After a failed flush it is unknown what reached the medium: the
+    ///   store refuses further writes until it is opened again, but reads continue.
+    /// - [`StoreError::Deleted`] if the flush succeeded but the file has been deleted. Its contents
+    ///   are lost when the store is closed.
     ///
     /// # Locking
-    /// Other threads read and write while the flush runs. Threads that call this at the same time share a
-    /// flush.
+    /// Other threads can read and write while the flush runs. Threads that call this at the same
+    /// time share a flush.
     pub fn sync(&self) -> io::Result<()> {
         if self.is_read_only() {
             return Ok(());
@@ -171,12 +175,13 @@ impl DataStore {
         Ok(self.shared.check_not_deleted()?)
     }
 
-    /// Flushes and closes the store: the file ends at its last entry, and the next open has nothing to
-    /// recover. Later writes are refused, reads go on. Closing twice is fine.
+    /// Flushes and closes the store. The file is cut to its last entry, and the next open has
+    /// nothing to recover. Later writes are refused; reads continue. Closing twice is harmless.
     ///
     /// # Errors
-    /// The operating system's. What was acknowledged is in the file all the same; the next open recovers it.
-    /// [`StoreError::Deleted`] if the store was closed, but its file has been deleted.
+    /// - Any I/O error of the file. Acknowledged writes are in the file all the same; the next open
+    ///   recovers them.
+    /// - [`StoreError::Deleted`] if the store was closed but its file has been deleted.
     pub fn close(&self) -> io::Result<()> {
         if self.is_read_only() {
             return Ok(());
@@ -189,16 +194,19 @@ impl DataStore {
 impl OpenOptions {
     /// Opens the store at `path`.
     ///
-    /// Maps the index that is in the file, and reads keys and trailers of what was written after it: about as long as
-    /// that takes, whatever the store's size. Without an index in the file, or with a damaged one, it reads those of
-    /// the whole log. Payloads are read only in the part that was written since the last durable point.
+    /// Maps the index in the file, then reads the keys and trailers of the slots written after it.
+    /// The time depends on the number of those slots, not on the size of the store. If the file has
+    /// no index, or a damaged one, the keys and trailers of the whole log are read. Payloads are
+    /// read only beyond the last durable point.
     ///
     /// # Errors
-    /// - [`FormatError`](crate::FormatError) when the file is not a store, is damaged, truncated or newer;
-    /// - [`WriteError::Locked`](crate::WriteError::Locked) when it is open for writing elsewhere;
-    /// - the operating system's.
+    /// - [`FormatError`](crate::FormatError) if the file is not a store, or is damaged, truncated
+    ///   or of a newer format;
+    /// - [`WriteError::Locked`](crate::WriteError::Locked) if it is open for writing elsewhere;
+    /// - [`StoreError`](crate::StoreError) for the other conditions of the engine;
+    /// - any I/O error of the file.
     ///
-    /// A file that is refused is not changed.
+    /// A refused file is not changed.
     pub fn open(&self, path: impl AsRef<Path>) -> io::Result<DataStore> {
         DataStore::open_with(path.as_ref(), self)
     }

@@ -1,4 +1,4 @@
-//! Copying a stretch of a log verbatim, with a look at every byte.
+//! Verbatim copying of a stretch of log, with every byte checked.
 
 use std::io;
 
@@ -12,13 +12,13 @@ use simd_r_drive_writer::{StoreFile, write_all_at};
 use crate::log::{Direction, LogPosition, WindowReader};
 use crate::open::read_checkpoints;
 
-/// After about this many bytes, and at the next commit, what has been copied is flushed.
+/// After about this many bytes, copied data is flushed at the next end of a commit.
 const STRETCH_LEN: u64 = 32 << 20;
 
-/// A larger commit is copied in several stretches, so that memory stays bounded.
+/// A commit larger than this is copied in several stretches, so that memory stays bounded.
 const MAX_STRETCH_LEN: u64 = 64 << 20;
 
-/// How much is read and written at a time.
+/// Bytes read and written at a time.
 const PIECE_LEN: usize = 1 << 20;
 
 /// The log of one file, to be copied.
@@ -28,16 +28,16 @@ pub(super) struct Log<'a> {
     pub(super) identity: &'a Identity,
 }
 
-/// Where one stretch of a log ends and the next one begins.
+/// The boundary between two stretches of a log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
     pub(super) point: LogPosition,
-    /// Whether a commit ends here: whether this could be a tail.
+    /// Whether a commit ends here, so that this could be a tail.
     pub(super) is_commit: bool,
 }
 
 impl Log<'_> {
-    /// Ends of the barriers that its checkpoints name, the newest first.
+    /// Ends of the barriers named by the checkpoints, newest first.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -67,11 +67,11 @@ impl Log<'_> {
         Ok(LogPosition { end, seal: read_slot(&mut source, &self.layout(), end)?.seal })
     }
 
-    /// Where `(from, to]`, which ends with a commit, is cut into stretches of moderate length, newest first.
-    /// `None` if the log has no slot that ends at `from` with that seal.
+    /// Cuts `(from, to]`, which ends with a commit, into stretches of moderate length, newest
+    /// first. `None` if no slot of the log ends at `from` with that seal.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] where the chain of slots breaks; any I/O error of the file.
+    /// [`FormatError::Damaged`] where the slots do not link; any I/O error of the file.
     pub(super) fn cuts(&self, from: LogPosition, to: LogPosition) -> io::Result<Option<Vec<Cut>>> {
         let mut cursor = self.cursor(to);
         let mut cuts = vec![Cut { point: to, is_commit: true }];
@@ -90,7 +90,7 @@ impl Log<'_> {
         Ok((from == self.root()).then_some(cuts))
     }
 
-    /// Walks backward from `to`.
+    /// A cursor that walks backward from `to`.
     pub(super) fn cursor(&self, to: LogPosition) -> LogCursor<WindowReader<'_>> {
         let source = WindowReader::new(self.file, to.end, Direction::Backward);
         LogCursor::new(source, self.layout(), to.end, Some(to.seal.self_half()))
@@ -104,17 +104,17 @@ pub(super) struct CheckedCopy<'a> {
     layout: Layout,
     source: WindowReader<'a>,
     target: &'a dyn StoreFile,
-    /// Up to here everything has been read and checked.
+    /// Everything up to here has been read and checked.
     at: LogPosition,
-    /// What has been read and not yet written.
+    /// Bytes read but not written yet.
     buffer: Vec<u8>,
-    /// Up to here the target may have been written to.
+    /// The target may have been written to up to here.
     pub(super) reached: u64,
     pub(super) copied_slots: u64,
 }
 
 impl<'a> CheckedCopy<'a> {
-    /// Copies from `from` on, and at most up to `end`.
+    /// A copy that starts at `from` and goes no further than `end`.
     pub(super) fn new(
         log: Log<'a>,
         target: &'a dyn StoreFile,
@@ -133,14 +133,15 @@ impl<'a> CheckedCopy<'a> {
         }
     }
 
-    /// Copies up to `to`, a slot's end, and flushes the target. Every slot's seal, link, padding and payload
-    /// are checked before its last byte is written. Takes 16 bytes of memory a slot.
+    /// Copies up to `to`, the end of a slot, and flushes the target. The seal, link, padding and
+    /// payload of every slot are checked before its last byte is written. Takes 16 bytes of memory
+    /// per slot.
     ///
-    /// A barrier says that everything before it is on the medium. That is true of the target too
-    /// only after the flush, so a file that others see must say that it is being copied to.
+    /// A barrier says that everything before it is on the medium. In the target, that becomes true
+    /// only with the flush. A file visible to others must therefore be marked as being copied to.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] for a slot that is not as it was written; reading's and writing's.
+    /// [`FormatError::Damaged`] if a slot is not as it was written; any I/O error of the files.
     pub(super) fn copy_to(&mut self, to: LogPosition) -> io::Result<()> {
         let mut slots = Vec::new();
         let mut cursor = self.log.cursor(to);
@@ -179,7 +180,7 @@ impl<'a> CheckedCopy<'a> {
         if self.buffer.len() >= PIECE_LEN { self.write_up_to(end) } else { Ok(()) }
     }
 
-    /// Writes what the buffer holds, so that it ends at `end`.
+    /// Writes out the buffer, whose end belongs at `end`.
     fn write_up_to(&mut self, end: u64) -> io::Result<()> {
         self.reached = end;
         write_all_at(self.target, &self.buffer, end - self.buffer.len() as u64)?;
@@ -188,7 +189,7 @@ impl<'a> CheckedCopy<'a> {
     }
 }
 
-/// A slot that has been found by walking backward.
+/// A slot found by walking backward.
 struct Slot {
     before: LogPosition,
     end: u64,

@@ -1,4 +1,4 @@
-//! Backups: a copy of the store's file as of one commit, whole or extended.
+//! Backups: copies of the store's file as of one commit, made whole or extended.
 
 mod checked_copy;
 mod remains;
@@ -20,45 +20,45 @@ use crate::log::{LogPosition, ReadState};
 use crate::open::{copy_permissions, lock_new, place_new, remove_orphans};
 use crate::store::DataStore;
 
-/// What a backup did. See [`DataStore::backup`].
+/// The result of a backup. See [`DataStore::backup`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
     /// Whether an existing backup was extended.
     pub is_incremental: bool,
-    /// The tail of the store that the backup shows, in bytes, and the length of its file.
+    /// Tail of the store that the backup shows, in bytes; also the length of its file.
     pub tail: u64,
     /// Bytes of slots that were copied.
     pub copied_bytes: u64,
     /// Slots that were copied: values, deletions, barriers.
     pub copied_slots: u64,
-    /// Whether all that was copied is on the store's own medium too. If not (the store is open read-only, or
-    /// a flush failed), a loss of power can take the last commits from the store, and the backup, which has
-    /// them, can no longer be extended.
+    /// Whether everything copied is on the store's own medium too. If not (the store is open
+    /// read-only, or a flush failed), power loss can take the last commits from the store. The
+    /// backup, which has them, can then no longer be extended.
     pub is_store_flushed: bool,
     /// Where bytes beyond the last commit of an existing backup were saved before they were cut
-    /// off. `None` if there were none, or if the store has the same, as it has after a backup that
-    /// was interrupted.
+    /// off. `None` if there were none, or if the store has the same bytes, as after an interrupted
+    /// backup.
     pub saved_to: Option<PathBuf>,
-    /// How long it took.
+    /// How long the backup took.
     pub duration: Duration,
 }
 
 impl DataStore {
-    /// Copies the store, as of now, to a file at `path`. Reads and writes go on meanwhile.
+    /// Copies the store as of now to a file at `path`. Reads and writes continue meanwhile.
     ///
-    /// Every slot is checked on the way (seal, link, padding, CRC-32 of the payload), so that damage is not
-    /// copied. The copy is a store like any other, with all versions and deletions that the original has; a
-    /// restore is to open it, or to put it in the original's place while that is closed.
+    /// Every slot is checked on the way (seal, link, padding, CRC-32 of the payload), so damage is
+    /// not copied. The copy is an ordinary store with all versions and deletions of the original.
+    /// To restore it, open it, or put it in the original's place while the original is closed.
     ///
-    /// If there is nothing at `path`, all is copied, and the file appears complete or not at all,
-    /// with the permissions of the store's file. If there is an earlier backup of this very file
-    /// there, only what was committed since is appended; interrupted by a crash, it shows some
-    /// commit between the two, and the next backup completes it. Of what it held before, only what
-    /// opening it reads is read again, so that nothing is appended to a backup that cannot be
-    /// opened. Compaction writes a new file, so the first backup after it needs a new path.
+    /// If `path` does not exist, everything is copied. The file appears complete or not at all,
+    /// with the permissions of the store's file. If `path` is an earlier backup of the same file,
+    /// only what was committed since is appended. If a crash interrupts that, the backup shows some
+    /// commit between the two states, and the next backup completes it. Of the previous contents,
+    /// only what opening reads is read again, so that nothing is appended to a backup that cannot
+    /// be opened. Compaction writes a new file, so the first backup after it needs a new path.
     ///
-    /// A backup that is itself written to becomes a store of its own, and can no longer be extended.
+    /// A backup that is written to becomes a store of its own, and can no longer be extended.
     ///
     /// ```
     /// use simd_r_drive::DataStore;
@@ -75,25 +75,26 @@ impl DataStore {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// Costs two or three passes over the keys and trailers, one over the payloads that are copied,
-    /// and up to 32 MiB of memory at the smallest slots. Extending a backup costs, besides, what
-    /// opening it does: without an index in it, that is a pass over all of its keys and trailers;
-    /// and five flushes, or one more for each 32 MiB.
+    /// Costs two or three passes over the keys and trailers and one over the payloads that are
+    /// copied, and up to 32 MiB of memory if slots are as small as possible. Extending a backup
+    /// also costs what opening it does (without an index in it, a pass over all of its keys and
+    /// trailers), and five flushes, plus one for each 32 MiB.
     ///
     /// # Errors
-    /// - [`FormatError::Damaged`](crate::FormatError::Damaged) with the offset of a slot that is not as it was
-    ///   written;
-    /// - [`StoreError::BackupDamaged`] if the existing backup could not be opened;
-    /// - [`StoreError::BackupOutdated`], [`StoreError::BackupDiverged`], [`StoreError::BackupOfOtherStore`],
-    ///   [`StoreError::BackupOntoItself`], and those of opening a store, for what is at `path` already;
-    /// - [`WriteError::Locked`] if the backup is open for writing, or being written;
-    /// - the operating system's.
+    /// - [`FormatError::Damaged`](crate::FormatError::Damaged) with the offset of a slot that is
+    ///   not as it was written;
+    /// - [`StoreError::BackupDamaged`] if the existing backup cannot be opened;
+    /// - [`StoreError::BackupOutdated`], [`StoreError::BackupDiverged`],
+    ///   [`StoreError::BackupOfOtherStore`] or [`StoreError::BackupOntoItself`] if the file at
+    ///   `path` is not a backup that can be extended, and the errors of opening a store for it;
+    /// - [`WriteError::Locked`] if the backup is open for writing or being written;
+    /// - any I/O error of the files.
     ///
-    /// What is refused is not changed. After any other error, a new backup is not there, and an existing one
-    /// shows a commit that it had or was to get.
+    /// A refused file is not changed. After any other error, a new backup does not exist, and an
+    /// existing one shows a commit that it had or was about to get.
     ///
     /// # Locking
-    /// The writer's lock is taken for as long as one small commit takes. The backup is locked while it is
+    /// Takes the writer's lock for as long as one small commit. The backup is locked while it is
     /// written.
     pub fn backup(&self, path: &Path) -> io::Result<BackupReport> {
         let started = Instant::now();
@@ -114,7 +115,8 @@ impl DataStore {
     }
 
     fn extend(&self, existing: &Existing) -> io::Result<BackupReport> {
-        // Taken only now that the backup is locked: it cannot be ahead of us because of another thread.
+        // Taken only once the backup is locked, so that another thread cannot have moved it ahead
+        // of us.
         let source = self.settle()?;
         let appended = existing.append(source.log(), source.to, &self.shared.options);
         existing.close();
@@ -135,19 +137,21 @@ impl DataStore {
         let (file, _) = place_new(location, Visibility::Private, &mut |file| {
             lock_new(file, location.path(), &self.shared.options)?;
             copied_slots = fill_new(file, source.log(), source.to)?;
-            // At the end, and of the open file: what the store's permissions are now, whatever its path.
+            // Done last, and on the open file: the store's current permissions, whatever happened
+            // to its path.
             copy_permissions(&*source.state.file, file)
         })?;
-        // If this fails, closing the file does it.
+        // If this fails, closing the file unlocks it.
         let _ = file.unlock();
         let copied_bytes = source.to.end - source.log().root().end;
         Ok(BackupReport { copied_bytes, copied_slots, ..source.report() })
     }
 
-    /// What is to be copied. A writable store is flushed, and its log gets a barrier, so that the backup's log
-    /// says itself how far it is durable.
+    /// What to copy. A writable store is first flushed and gets a barrier, so that the backup's log
+    /// itself records how far it is durable.
     fn settle(&self) -> io::Result<Source> {
-        // Errors are those of the writer, not of the backup: a store that can only be read is worth one.
+        // Such errors concern the writer, not the backup: a store that can only be read is worth
+        // backing up.
         let _ = self.shared.sync().and_then(|()| self.shared.barrier(true));
         let state = self.shared.current.load_full();
         let tail = state.publication.tail();
@@ -159,7 +163,7 @@ impl DataStore {
     }
 }
 
-/// A file of the store up to one tail.
+/// The store's file up to one tail.
 #[derive(Debug)]
 struct Source {
     state: Arc<ReadState>,

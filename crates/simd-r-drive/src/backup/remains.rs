@@ -1,4 +1,4 @@
-//! What an interrupted backup left beyond the last commit of its file.
+//! Bytes that an interrupted backup left beyond the last commit of its file.
 
 use std::io;
 use std::ops::Range;
@@ -9,14 +9,15 @@ use simd_r_drive_writer::StoreFile;
 use super::checked_copy::Log;
 use crate::log::{Direction, LogPosition, WindowReader};
 
-/// How much is compared at a time.
+/// Bytes compared at a time.
 const PIECE_LEN: usize = 256 << 10;
 
-/// Whether the log up to `to` has all that stands in `remains` of `backup`, at the same place. A
-/// byte of value 0 in the backup may be one that was not written, and counts as the same.
+/// Whether the log up to `to` has all bytes of `remains` in `backup`, at the same offsets. A zero
+/// byte in the backup may be one that was not written, and counts as equal.
 ///
 /// # Errors
-/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the log is; and the files'.
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) if the log is damaged; any I/O error of
+/// the files.
 pub(super) fn are_in_source(
     remains: Range<u64>,
     backup: &dyn StoreFile,
@@ -32,8 +33,8 @@ pub(super) fn are_in_source(
     while slots.position() > remains.start
         && let Some(slot) = slots.previous()?
     {
-        // The bytes of a table are the only ones that may be others by now. They tell nothing of
-        // their own.
+        // Only the bytes of a table may have changed since. They hold nothing that the log does
+        // not.
         let is_table = slot.trailer.kind == Kind::Index;
         let skipped = if is_table { slot.trailer.payload_len } else { 0 };
         let (mut at, end) = (slot.start + skipped, slot.end.min(remains.end));

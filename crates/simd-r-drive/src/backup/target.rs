@@ -1,4 +1,4 @@
-//! The file that a backup goes to.
+//! The file that a backup is written to.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use crate::open::{
 };
 use crate::options::OpenOptions;
 
-/// Writes the log up to `to` into a new file, and then the header. Returns how many slots were copied.
+/// Writes the log up to `to` into a new file, then its header. Returns the number of slots copied.
 ///
-/// Nobody sees the file before it is complete and flushed, so no hint says that it is being copied
+/// The file stays invisible until it is complete and flushed, so no hint marks it as being copied
 /// to.
 ///
 /// # Errors
 /// See [`CheckedCopy::copy_to`].
 pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: LogPosition) -> io::Result<u64> {
     let root = log.root();
-    // Before anything is read: space that is short shows at once.
+    // Allocated before anything is read, so that lack of space shows at once.
     allocate(file, 0, to.end)?;
     let mut copy = CheckedCopy::new(log, file, root, to.end);
     for cut in log.cuts(root, to)?.unwrap_or_default().into_iter().rev() {
@@ -53,12 +53,12 @@ pub(super) struct Existing {
 }
 
 impl Existing {
-    /// Opens and locks what is at `path`, and makes sure that it is a backup of the file with
-    /// `identity`, and opens without damage.
+    /// Opens and locks the file at `path`. Makes sure that it is a backup of the file with
+    /// `identity`, and that it opens without damage.
     ///
     /// # Errors
-    /// `NotFound`; what the file is instead of a backup; [`WriteError::Locked`];
-    /// [`StoreError::BackupDamaged`].
+    /// `NotFound`; an error that says what the file is, if it is no such backup;
+    /// [`WriteError::Locked`]; [`StoreError::BackupDamaged`].
     pub(super) fn open(
         location: &Arc<dyn Location>,
         path: &Path,
@@ -74,7 +74,7 @@ impl Existing {
         if location.key().ok() != Some(file.key()?) {
             return Err(StoreError::PathUnstable { path: path.to_owned() }.into());
         }
-        // Again, now that nobody else writes to it.
+        // Read again, now that no one else writes to the file.
         let header = read_header(&*file)?;
         check_identity(&header, identity, path)?;
         header.identity.check_writable()?;
@@ -85,16 +85,17 @@ impl Existing {
         Ok(Self { file, location, path, header, sound, len })
     }
 
-    /// Appends what `log` has up to `to` and the backup does not.
+    /// Appends the part of `log` up to `to` that the backup does not have.
     ///
-    /// Before the first byte, both checkpoints say that a log is being copied, so that no barrier
-    /// is believed before what it speaks of is on this medium too. Data is flushed before a
-    /// checkpoint names it, and all of it before one says that the copy is complete. Interrupted
-    /// anywhere, the backup ends at a commit that it had before, or at a later one.
+    /// Before the first byte, both checkpoints are marked as COPYING, so that no barrier is
+    /// believed before the data it vouches for is on this medium too. Data is flushed before a
+    /// checkpoint names it, and all of it before a checkpoint says that the copy is complete.
+    /// Wherever it is interrupted, the backup ends at a commit that it had before or at a later
+    /// one.
     ///
     /// # Errors
-    /// [`StoreError::BackupDiverged`]; else see [`CheckedCopy::copy_to`]. The backup is then as it was, or
-    /// holds some of the commits that were to be appended.
+    /// [`StoreError::BackupDiverged`]; otherwise as [`CheckedCopy::copy_to`]. The backup is then
+    /// unchanged, or has some of the commits to append.
     pub(super) fn append(
         &self,
         log: Log<'_>,
@@ -103,11 +104,11 @@ impl Existing {
     ) -> io::Result<Appended> {
         let LogBounds { durable, tail, data_end, .. } = self.sound.tail;
         let diverged = || StoreError::BackupDiverged { path: self.path.clone(), tail: tail.end };
-        // A compaction may have come between.
+        // A compaction may have come in between.
         check_identity(&self.header, log.identity, &self.path)?;
         let mut cuts = log.cuts(tail, to)?.ok_or_else(diverged)?;
         if durable != tail {
-            // Not from its tail on: pages whose write-back failed look clean in the cache.
+            // Not from its tail: pages whose write-back failed look clean in the cache.
             cuts = log.cuts(durable, to)?.ok_or_else(diverged)?;
         }
         let mut appended =
@@ -117,7 +118,7 @@ impl Existing {
         }
         let file = &*self.file;
         let mut saved = None;
-        // What an interrupted backup left is saved only if it is lost otherwise.
+        // What an interrupted backup left is saved only if the source does not have it.
         if data_end > tail.end && !are_in_source(tail.end..data_end, file, log, to)? {
             let placed = save_aside(&*self.location, file, tail.end, data_end)?;
             appended.saved_to = Some(placed.path().to_owned());
@@ -125,7 +126,7 @@ impl Existing {
         }
         if self.len > tail.end {
             file.set_len(tail.end).inspect_err(|_| {
-                // Nothing is cut off: the next try saves it again.
+                // Nothing has been cut off: the next attempt saves it again.
                 saved.take().map(Placed::remove);
             })?;
         }
@@ -133,15 +134,15 @@ impl Existing {
         match self.copy(&mut copy, log, cuts, to, options) {
             Ok(()) => Ok(Appended { copied_slots: copy.copied_slots, ..appended }),
             Err(error) => {
-                // Best effort: recovery cuts what remains. What was written stays, since a reader
-                // may show whole commits of it.
+                // Best effort: recovery cuts off what remains. Copied data stays, because a reader
+                // may already show whole commits of it.
                 let _ = file.set_len(copy.reached.max(tail.end));
                 Err(error)
             }
         }
     }
 
-    /// Whether the backup was interrupted when it was extended before.
+    /// Whether an earlier extension of the backup was interrupted.
     fn is_incomplete(&self) -> bool {
         self.header.checkpoints.first().is_some_and(|newest| newest.is_copying)
     }
@@ -162,7 +163,7 @@ impl Existing {
             sequence = sequence.wrapping_add(1);
             sequence
         };
-        // One page after the other: one of them is whole at any time.
+        // One page at a time, so that one of them is always whole.
         for _ in 0..2 {
             write_copying_hints(file, identity, next_sequence(), durable, barrier_end)?;
             file.sync()?;
@@ -173,8 +174,8 @@ impl Existing {
                 write_copying_hints(file, identity, next_sequence(), point, barrier_end)?;
             }
         }
-        // The tables that the source uses, unless one was not complete yet when an earlier backup
-        // copied it.
+        // The tables that the source uses, unless one was incomplete when an earlier backup copied
+        // it.
         let usable = index_in(&self.file, &self.header, log.barrier_ends()?, to, options)?;
         let barrier_end = usable.unwrap_or(barrier_end);
         for _ in 0..2 {
@@ -184,9 +185,9 @@ impl Existing {
         Ok(())
     }
 
-    /// Gives the lock back.
+    /// Unlocks the backup.
     pub(super) fn close(&self) {
-        // If this fails, closing the file does it.
+        // If this fails, closing the file unlocks it.
         let _ = self.file.unlock();
     }
 }
@@ -207,7 +208,7 @@ fn read_header(file: &dyn StoreFile) -> io::Result<Header> {
     }
 }
 
-/// The error for a backup at `path` that does not open.
+/// The error for a backup at `path` that cannot be opened.
 fn damaged_backup(path: &Path, error: io::Error) -> io::Error {
     match error.downcast::<FormatError>() {
         Ok(damage) => StoreError::BackupDamaged { path: path.to_owned(), damage }.into(),

@@ -1,4 +1,4 @@
-//! When checkpoints happen by themselves.
+//! Automatic checkpoints.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,25 +8,26 @@ use std::thread::{self, ThreadId};
 use crate::events;
 use crate::shared::Shared;
 
-/// The checkpoints that a store makes by itself.
+/// The automatic checkpoints of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
-    /// Whether there is one, or its thread is about to start. Goes back to `false` under the lock of `thread`.
+    /// Whether one is running or about to. Set back to `false` under the lock of `thread`.
     is_running: AtomicBool,
     is_cancelled: AtomicBool,
-    /// After a failure, the number of writes before which no checkpoint is tried.
+    /// After a failure, the number of writes before which no checkpoint is attempted.
     not_before: AtomicU64,
-    /// The thread that makes one. It is not joined: until it is, a thread that has ended keeps its stack.
+    /// Id of the thread that makes one. The handle is not kept: until it is joined, a finished
+    /// thread would keep its stack.
     thread: Mutex<Option<ThreadId>>,
     ended: Condvar,
 }
 
 impl Checkpoints {
-    /// Ends the one that is under way, and waits for its thread.
+    /// Cancels a running checkpoint, and waits for its thread.
     pub(crate) fn stop(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
         let mut thread = self.thread();
-        // A store may be closed by that very thread, if a subscriber to its events does so.
+        // A subscriber to events may close the store from that very thread.
         while self.is_running.load(Ordering::Relaxed) && *thread != Some(thread::current().id()) {
             thread = self.ended.wait(thread).unwrap_or_else(PoisonError::into_inner);
         }
@@ -37,7 +38,7 @@ impl Checkpoints {
     }
 }
 
-/// A checkpoint that is under way, or about to start.
+/// A checkpoint that is running, or about to.
 struct Running(Arc<Checkpoints>);
 
 impl Drop for Running {
@@ -51,7 +52,7 @@ impl Drop for Running {
 }
 
 impl Shared {
-    /// Starts a checkpoint in a thread of its own, if none is under way.
+    /// Starts a checkpoint in a thread of its own, unless one is running.
     pub(crate) fn start_checkpoint(self: &Arc<Self>, unfrozen: u64) {
         let checkpoints = &self.checkpoints;
         if unfrozen < checkpoints.not_before.load(Ordering::Relaxed)
@@ -61,7 +62,8 @@ impl Shared {
         }
         let (running, weak) = (Running(Arc::clone(checkpoints)), Arc::downgrade(self));
         let run = move || {
-            // Dropped last: the store is given back before anybody who closes it is told that this is over.
+            // Dropped last: the store must be released before a caller of `stop` learns that this
+            // is over.
             let running = running;
             *running.0.thread() = Some(thread::current().id());
             if let Some(shared) = weak.upgrade() {
@@ -89,7 +91,7 @@ impl Shared {
     }
 
     fn checkpoint_if_alone(&self) -> io::Result<()> {
-        // A compaction makes one.
+        // A running compaction makes a checkpoint itself.
         let Some(_one_at_a_time) = self.maintenance.try_begin() else { return Ok(()) };
         self.checkpoint_and_merge(&self.checkpoints.is_cancelled)
     }

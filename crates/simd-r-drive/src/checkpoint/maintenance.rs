@@ -1,21 +1,21 @@
-//! One compaction or checkpoint at a time.
+//! The maintenance lock: one compaction or checkpoint at a time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 
 use crate::error::StoreError;
 
-/// Held by the compaction, or the checkpoint, that runs.
+/// Held by the running compaction or checkpoint.
 ///
-/// Others' code is called meanwhile: the callback of a compaction, and subscribers to events. It may use the store, but
-/// must not wait for what its own thread is at.
+/// Foreign code runs meanwhile: the callback of a compaction, and subscribers to events. It may use
+/// the store, but must not wait for the operation that its own thread is running.
 #[derive(Debug, Default)]
 pub(crate) struct Maintenance {
     lock: Mutex<()>,
     holder: Mutex<Option<ThreadId>>,
 }
 
-/// The lock, held.
+/// The maintenance lock, held.
 #[derive(Debug)]
 pub(crate) struct Maintaining<'a> {
     maintenance: &'a Maintenance,
@@ -23,10 +23,10 @@ pub(crate) struct Maintaining<'a> {
 }
 
 impl Maintenance {
-    /// Waits for others.
+    /// Waits for the lock.
     ///
     /// # Errors
-    /// [`StoreError::WithinMaintenance`] if this thread is at it already.
+    /// [`StoreError::WithinMaintenance`] if this thread holds it already.
     pub(crate) fn begin(&self) -> Result<Maintaining<'_>, StoreError> {
         if *self.holder() == Some(thread::current().id()) {
             return Err(StoreError::WithinMaintenance);
@@ -34,7 +34,7 @@ impl Maintenance {
         Ok(self.held(self.lock.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// `None` if somebody is at it.
+    /// Takes the lock; `None` if it is held.
     pub(crate) fn try_begin(&self) -> Option<Maintaining<'_>> {
         match self.lock.try_lock() {
             Ok(lock) => Some(self.held(lock)),
@@ -55,7 +55,7 @@ impl Maintenance {
 
 impl Drop for Maintaining<'_> {
     fn drop(&mut self) {
-        // Before the lock is free: the next one notes itself.
+        // Cleared before the lock is free, because the next holder records itself.
         *self.maintenance.holder() = None;
     }
 }

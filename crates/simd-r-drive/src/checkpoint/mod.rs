@@ -1,16 +1,18 @@
-//! Checkpoints: the index in memory goes to the file, while reads and writes go on.
+//! Checkpoints: the index in memory is written to the file while reads and writes go on.
 //!
-//! 1. Under the writer's lock: space for the new table is appended to the log, as a slot that is sealed but not filled,
-//!    and the index gets a new layer for what is written from now on.
-//! 2. Without it: the layers that take no more writes are written to that space, together with some of the tables that
-//!    there are; the file is flushed.
-//! 3. Under the lock: readers get the new table in place of what it was made from; a barrier and the hints name it.
+//! 1. Under the writer's lock: space for the new table is appended to the log, as a slot that is
+//!    sealed but not filled, and the index gets a new active layer.
+//! 2. Without the lock: the sealed layers are written to that space, together with some of the
+//!    existing tables. The file is flushed.
+//! 3. Under the lock: readers get the new table in place of its sources. A barrier and the hints
+//!    name it.
 //!
-//! Checkpoints that a store makes by itself merge small tables only: what is not in a table yet, and would have to be
-//! replayed after a crash, stays little. Large tables are merged alone, and from time to time that work is interrupted
-//! for a checkpoint, by the same thread.
+//! Automatic checkpoints merge small tables only. This keeps short what is not in a table yet and
+//! would have to be replayed after a crash. Large tables are merged separately; from time to time,
+//! the same thread interrupts that work for a checkpoint.
 //!
-//! The space of tables that were merged is given back to the file system, but not at once; see [`Reserved::give_back`].
+//! The space of merged tables is given back to the file system, but not at once; see
+//! [`Reserved::give_back`].
 
 mod automatic;
 mod maintenance;
@@ -31,47 +33,51 @@ use crate::events;
 use crate::shared::Shared;
 use crate::store::DataStore;
 
-/// With fewer writes since the last checkpoint, none is made while the store is open.
+/// With fewer writes since the last checkpoint, the open store makes none.
 const AUTOMATIC_MIN: u64 = 1 << 15;
 
-/// Nor with fewer writes than this fraction of the hashes in the file, one in 128.
+/// Nor with fewer writes than this fraction of the hashes in the file: one in 128.
 const AUTOMATIC_SHARE: u64 = 128;
 
-/// How often a table is tried to be made: the second time, damaged ones have been rebuilt.
+/// Attempts to build a table. On the second one, damaged tables have been rebuilt.
 const MAX_ATTEMPTS: usize = 2;
 
-/// Whether so much was written since the last checkpoint that it is time for another one.
+/// Whether enough was written since the last checkpoint for another one.
 ///
-/// What must be replayed after a crash stays small next to what is there.
+/// This keeps what a crash leaves to replay small compared to the store.
 #[inline]
 pub(crate) fn is_due(index: &LayeredIndex) -> bool {
     index.unfrozen() >= AUTOMATIC_MIN.max(index.frozen_hashes() / AUTOMATIC_SHARE)
 }
 
 impl DataStore {
-    /// Writes the index to the file. The next open maps it, in time independent of the store's size, and the memory
-    /// that it took is free. A store does so by itself when enough has been written, and when it is closed; a call is
-    /// worth its while after a bulk load, for readers that open the file meanwhile.
+    /// Writes the index to the file. The next open maps it, in time independent of the store's
+    /// size, and the memory of the written part is freed. A store does this by itself after enough
+    /// writes and on close. An explicit call pays off after a bulk load, for readers that open the
+    /// file meanwhile.
     ///
-    /// Reads and writes go on. Nothing happens if nothing was written since the last one. On a read-only store neither.
+    /// Reads and writes continue. Does nothing if nothing was written since the last checkpoint, or
+    /// if the store is read-only.
     ///
-    /// Costs one pass over the index in the file, and one over what was written since, in memory of 16 bytes for each
-    /// key of that; and a flush. Takes some 11 bytes a key in the file.
+    /// Costs a flush, one pass over the index in the file, and one over what was written since,
+    /// with 16 bytes of memory for each key of the latter. Takes about 11 bytes per key in the
+    /// file.
     ///
     /// # Errors
-    /// The operating system's. The index in memory, and the one in the file before, are then used as they were.
-    /// [`StoreError::WithinMaintenance`](crate::StoreError::WithinMaintenance) within the callback of a compaction, or
-    /// a subscriber to its events.
+    /// - Any I/O error of the file. The index in memory and the previous one in the file then stay
+    ///   in use.
+    /// - [`StoreError::WithinMaintenance`](crate::StoreError::WithinMaintenance) if called from the
+    ///   callback of a compaction or from a subscriber to its events.
     ///
     /// # Locking
-    /// The writer's lock is taken twice, each time for as long as a small commit takes. Checkpoints and compactions run
-    /// one after the other.
+    /// Takes the writer's lock twice, each time for as long as a small commit. Checkpoints and
+    /// compactions run one after the other.
     pub fn checkpoint(&self) -> io::Result<()> {
         if self.is_read_only() { Ok(()) } else { self.shared.checkpoint() }
     }
 }
 
-/// Says that a piece of a table was written, and that the next may be: or not, with an error.
+/// Called after each piece of a table. An error ends the work.
 type OnProgress<'a> = dyn FnMut() -> io::Result<()> + 'a;
 
 fn check_cancelled(is_cancelled: &AtomicBool) -> io::Result<()> {
@@ -88,16 +94,17 @@ impl Shared {
         self.write_layers(Merging::Full, 0, &AtomicBool::new(false))
     }
 
-    /// What a store does by itself: writes what is in memory, and merges tables if it is time.
+    /// An automatic checkpoint: writes the index in memory, and merges tables if it is time.
     fn checkpoint_and_merge(&self, is_cancelled: &AtomicBool) -> io::Result<()> {
         self.write_layers(Merging::Tiered, 0, is_cancelled)?;
         while self.merge_tables(is_cancelled)? {}
         Ok(())
     }
 
-    /// Writes what is in memory to a table, and what `merging` says, but for the oldest `busy` tables.
+    /// Writes the sealed layers to a table, together with the tables that `merging` selects, except
+    /// the oldest `busy` ones.
     ///
-    /// Only for the holder of the maintenance lock.
+    /// The caller must hold the maintenance lock.
     fn write_layers(
         &self,
         merging: Merging,
@@ -115,7 +122,7 @@ impl Shared {
                 writer.reserve_for_layers(merging, busy)?
             };
             if self.write_table(&reserved, &mut || check_cancelled(is_cancelled))? {
-                // While others are merged, nobody knows of what is being made.
+                // While other tables are merged, the space of their new table looks unused.
                 if busy == 0 {
                     self.give_back(&reserved);
                 }
@@ -125,7 +132,7 @@ impl Shared {
         Err(io::Error::other("the index in the file is damaged, and cannot be made anew"))
     }
 
-    /// Merges tables, if it is time. Returns whether it did.
+    /// Merges tables if it is time. Returns whether it did.
     fn merge_tables(&self, is_cancelled: &AtomicBool) -> io::Result<bool> {
         let reserved = {
             let mut writer = self.writer()?;
@@ -147,7 +154,8 @@ impl Shared {
         Ok(is_written)
     }
 
-    /// Fills the space that was set aside for a table, and uses it. False if one that it was to be made from is damaged.
+    /// Fills the reserved space with a table and puts it to use. Returns `false` if a source table
+    /// is damaged.
     fn write_table(
         &self,
         reserved: &Reserved,
@@ -161,13 +169,13 @@ impl Shared {
         writer.append_barrier()?;
         writer.write_hints(false)?;
         drop(writer);
-        // Not under the lock: memory is given back.
+        // Outside the lock, because this frees memory.
         drop(before);
         events::checkpoint_written(&self.path, reserved.end, reserved.plan.table_bytes());
         Ok(true)
     }
 
-    /// Gives the space of old tables back. The checkpoint stands, whatever becomes of this.
+    /// Gives back the space of old tables. A failure does not affect the checkpoint.
     fn give_back(&self, reserved: &Reserved) {
         if reserved.plan.merged_tables() == 0 {
             return;

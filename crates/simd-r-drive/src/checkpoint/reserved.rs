@@ -1,4 +1,4 @@
-//! Space for a table in the log: filling it, and giving that of older ones back.
+//! Space reserved for a table in the log: filling it, and giving back the space of older tables.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use simd_r_drive_writer::write_all_at;
 use super::OnProgress;
 use crate::log::{Direction, ReadState, WindowReader};
 
-/// Behind this many tables whose space was given back, that of all others most likely was, too.
+/// After this many tables whose space was given back, older ones most likely were as well.
 const ENOUGH_GIVEN_BACK: usize = 8;
 
 /// Space for a table in the log, and what goes there.
@@ -25,8 +25,9 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
-    /// Writes the table but for its header, and calls `on_progress` after each piece. `None` if a table that it was to be made
-    /// from is damaged: that was rebuilt in memory, and another plan takes this into account.
+    /// Writes the table except for its header, and calls `on_progress` after each piece. `None` if
+    /// a source table is damaged. It has then been rebuilt in memory, and a new table plan takes
+    /// this into account.
     pub(super) fn build(&self, on_progress: &mut OnProgress<'_>) -> io::Result<Option<BuiltTable>> {
         let log = &*self.state.log;
         let mut write = |offset: u64, bytes: &[u8]| {
@@ -42,7 +43,7 @@ impl Reserved {
         }
     }
 
-    /// Writes the header, which makes it a table. Nothing is flushed.
+    /// Writes the header, which makes it a table. Flushes nothing.
     pub(super) fn complete(&self, built: &BuiltTable) -> io::Result<FrozenIndex> {
         let log = &*self.state.log;
         write_all_at(&*log.file, &built.header(), self.start)?;
@@ -50,10 +51,11 @@ impl Reserved {
             .ok_or_else(|| io::Error::other("the index cannot be read back"))
     }
 
-    /// Gives the space of old tables back to the file system, if that can take it.
+    /// Gives the space of old tables back to the file system, where supported.
     ///
-    /// Readers in other processes that still use one find zeros, which no line of a table is, and rebuild what they need
-    /// from the log. To spare them that, as many bytes of old tables stay as those in use have, the newest ones.
+    /// Readers in other processes that still use one find zeros. No line of a table is zero, so
+    /// they rebuild what they need from the log. To spare them that, the newest old tables stay, up
+    /// to as many bytes as the tables in use have.
     ///
     /// # Errors
     /// Any I/O error of the file. No harm is done then.
@@ -67,8 +69,8 @@ impl Reserved {
         Ok(())
     }
 
-    /// The space of tables that nobody needs, whole pages of it: start and length, in bytes. In each index slot, the
-    /// previous-version field names the one before.
+    /// The space of unneeded tables, in whole pages: start and length in bytes. The
+    /// previous-version field of each index slot names the index slot before it.
     fn unused(&self, needed: &NeededTables) -> io::Result<Vec<(u64, u64)>> {
         let log = &*self.state.log;
         let mut spare = needed.current_bytes;
@@ -83,7 +85,7 @@ impl Reserved {
             let (start, len) = whole_pages(&slot);
             let is_table = || log.frozen_index(slot.start, slot.trailer.payload_len, end).is_some();
             if len == 0 || needed.current.contains(&end) {
-                // Nothing to give back.
+                // In use, or smaller than a page.
             } else if log.file.next_data(start)?.is_none_or(|data| data >= start + len) {
                 given_back += 1;
             } else if needed.others.contains(&end) || (spare >= len && is_table()) {
@@ -102,18 +104,18 @@ impl Reserved {
     }
 }
 
-/// Tables that somebody may still read, by the ends of their slots.
+/// Tables that may still be read, by the ends of their slots.
 #[derive(Debug)]
 pub(crate) struct NeededTables {
     pub(super) newest_index_end: u64,
-    /// Those in use, and their length in bytes.
+    /// The tables in use, and their length in bytes.
     pub(super) current: Vec<u64>,
     pub(super) current_bytes: u64,
-    /// Those that snapshots read, or that would be in use again after a crash.
+    /// Tables that snapshots read, or that would be used again after a crash.
     pub(super) others: Vec<u64>,
 }
 
-/// Start and length of the whole pages in the payload of a slot.
+/// Start and length of the whole pages in a slot's payload.
 fn whole_pages(slot: &LogSlot<'_>) -> (u64, u64) {
     let page = PAGE_SIZE as u64;
     let start = slot.start.next_multiple_of(page);

@@ -1,4 +1,4 @@
-//! What the holder of the writer's lock does for a checkpoint.
+//! The steps of a checkpoint under the writer's lock.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -12,19 +12,21 @@ use super::reserved::NeededTables;
 use crate::log::{Delta, ReadState, SPARSE_GAP, Totals};
 use crate::write::Writer;
 
-/// If opening would read fewer bytes of what was written since the last checkpoint, closing makes none (256 KiB).
+/// Closing makes no checkpoint if opening would read fewer bytes of what was written since the last
+/// one (256 KiB).
 const CLOSE_MIN_READ: u64 = 256 << 10;
 
-/// The tables in a log, as the writer knows them.
+/// The tables of a log, as the writer knows them.
 #[derive(Debug)]
 pub(crate) struct Tables {
     /// End of the newest barrier, which names the tables; 0 if there is none.
     pub(crate) named_by: u64,
     /// End of the newest index slot, whether its table was completed or not.
     pub(crate) newest_index_end: u64,
-    /// Tables that were in use, by the ends of their slots: snapshots may still read them.
+    /// Tables that were in use, by the ends of their slots. Snapshots may still read them.
     users: Vec<(u64, Weak<FrozenIndex>)>,
-    /// Ends of the slots of those that were in use before the last checkpoint: after a crash they may be, again.
+    /// Ends of the slots of the tables in use before the last checkpoint. After a crash they may be
+    /// used again.
     before: Vec<u64>,
     /// Checkpoints since the store was opened.
     pub(crate) checkpoints: u64,
@@ -37,16 +39,16 @@ impl Tables {
 }
 
 impl Writer {
-    /// Whether a file that is closed, or will be, is worth a checkpoint: because opening it would read much without
-    /// one, or because all look-ups will be faster when its tables are merged.
+    /// Whether a checkpoint pays off for a file that is being closed: either opening would read
+    /// much without one, or merging its tables would speed up every look-up.
     pub(crate) fn is_worth_checkpoint(&self) -> bool {
         let index = &self.state().index;
-        // Pending: closing ends the checkpoint that is under way, and what it was to write counts too.
+        // `pending` because closing cancels a running checkpoint: what it was to write counts too.
         index.pending() > 0 && self.read_by_opening() >= CLOSE_MIN_READ || index.frozen().len() > 2
     }
 
-    /// About how many bytes opening reads of what was written since the last checkpoint: all, or where slots are
-    /// large, a page of each.
+    /// Approximate number of bytes that opening reads of what was written since the last
+    /// checkpoint: all of them, or one page per slot where slots are large.
     fn read_by_opening(&self) -> u64 {
         let header_len = self.state().layout.header_len();
         let covered = self.state().index.frozen().next().map_or(0, |table| table.tail());
@@ -57,7 +59,8 @@ impl Writer {
         if mean_len < SPARSE_GAP { since } else { since / mean_len * PAGE_SIZE as u64 }
     }
 
-    /// Where a log without tables would end after a checkpoint and the barrier that names its table.
+    /// The tail that a log without tables would have after a checkpoint and the barrier that names
+    /// its table.
     pub(crate) fn tail_after_checkpoint(&self) -> u64 {
         let layout = self.state().layout;
         let table_bytes = self.state().index.plan_table(Merging::OnClose, 0).table_bytes();
@@ -66,8 +69,8 @@ impl Writer {
         self.tail().saturating_add(table_len).saturating_add(slot_len(Barrier::len_with(1)))
     }
 
-    /// A checkpoint while nobody else can write: for a file that is closed, or not in use yet. The caller flushes the
-    /// file before it says so to anybody.
+    /// A checkpoint while no one else can write: for a file that is being closed or is not in use
+    /// yet. The caller flushes the file before anything names the table.
     pub(crate) fn checkpoint_alone(&mut self) -> io::Result<Reserved> {
         let mut attempts = 0;
         loop {
@@ -84,8 +87,8 @@ impl Writer {
         }
     }
 
-    /// The first step of a checkpoint: sets space aside in the log, and gives writes a new layer of the index, so that
-    /// the others, which take no more, can be written to that space.
+    /// First step of a checkpoint: reserves space in the log and gives writes a new active layer,
+    /// so that the sealed ones can be written to that space.
     pub(super) fn reserve_for_layers(
         &mut self,
         merging: Merging,
@@ -95,12 +98,12 @@ impl Writer {
         self.reserve(plan)
     }
 
-    /// The first step of a merge of tables: sets space aside in the log.
+    /// First step of a merge of tables: reserves space in the log.
     pub(super) fn reserve_for_merge(&mut self, plan: TablePlan) -> io::Result<Reserved> {
         self.reserve(plan)
     }
 
-    /// Sets space aside in the log, and gives readers and writes the index for the time in which the table is made.
+    /// Reserves space in the log, and installs the index to use while the table is made.
     fn reserve(&mut self, plan: TablePlan) -> io::Result<Reserved> {
         self.check()?;
         let payload_len = usize::try_from(plan.table_bytes())
@@ -122,8 +125,8 @@ impl Writer {
         Ok(end)
     }
 
-    /// The last step of a checkpoint, when the table is on the medium, or will be before a hint names it: readers use
-    /// it from now on. Returns what they used before.
+    /// Last step of a checkpoint. The table is on the medium, or will be before a hint names it;
+    /// from now on readers use it. Returns the previous read state.
     pub(super) fn use_table(
         &mut self,
         reserved: &Reserved,
@@ -139,11 +142,11 @@ impl Writer {
         let dropped = state.index.frozen().filter(is_dropped);
         tables.users.extend(dropped.map(|table| (table.end(), Arc::downgrade(table))));
         tables.checkpoints += 1;
-        // The list before may know less of what will be written.
+        // The previous list of layers may lack later commits.
         self.replace_index(index)
     }
 
-    /// The tables that somebody may still read.
+    /// The tables that may still be read.
     pub(crate) fn needed_tables(&mut self) -> NeededTables {
         self.tables.users.retain(|(_, users)| users.strong_count() > 0);
         let users = self.tables.users.iter().map(|(end, _)| *end);

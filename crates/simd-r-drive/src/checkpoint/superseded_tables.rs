@@ -1,25 +1,25 @@
-//! Space in the log that tables take which are no longer in use.
+//! Space in the log taken by tables that are no longer in use.
 
 use simd_r_drive_entry_handle::{FormatError, Kind};
 
 use crate::log::ReadState;
 
 impl ReadState {
-    /// Bytes of slots that hold no live value, and of old tables: what compaction frees. Space that was given back to
-    /// the file system counts, since it is part of the file's length.
+    /// Bytes of dead slots and superseded tables: what compaction frees. Space already given back
+    /// to the file system counts, because it is part of the file's length.
     pub(crate) fn dead_bytes(&self) -> u64 {
         self.totals().dead_bytes.saturating_add(self.superseded_index_bytes())
     }
 
-    /// Bytes of tables that others have taken the place of.
+    /// Bytes of superseded tables.
     ///
-    /// Costs a look at each table that was written since the last compaction.
+    /// Costs a check of each table written since the last compaction.
     pub(crate) fn superseded_index_bytes(&self) -> u64 {
-        // What is damaged is told of when it is read.
+        // Damage is reported when it is read.
         self.try_superseded_index_bytes().unwrap_or(0)
     }
 
-    /// In each index slot, the previous-version field names the one before.
+    /// The previous-version field of each index slot names the index slot before it.
     fn try_superseded_index_bytes(&self) -> Result<u64, FormatError> {
         let mut bytes = 0;
         let mut end = self.index.frozen().map(|table| table.end()).max().unwrap_or(0);

@@ -1,35 +1,36 @@
-//! How a compaction slows writers down, so that it comes to its end beside any of them.
+//! Backpressure: writers pause so that a compaction can catch up with them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// Pause after a commit at the first level, whatever its length.
+/// Pause after each commit at level 1, regardless of its length.
 const COMMIT_PAUSE: Duration = Duration::from_micros(100);
 
-/// Pause at the first level for each byte of a commit, in nanoseconds: no thread writes more than 100 MB a second.
+/// Additional pause at level 1 per byte of a commit, in nanoseconds. Limits a thread to 100 MB/s.
 const BYTE_PAUSE: u64 = 10;
 
-/// The pauses of the highest level are as many times as long.
+/// The highest level: pauses are this many times as long as at level 1.
 const MAX_LEVEL: u32 = 1 << 10;
 
-/// The pause that writers make after each commit. Without a compaction that catches up with them, none.
+/// The pause that writers make after each commit. None unless a compaction is catching up.
 ///
-/// They make it when they have given the writer's lock back, so that somebody else gets it meanwhile.
+/// Writers pause after they release the lock, so that others can take it meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Backpressure {
-    /// How many times the first level's pause; 0 for none. All that a commit looks at.
+    /// Multiple of the level-1 pause; 0 for none. This is all that a commit reads.
     level: AtomicU32,
-    /// The thread of the compaction: its callback may write, and would only hold up itself.
+    /// The compacting thread. Its callback may write, and a pause would only delay the compaction
+    /// itself.
     exempt: Mutex<Option<ThreadId>>,
 }
 
 impl Backpressure {
-    /// Pauses after a commit of `len` bytes, if a compaction asks for it.
+    /// Pauses after a commit of `len` bytes if a compaction asks for it.
     #[inline]
     pub(crate) fn keep(&self, commit_len: u64) {
-        // Relaxed: a commit more or less does not matter.
+        // Relaxed: one commit more or less does not matter.
         let level = self.level.load(Ordering::Relaxed);
         if level > 0 {
             self.pause(level, commit_len);
@@ -45,7 +46,7 @@ impl Backpressure {
         }
     }
 
-    /// What the calling thread sets is undone when the result is dropped.
+    /// Lets the calling thread set the pace until the result is dropped.
     pub(crate) fn take(&self) -> PaceSetter<'_> {
         let this_thread = Some(thread::current().id());
         *self.exempt.lock().unwrap_or_else(PoisonError::into_inner) = this_thread;
@@ -53,12 +54,12 @@ impl Backpressure {
     }
 }
 
-/// Sets the pace, while a compaction catches up.
+/// Sets the pace while a compaction catches up.
 #[derive(Debug)]
 pub(crate) struct PaceSetter<'a>(&'a Backpressure);
 
 impl PaceSetter<'_> {
-    /// Makes writers pause, if they do not yet.
+    /// Makes writers pause if they do not yet.
     pub(crate) fn ask(&self) {
         if self.0.level.load(Ordering::Relaxed) == 0 {
             self.0.level.store(1, Ordering::Relaxed);

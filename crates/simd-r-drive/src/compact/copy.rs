@@ -1,4 +1,4 @@
-//! What a compaction copies: of each chain, the newest version in a stretch of the log.
+//! The copying part of a compaction: the newest version of each chain in a stretch of the log.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -14,30 +14,30 @@ use crate::events;
 use crate::log::{ReadState, chain_of};
 use crate::write::{CommitBuilder, Writer};
 
-/// How many bytes of slots are copied in one commit.
+/// Bytes of slots copied per commit.
 const COPY_LEN: u64 = 1 << 20;
 
-/// How many entries are copied in one commit.
+/// Entries copied per commit.
 const COPY_ENTRIES: usize = 4096;
 
-/// The new file is flushed whenever this many bytes have been copied, so that the last flush, for which
-/// writers wait, is short.
+/// The new file is flushed each time this many bytes have been copied, to keep the last flush
+/// short: writers wait for it.
 pub(crate) const FLUSH_DISTANCE: u64 = 64 << 20;
 
-/// The log is walked backward, but copied forward: it is cut into stretches of about this many bytes, whose
-/// chains are remembered one stretch at a time.
+/// The log is walked backward but copied forward. It is cut into stretches of about this many
+/// bytes, and only the chains of one stretch are remembered at a time.
 const STRETCH_LEN: u64 = 16 << 20;
 
-/// A file on its way to another one.
+/// A compaction in progress.
 pub(super) struct Compaction<'a> {
     pub(super) source: Arc<ReadState>,
     pub(super) target: Writer,
-    /// `None` where no code of others may run.
+    /// `None` where no foreign code may run.
     pub(super) progress: Option<&'a mut dyn FnMut(CompactionProgress) -> ControlFlow<()>>,
 }
 
 impl Compaction<'_> {
-    /// Copies what is live as of now. Returns the tail up to which that is.
+    /// Copies what is live now. Returns the tail as of which that is.
     pub(super) fn copy_live(&mut self) -> io::Result<u64> {
         let source = Arc::clone(&self.source);
         let tail = source.publication.tail();
@@ -50,15 +50,16 @@ impl Compaction<'_> {
         Ok(tail)
     }
 
-    /// Brings the new file from the state that the log had at `from`, the end of a commit, to that of `to`, another one.
+    /// Brings the new file from the state of the log at `from` to that at `to`. Both are ends of
+    /// commits.
     ///
-    /// Nobody has seen the new file yet, so that the states between do not matter: what was written several times is
-    /// copied once, and many commits become one.
+    /// Readers do not see the new file yet, so intermediate states do not matter: a key written
+    /// several times is copied once, and many commits become one.
     pub(super) fn catch_up(&mut self, from: u64, to: u64) -> io::Result<()> {
         self.copy_newest(from, to, |_, _| Ok(true))
     }
 
-    /// Copies, stretch by stretch of `(from, to]`, the newest slot of each chain that `is_wanted`.
+    /// Copies the newest slot of each chain that `is_wanted`, stretch by stretch of `(from, to]`.
     fn copy_newest(
         &mut self,
         from: u64,
@@ -76,7 +77,8 @@ impl Compaction<'_> {
                 }
                 let (hash, identity) = chain_of(fields.is_bare(), slot.key());
                 let chain = Chain { hash, identity };
-                // Whoever writes one key over and over makes a long chain of versions, which is followed once.
+                // A writer that keeps overwriting one key makes a long chain. It is followed only
+                // once.
                 if seen.insert(chain) && is_wanted(slot, chain)? {
                     slots.push(slot.start..slot.end);
                 }
@@ -88,7 +90,7 @@ impl Compaction<'_> {
         Ok(())
     }
 
-    /// Copies slots of different chains, many in a commit.
+    /// Copies slots of different chains, many per commit.
     fn copy_slots(
         &mut self,
         source: &ReadState,
@@ -125,7 +127,7 @@ impl Compaction<'_> {
     }
 }
 
-/// A key, or a hash that was written without one.
+/// A key, or a bare hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Chain<'a> {
     hash: u64,
@@ -134,12 +136,12 @@ struct Chain<'a> {
 
 impl Hash for Chain<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // It stands for the key.
+        // The hash is enough: it stands for the key.
         self.hash.hash(state);
     }
 }
 
-/// Cuts `(from, to]` into stretches: the ends of commits, newest first, and last `from`.
+/// Cuts `(from, to]` into stretches: ends of commits, newest first, followed by `from`.
 fn stretches(source: &ReadState, from: u64, to: u64) -> io::Result<Vec<u64>> {
     let mut cuts = vec![to];
     let mut last_cut = to;
@@ -170,8 +172,8 @@ fn for_each_slot_backward<'s>(
     Ok(())
 }
 
-/// Writes slots of different chains to another file, as one commit, after checking them. They keep the time at which
-/// they were written.
+/// Checks slots of different chains and writes them to another file as one commit. They keep their
+/// write times.
 ///
 /// # Errors
 /// [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was written.

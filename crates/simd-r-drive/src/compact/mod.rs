@@ -1,12 +1,12 @@
-//! Compaction: a new file with what is live, while reads and writes go on.
+//! Compaction: a new file with the live entries, written while reads and writes go on.
 //!
 //! 1. The live entries of a snapshot are checked and copied to a new file, oldest first.
-//! 2. What was committed meanwhile is copied after them, in rounds that get shorter: of each key only the newest
-//!    version. Where a round does not halve what is left, writers are slowed down.
-//! 3. Under the writer's lock, the last few commits follow; the new file is flushed and takes the old one's
-//!    path; readers are handed over.
+//! 2. What was committed meanwhile is appended in rounds that get shorter, with only the newest
+//!    version of each key. If a round does not halve what is left, writers are slowed down.
+//! 3. Under the writer's lock, the last few commits follow. The new file is flushed and takes the
+//!    old one's path. Readers are moved over.
 //!
-//! A crash at any instant leaves the old file or the new one, whole, under the path.
+//! A crash at any instant leaves either the old or the new file at the path, complete.
 
 mod backpressure;
 mod copy;
@@ -30,55 +30,63 @@ use crate::shared::Shared;
 use crate::store::DataStore;
 use crate::write::Writer;
 
-/// Writers are asked to wait only while no more than this many bytes of the log are gone through.
+/// Writers are made to wait only when at most this many bytes of log are left to process.
 const SHORT_ENOUGH: u64 = 1 << 20;
 
-/// And while no more than this many bytes, and what is copied of those, are flushed.
+/// They are also made to wait only when at most this many bytes of the new file are not flushed
+/// yet. What the last round copies comes on top.
 const UNFLUSHED_MAX: u64 = 4 << 20;
 
-/// After this many rounds of catching up, the callback is no longer called: it might write more than a round copies.
+/// After this many rounds of catching up, the callback is no longer called: it might write more
+/// than a round copies.
 const TOLD_ROUNDS: u32 = 16;
 
 impl DataStore {
-    /// Writes all live values to a new file that takes the place of the old one. Older versions and deletions
-    /// are gone then, and history starts anew.
+    /// Writes all live values to a new file, which replaces the old one. Older versions and
+    /// deletions are dropped, and history starts anew.
     ///
-    /// Reads and writes go on; handles, iterators and snapshots stay valid. Needs space for the live values
-    /// beside the old file. A store in which nothing is dead stays in its file. The new one
-    /// is never longer.
+    /// Reads and writes continue. Handles, iterators and snapshots stay valid. Needs disk space for
+    /// the live values besides the old file. A store without dead slots keeps its file. The new
+    /// file is never longer than the old one.
     ///
     /// # Errors
-    /// - [`FormatError::Damaged`](crate::FormatError::Damaged) if an entry is not as it was written: damage is
-    ///   not copied.
-    /// - [`WriteError::NameLost`] if the path by which the store was opened no longer leads to its file, also if
-    ///   that becomes so meanwhile: another file is never replaced. The directory was held open, so that it may
-    ///   be renamed, and the process may work elsewhere.
-    /// - [`WriteError::HardLinked`] if the file has other hard links, which would go on naming the old file;
-    ///   [`WriteError::MountPoint`] if it is mounted by itself.
+    /// - [`FormatError::Damaged`](crate::FormatError::Damaged) if an entry is not as it was
+    ///   written: damage is not copied.
+    /// - [`WriteError::NameLost`] if the path of the store no longer leads to its file, or ceases
+    ///   to during the compaction: another file is never replaced. The directory was held open
+    ///   since the store was opened, so the directory may be renamed and the process may change its
+    ///   working directory.
+    /// - [`WriteError::HardLinked`] if the file has other hard links, which would keep naming the
+    ///   old file.
+    /// - [`WriteError::MountPoint`] if the file itself is a mount point.
+    /// - [`StoreError::WithinMaintenance`](crate::StoreError::WithinMaintenance) if called from the
+    ///   callback of a compaction or from a subscriber to its events.
+    /// - Any I/O error of the files.
     ///
-    /// After an error the store is as it was. Only if the new file is in place and its directory cannot be
-    /// flushed, or if it is unknown which file is in place ([`WriteError::PlacementUnknown`]), it takes no more
-    /// writes until it is opened again.
+    /// After an error the store is as it was, with two exceptions. If the new file is in place but
+    /// its directory cannot be flushed, or if it is unknown which file is in place
+    /// ([`WriteError::PlacementUnknown`]), the store refuses writes until it is opened again.
     ///
     /// # Locking
-    /// Writers wait while the last few commits are copied, at most 1 MiB of the log, and flushed, at most 5 MiB of the
-    /// new file, whatever the size of the store and whatever is written meanwhile. One compaction runs at a time; another
-    /// one waits.
+    /// Writers wait while the last few commits are copied (at most 1 MiB of log) and flushed (at
+    /// most 5 MiB of the new file), however large the store is and however much is written
+    /// meanwhile. One compaction runs at a time; another call waits.
     ///
-    /// Before, while it catches up with what was written beside it, a compaction slows down writers that are faster: they
-    /// pause after each commit, for 0.1 ms and 10 ns for each of its bytes. If a round of catching up does not leave half
-    /// of what the one before left, the pauses become twice as long, which they do until it does, at most a thousandfold.
-    /// Then, and when it is over, nobody pauses. So a compaction comes to its end beside any writers, and in time that is
+    /// Before that, a compaction that catches up slows down faster writers. They pause after each
+    /// commit, for 0.1 ms plus 10 ns per byte of the commit. If a round of catching up leaves more
+    /// than half of what the round before left, the pauses double, up to about a thousandfold. They
+    /// end once the compaction has caught up. It thus finishes beside any writers, in time
     /// proportional to what there is to copy.
     pub fn compact(&self) -> io::Result<()> {
         self.compact_with(|_| ControlFlow::Continue(())).map(drop)
     }
 
-    /// [`DataStore::compact`] with a callback that is told how far it is, and can end it. The callback may use
-    /// the store, but not compact it. It is not called for the last part, nor if catching up takes very long.
+    /// [`DataStore::compact`] with a callback that receives the progress and can cancel. The
+    /// callback may use the store, but must not compact it. It is not called for the last part, nor
+    /// once catching up has taken many rounds.
     ///
     /// # Errors
-    /// As [`DataStore::compact`]; and `Interrupted` if the callback breaks.
+    /// As [`DataStore::compact`]; `Interrupted` if the callback breaks.
     pub fn compact_with(
         &self,
         progress: impl FnMut(CompactionProgress) -> ControlFlow<()>,
@@ -107,7 +115,7 @@ impl DataStore {
         let mut compaction = Compaction { source, target, progress: Some(&mut progress) };
 
         let done = compaction.copy_live()?;
-        // While it does not matter yet how long it takes.
+        // Done here, where its duration does not matter yet.
         let has_room = compaction.target.tail_after_checkpoint() <= bytes_before;
         if shared.options.automatic_checkpoints
             && compaction.target.is_worth_checkpoint()
@@ -121,13 +129,13 @@ impl DataStore {
         compaction.catch_up(done, writer.tail())?;
         let target = &compaction.target;
         let tail_after_barrier = target.tail_after_barrier()?;
-        // A barrier names the tables.
+        // Tables must be named by a barrier.
         let needs_barrier = target.state().index.frozen().len() > 0;
         let is_in_vain = target.tail() >= writer.tail()
             || writer.totals().dead_slots == 0 && tail_after_barrier >= writer.tail()
             || needs_barrier && tail_after_barrier > writer.tail();
         if is_in_vain {
-            // What the new file would be, this one is too: flushed.
+            // The new file would have been flushed, so this one is too.
             let bytes_after = writer.tail();
             drop(writer);
             shared.sync()?;
@@ -138,17 +146,17 @@ impl DataStore {
             Ok(placed) => placed,
             Err(error) => {
                 if is_placement_unknown(&error) {
-                    // What is written to either file from here on could be lost.
+                    // From here on, whatever is written to either file could be lost.
                     writer.poison(PoisonCause::NameUnknown);
                 }
                 return Err(error);
             }
         };
-        // The path names the new file: what is written to the old one from here on would be lost.
+        // The path now names the new file: whatever is written to the old one would be lost.
         let bytes_after = compaction.target.tail();
         writer.move_to(compaction.target);
         if let Err(error) = location.sync_directory() {
-            // Whether it still does after a loss of power is unknown.
+            // It is unknown whether the path still names the new file after power loss.
             writer.poison(PoisonCause::SyncFailed);
             return Err(error);
         }
@@ -158,8 +166,9 @@ impl DataStore {
         Ok(CompactionReport { bytes_before, bytes_after, locked_bytes })
     }
 
-    /// Compacts the store if dead bytes, those of [`DataStore::estimate_compaction_savings`], make up at least
-    /// `dead_share` (0 to 1) of its log and are at least `min_bytes`. Returns whether it did.
+    /// Compacts the store if its dead bytes, as in [`DataStore::estimate_compaction_savings`], make
+    /// up at least `dead_share` (0 to 1) of the log and number at least `min_bytes`. Returns
+    /// whether it did.
     ///
     /// # Errors
     /// As [`DataStore::compact`].
@@ -183,7 +192,7 @@ fn is_placement_unknown(error: &io::Error) -> bool {
     matches!(inner, Some(WriteError::PlacementUnknown { .. }))
 }
 
-/// The new file, with a writer of its own that nobody else knows yet.
+/// The new file, with its own writer that nothing else knows yet.
 fn create_target(
     shared: &Shared,
     location: &dyn Location,
@@ -196,11 +205,11 @@ fn create_target(
 }
 
 impl Compaction<'_> {
-    /// Copies what is committed from `done` on, until the rest is so short that writers can be asked to wait for it.
-    /// Returns the writer's lock, and what is done.
+    /// Copies what is committed from `done` on, until the rest is short enough for writers to wait
+    /// for it. Returns the writer's lock and the end of what has been copied.
     ///
-    /// Each round but the last takes as long as it takes to copy what the one before left. Writers that add more than
-    /// half as much in that time are slowed down, so that sooner or later they do not.
+    /// Each round except the last takes as long as it takes to copy what the round before left.
+    /// Writers that add more than half as much in that time are slowed down until they add less.
     fn catch_up_with_writers<'s>(
         &mut self,
         shared: &'s Shared,
@@ -213,7 +222,7 @@ impl Compaction<'_> {
             let tail = self.source.publication.tail();
             let mut left = tail - done;
             if left <= SHORT_ENOUGH && self.target.unflushed() <= UNFLUSHED_MAX {
-                // Whoever writes without a pause would hardly ever let anybody else have the lock.
+                // A writer that never pauses would hardly let other threads take the lock.
                 pace.ask();
                 let writer = shared.writer()?;
                 left = writer.tail() - done;

@@ -1,10 +1,10 @@
 //! What a compaction says of itself.
 
-/// How far a compaction is.
+/// Progress of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactionProgress {
-    /// How much of the old file has been gone through, in bytes.
+    /// Bytes of the old file processed so far.
     pub done_bytes: u64,
     /// The old file's tail, in bytes. It grows while others write.
     pub total_bytes: u64,
@@ -18,6 +18,7 @@ pub struct CompactionReport {
     pub bytes_before: u64,
     /// Tail after, in bytes.
     pub bytes_after: u64,
-    /// Bytes of the log that were gone through while writers waited, at most 1 MiB; all else was copied beside them.
+    /// Bytes of log processed while writers waited, at most 1 MiB. Everything else was copied while
+    /// they could write.
     pub locked_bytes: u64,
 }

@@ -1,42 +1,43 @@
-//! Events that come up while a lock is held wait until it has been given back: whoever is told of them may use the
+//! Deferral: events raised under a lock wait until it is released, because a subscriber may use the
 //! store.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 
-/// The highest bit of [`STATE`]: whether events wait.
+/// Highest bit of [`STATE`]: whether events are waiting.
 const HAS_EVENTS: u32 = 1 << 31;
 
 thread_local! {
-    /// How many deferrals this thread has, and whether events wait.
+    /// Number of this thread's deferrals, and whether events are waiting.
     static STATE: Cell<u32> = const { Cell::new(0) };
     static WAITING: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, the events of its thread wait.
+/// While it lives, events of its thread wait.
 #[derive(Debug)]
 #[must_use = "events wait as long as it lives"]
 pub(crate) struct Deferral {
-    /// It belongs to its thread.
+    /// A deferral belongs to its thread.
     _not_send: PhantomData<*const ()>,
 }
 
-/// Lets the events of this thread wait until the result is dropped. Taken before a lock, and dropped after it.
+/// Defers events of this thread until the result is dropped. Take it before a lock, and drop it
+/// after.
 #[inline]
 pub(crate) fn defer() -> Deferral {
     STATE.set(STATE.get() + 1);
     Deferral { _not_send: PhantomData }
 }
 
-/// Whether events wait.
+/// Whether events must wait.
 #[inline]
 pub(super) fn is_deferring() -> bool {
     STATE.get() & !HAS_EVENTS > 0
 }
 
-/// Emits an event when this thread has given its locks back.
+/// Emits an event once this thread has released its locks.
 pub(super) fn emit_later(event: impl FnOnce() + 'static) {
-    // A thread that ends can have lost its list; then nobody is told.
+    // The list of an ending thread may be gone; its events are then lost.
     let _ = WAITING.try_with(|waiting| {
         waiting.borrow_mut().push(Box::new(event));
         STATE.set(STATE.get() | HAS_EVENTS);

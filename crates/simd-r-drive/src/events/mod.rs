@@ -1,12 +1,12 @@
-//! What a store tells those who operate it.
+//! Events for the operators of a store.
 //!
-//! With the feature `tracing`, each function here is an event of that crate, with the target `simd_r_drive`; while
-//! a program has no subscriber, `tracing` hands them to `log`. Without the feature, failures that no caller is told
-//! of go to `log`, and everything else compiles to nothing.
+//! With the feature `tracing`, each function here emits an event of that crate with the target
+//! `simd_r_drive`; if the program has no subscriber, `tracing` passes it to `log`. Without the
+//! feature, failures that no caller learns of go to `log`, and everything else compiles to nothing.
 //!
-//! Whoever is told may use the store: what is told under a lock is told when the lock is free; see
-//! [`QuietMutex`](crate::events::QuietMutex). Only the maintenance lock is held meanwhile, which the thread of a
-//! compaction or checkpoint cannot ask for again.
+//! A subscriber may use the store: events raised under a lock are emitted once it is released; see
+//! [`QuietMutex`](crate::events::QuietMutex). Only the maintenance lock is held meanwhile, and the
+//! thread of a compaction or checkpoint cannot take it again.
 
 mod deferral;
 mod quiet_mutex;
@@ -23,8 +23,8 @@ pub(crate) use self::quiet_mutex::{QuietGuard, QuietMutex};
 use crate::compact::report::{CompactionProgress, CompactionReport};
 use crate::open::report::RecoveryReport;
 
-/// Emits an event: its level and message, fields that are shown as text, and after the semicolon figures. While this
-/// thread holds a lock, the event waits, if anybody wants it.
+/// Emits an event: level and message, then fields shown as text, then numeric fields after the
+/// semicolon. While this thread holds a lock, the event waits if there is anyone to receive it.
 macro_rules! event {
     ($level:ident, $message:literal $(, $text:ident = $shown:expr)* $(; $($figure:ident = $value:expr),+)?) => {
         #[cfg(feature = "tracing")]
@@ -58,7 +58,7 @@ macro_rules! emit {
     };
 }
 
-/// Whether a subscriber wants an event, or `log`, which gets it while there is none.
+/// Whether a subscriber wants an event, or `log`, which receives it if there is no subscriber.
 #[cfg(feature = "tracing")]
 macro_rules! is_wanted {
     ($level:ident) => {
@@ -78,7 +78,7 @@ fn log_level(level: tracing::Level) -> log::Level {
     }
 }
 
-/// Emits an event that must reach somebody even without the feature.
+/// Emits an event that must be reported even without the feature.
 macro_rules! failure {
     ($level:ident, $log:ident, $message:literal $(, $text:ident = $shown:expr)*) => {
         #[cfg(feature = "tracing")]
@@ -126,7 +126,7 @@ pub(crate) fn opened(path: &Path, is_read_only: bool, report: &RecoveryReport) {
     }
 }
 
-/// Bytes beyond the last commit are no longer in the store.
+/// The bytes beyond the last commit have been cut off.
 pub(crate) fn cut(path: &Path, saved_to: &Path, tail: u64, bytes: u64) {
     event!(
         WARN, "cut off an unfinished commit", path = path.display(), saved_to = saved_to.display();
@@ -134,7 +134,7 @@ pub(crate) fn cut(path: &Path, saved_to: &Path, tail: u64, bytes: u64) {
     );
 }
 
-/// The bytes beyond the last commit stay, and nothing can be written until they can be saved.
+/// The bytes beyond the last commit stay. Nothing can be written until they can be saved.
 pub(crate) fn remains_not_saved(path: &Path, error: &io::Error) {
     failure!(
         WARN,
@@ -153,7 +153,7 @@ pub(crate) fn orphans_not_removed(path: &Path, error: &io::Error) {
     event!(DEBUG, "cannot look for unfinished files", path = path.display(), error = error);
 }
 
-/// What is written is lost when the store is closed.
+/// Everything written is lost when the store is closed.
 pub(crate) fn deleted(path: &Path) {
     failure!(ERROR, Error, "the store's file has been deleted", path = path.display());
 }
@@ -174,7 +174,7 @@ pub(crate) fn checkpoint_failed(error: &io::Error) {
     failure!(WARN, Warn, "cannot write the index to the file", error = error);
 }
 
-/// A reader goes on with what it has in memory.
+/// The reader keeps its index in memory.
 pub(crate) fn index_not_adopted(error: &io::Error) {
     failure!(WARN, Warn, "cannot read the index that the writer has made", error = error);
 }
@@ -187,7 +187,7 @@ pub(crate) fn barrier_written(path: &Path, tail: u64) {
     event!(DEBUG, "wrote a barrier", path = path.display(); tail = tail);
 }
 
-/// The store is closed without one.
+/// The store is closed without a barrier.
 pub(crate) fn barrier_not_written(error: &io::Error) {
     failure!(WARN, Warn, "cannot write the last barrier of a store that is closed", error = error);
 }
@@ -207,7 +207,7 @@ pub(crate) fn compaction_progressed(progress: CompactionProgress) {
     );
 }
 
-/// However it ended.
+/// Emitted for any outcome.
 pub(crate) fn compaction_ended(path: &Path, result: &io::Result<CompactionReport>) {
     match result {
         Ok(report) => {
@@ -223,7 +223,7 @@ pub(crate) fn compaction_ended(path: &Path, result: &io::Result<CompactionReport
     }
 }
 
-/// What somebody read is not as it was written. Other errors of the format are answers, and no events.
+/// Data that was read is not as it was written. Other format errors are results, not events.
 #[cold]
 pub(crate) fn damage_found(error: &FormatError) {
     if matches!(error, FormatError::Damaged { .. }) {
@@ -231,7 +231,8 @@ pub(crate) fn damage_found(error: &FormatError) {
     }
 }
 
-/// In the background, or by a writer that has filled the space between two barriers: nobody waits for it.
+/// Raised in the background, or by a writer that has filled the space between two barriers. No
+/// caller waits for the result.
 pub(crate) fn background_flush_failed(path: &Path, error: &io::Error) {
     failure!(
         ERROR,
@@ -246,12 +247,12 @@ pub(crate) fn thread_not_started(error: &io::Error) {
     failure!(WARN, Warn, "a thread that flushes stores cannot be started", error = error);
 }
 
-/// In `drop`, which cannot return the error.
+/// Raised in `drop`, which cannot return the error.
 pub(crate) fn close_failed(path: &Path, error: &io::Error) {
     failure!(ERROR, Error, "closing a store failed", path = path.display(), error = error);
 }
 
-/// In an iterator, whose `next` cannot return the error.
+/// Raised in an iterator, whose `next` cannot return the error.
 pub(crate) fn iteration_failed(error: &dyn Display) {
     failure!(ERROR, Error, "an iteration ends early", error = error);
 }

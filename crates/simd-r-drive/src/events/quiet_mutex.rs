@@ -1,12 +1,12 @@
-//! Locks under which nobody is told anything.
+//! Locks under which no events are emitted.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::events::{self, Deferral};
 
-/// A lock whose holder emits no events: they wait until it is free. A subscriber that uses the store would wait for
-/// the lock that its own thread holds.
+/// A lock that defers its holder's events until it is released. Otherwise, a subscriber that uses
+/// the store would wait for the lock that its own thread holds.
 ///
 /// A panic of another thread does not poison it.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct QuietMutex<T>(Mutex<T>);
 /// The lock, held.
 #[derive(Debug)]
 pub(crate) struct QuietGuard<'a, T> {
-    // Dropped in this order: events are emitted when the lock is free.
+    // Dropped in this order, so that events are emitted once the lock is free.
     value: MutexGuard<'a, T>,
     _events: Deferral,
 }

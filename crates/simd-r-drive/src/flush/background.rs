@@ -1,4 +1,4 @@
-//! When a store is flushed while nobody waits for it.
+//! When a store is flushed in the background.
 
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,7 +12,7 @@ use crate::events;
 use crate::flush::{Flushed, Flusher, KeptThread, Place};
 use crate::shared::Shared;
 
-/// After this time of writing the log gets a barrier, at every level of durability.
+/// After this time of writing, the log gets a barrier, at every level of durability.
 const BARRIER_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What has been noted: nothing, something to flush, or something to flush at once.
@@ -20,15 +20,15 @@ const NOTHING: u8 = 0;
 const DIRTY: u8 = 1;
 const URGENT: u8 = 2;
 
-/// What a store has to do with the threads of its process that flush.
+/// A store's part in the background flushing of its process.
 #[derive(Debug)]
 pub(crate) struct Background {
     flusher: Arc<Flusher>,
-    /// After this time what has been written is flushed.
+    /// Written data is flushed after this time.
     interval: Duration,
-    /// Whether users rely on the interval.
+    /// Whether the store promised the interval to its user.
     is_promised: bool,
-    /// What the flusher knows: all that a commit looks at.
+    /// What the flusher has been told. This is all that a commit reads.
     noted: AtomicU8,
     state: Mutex<State>,
     idle: Condvar,
@@ -36,23 +36,24 @@ pub(crate) struct Background {
 
 #[derive(Debug, Default)]
 struct State {
-    /// For a store that has promised an interval, while it is open.
+    /// Present while a store that promised an interval is open.
     thread: Option<KeptThread>,
     dirty_since: Option<Instant>,
     is_urgent: bool,
     place: Option<Place>,
-    /// The thread that flushes the store now.
+    /// The thread that is flushing the store.
     running: Option<ThreadId>,
     is_stopped: bool,
-    /// When the last barrier was written, or writing began.
+    /// Time of the last barrier, or of the first write.
     last_barrier: Option<Instant>,
 }
 
 impl Background {
-    /// For a store of this durability that is going to be opened.
+    /// State for a store of this durability that is about to be opened.
     ///
     /// # Errors
-    /// [`StoreError::NoFlushThread`], if the store promises what only a thread can keep and none can be started.
+    /// [`StoreError::NoFlushThread`] if the store promises what only a thread can keep and none can
+    /// be started.
     pub(crate) fn new(durability: Durability, is_read_only: bool) -> io::Result<Self> {
         let flusher = Flusher::of_this_process();
         let promised = match durability {
@@ -73,9 +74,9 @@ impl Background {
         })
     }
 
-    /// Tells the flusher that there is something to flush; `is_urgent` if it should not wait for its time.
+    /// Tells the flusher that there is something to flush; with `is_urgent`, at once.
     ///
-    /// Costs one load, unless it is the first time since the last flush.
+    /// Costs one load, except for the first call after a flush.
     #[inline]
     pub(crate) fn note(&self, shared: &Arc<Shared>, is_urgent: bool) {
         let level = if is_urgent { URGENT } else { DIRTY };
@@ -96,7 +97,7 @@ impl Background {
         state.last_barrier.get_or_insert(now);
         state.is_urgent |= level == URGENT;
         let mut result = Ok(());
-        // While the store is being flushed, its thread asks for the next time when that is over.
+        // During a flush, its thread schedules the next one when it is done.
         if state.running.is_none()
             && let Some((due, is_pressing)) = self.due(&state)
             && self.leave(&mut state, due)
@@ -108,12 +109,12 @@ impl Background {
         }
         drop(state);
         if let Err(error) = result {
-            // Writers flush when recovery would take too long; see `Shared::after_commit`.
+            // Writers flush before recovery would take too long; see `Shared::after_commit`.
             events::thread_not_started(&error);
         }
     }
 
-    /// When the store is to be flushed, and whether nothing else may delay that.
+    /// When the store must be flushed, and whether nothing may delay that.
     fn due(&self, state: &State) -> Option<(Instant, bool)> {
         let since = state.dirty_since?;
         Some(if state.is_urgent {
@@ -123,7 +124,8 @@ impl Background {
         })
     }
 
-    /// Gives up a place that is later than `due`; `false` if there is an earlier one, or if its time has come.
+    /// Gives up a place that is later than `due`. Returns `false` if the existing place is earlier
+    /// or has come due.
     fn leave(&self, state: &mut State, due: Instant) -> bool {
         match state.place {
             None => true,
@@ -132,7 +134,7 @@ impl Background {
         }
     }
 
-    /// Flushes no more, and waits for the flush that is under way.
+    /// Stops flushing, and waits for a flush in progress.
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.is_stopped = true;
@@ -140,7 +142,7 @@ impl Background {
             self.flusher.remove(place);
         }
         let thread = state.thread.take();
-        // A store may be closed by the thread that flushes it, if a subscriber to its events does so.
+        // A subscriber to events may close the store from the thread that flushes it.
         while state.running.is_some_and(|running| running != thread::current().id()) {
             state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -148,7 +150,8 @@ impl Background {
         drop(thread);
     }
 
-    /// Begins a flush, on a thread of the flusher; `None` if the store is closed. Returns whether a barrier is due.
+    /// Begins a flush on a thread of the flusher, and tells whether a barrier is due. `None` if the
+    /// store is closed.
     fn begin(self: &Arc<Self>, shared: &Arc<Shared>) -> Option<(Running, bool)> {
         let mut state = self.lock();
         state.place = None;
@@ -158,7 +161,7 @@ impl Background {
         state.dirty_since = None;
         state.is_urgent = false;
         state.running = Some(thread::current().id());
-        // Before the flush: a commit that comes during it is noted again.
+        // Reset before the flush, so that a commit during the flush is noted again.
         self.noted.store(NOTHING, Ordering::Relaxed);
         let is_barrier_due =
             state.last_barrier.is_none_or(|last| last.elapsed() >= BARRIER_INTERVAL);
@@ -172,7 +175,7 @@ impl Background {
     }
 }
 
-/// A flush that is under way, on a thread of the flusher.
+/// A flush in progress, on a thread of the flusher.
 struct Running {
     background: Arc<Background>,
     store: Weak<Shared>,
@@ -198,7 +201,7 @@ impl Flushed for Shared {
     fn flush_when_due(self: Arc<Self>) {
         let background = Arc::clone(&self.background);
         let Some((running, is_barrier_due)) = background.begin(&self) else { return };
-        // The store is given back before anybody who closes it is told that this is over.
+        // The store must be released before a caller of `stop` learns that the flush is over.
         flush(self, is_barrier_due);
         drop(running);
     }
@@ -209,7 +212,7 @@ fn flush(shared: Arc<Shared>, is_barrier_due: bool) {
     match shared.sync().and_then(|()| shared.barrier(is_barrier_due)) {
         Ok(true) => shared.background.lock().last_barrier = Some(Instant::now()),
         Ok(false) => {}
-        // A barrier that found no space, say: what comes later is flushed all the same.
+        // A barrier that found no space, for instance. Later data is flushed all the same.
         Err(error) => events::background_flush_failed(&shared.path, &error),
     }
 }

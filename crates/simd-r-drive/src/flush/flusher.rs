@@ -1,8 +1,8 @@
-//! The threads of a process that flush its stores while nobody waits for it.
+//! Background flush threads of a process.
 //!
-//! All stores share them. One thread watches for what becomes due. When it goes to flush a store, another one watches
-//! in its place, so that a slow flush delays no other store that has promised a time. There are as many threads as
-//! flushes at the same time, and one more; those that are no longer needed end.
+//! All stores share them. One thread watches for what comes due. When it goes to flush a store,
+//! another takes over the watch, so that a slow flush does not delay another store that promised a
+//! time. There is one thread more than there are concurrent flushes; idle threads end.
 
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,27 +14,27 @@ use arc_swap::ArcSwapOption;
 
 use crate::events;
 
-/// A thread that has nothing to do ends after this time.
+/// An idle thread ends after this time.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Stores without a promise are flushed one after the other, unless none of the flushes began within this time: one
-/// device that hangs does not stop all.
+/// Stores without a promise are flushed one after the other, unless none of the running flushes
+/// began within this time, so that one hanging device does not stop all.
 const STALL: Duration = Duration::from_secs(1);
 
-/// A store, as far as its flusher needs to know it.
+/// What the flusher needs of a store.
 pub(crate) trait Flushed: Send + Sync {
-    /// Flushes the store, because it is due.
+    /// Flushes the store because it is due.
     fn flush_when_due(self: Arc<Self>);
 }
 
-/// The threads of this process, and what they wait for.
+/// The threads of this process and their queues.
 pub(crate) struct Flusher {
     /// A forked child has a copy of this memory, but none of the threads.
     process: u32,
     state: Mutex<State>,
-    /// Wakes the thread that watches.
+    /// Wakes the watching thread.
     watcher: Condvar,
-    /// Wakes a thread that has nothing to do.
+    /// Wakes an idle thread.
     spare: Condvar,
 }
 
@@ -56,31 +56,32 @@ struct State {
     patient: Queue,
     places: u64,
     threads: usize,
-    /// Threads that have been started and do not run yet.
+    /// Threads that were started but do not run yet.
     starting: usize,
     is_watched: bool,
-    /// Threads that have nothing to do.
+    /// Idle threads.
     spares: usize,
-    /// Stores for which a thread must be there.
+    /// Stores that require a thread to exist.
     keepers: usize,
-    /// How many patient stores are being flushed, and when the last of these flushes began.
+    /// Number of patient stores being flushed, and when the last of these flushes began.
     patient_flushes: usize,
     last_patient_flush: Option<Instant>,
 }
 
-/// What a thread does next.
+/// The next action of a thread.
 enum Next {
     Flush { store: Weak<dyn Flushed>, is_pressing: bool },
     Wait { until: Option<Instant> },
 }
 
-/// The flusher of this process, once it has one.
+/// The flusher of this process, once created.
 static CURRENT: ArcSwapOption<Flusher> = ArcSwapOption::const_empty();
 
 impl Flusher {
     /// The flusher of this process.
     ///
-    /// Takes no lock: a forked child finds its parent's in whatever state they were, and gets a flusher of its own.
+    /// Takes no lock. A forked child finds its parent's locks in any state, and gets a flusher of
+    /// its own.
     pub(crate) fn of_this_process() -> Arc<Self> {
         loop {
             let current = CURRENT.load();
@@ -104,10 +105,10 @@ impl Flusher {
         self.process == process::id()
     }
 
-    /// Makes sure that there is a thread for as long as the result lives.
+    /// Keeps a thread alive as long as the result lives.
     ///
     /// # Errors
-    /// The operating system's, if none can be started.
+    /// Any error of the operating system, if no thread can be started.
     pub(crate) fn keep_thread(self: &Arc<Self>) -> io::Result<KeptThread> {
         let mut state = self.lock();
         if state.threads == 0 {
@@ -117,10 +118,12 @@ impl Flusher {
         Ok(KeptThread(Arc::clone(self)))
     }
 
-    /// Flushes `store` when `due` has come: at once if it `is_pressing`, else when others have been flushed.
+    /// Flushes `store` once `due` has come: without delay if it `is_pressing`, otherwise after
+    /// other stores.
     ///
     /// # Errors
-    /// The operating system's, if no thread can be started. The store has its place even then.
+    /// Any error of the operating system, if no thread can be started. The store keeps its place
+    /// even then.
     pub(crate) fn add(
         self: &Arc<Self>,
         store: Weak<dyn Flushed>,
@@ -132,7 +135,7 @@ impl Flusher {
         (place, self.ensure_watch(&mut state))
     }
 
-    /// As [`Flusher::add`], for a thread of the flusher, which watches itself when it comes back.
+    /// As [`Flusher::add`], for a thread of the flusher, which resumes the watch itself.
     pub(crate) fn add_from_thread(
         &self,
         store: Weak<dyn Flushed>,
@@ -142,14 +145,14 @@ impl Flusher {
         self.lock().add(store, due, is_pressing)
     }
 
-    /// Gives a place up; `false` if its time has come already.
+    /// Gives up a place. Returns `false` if it has already come due.
     pub(crate) fn remove(&self, place: Place) -> bool {
         let mut state = self.lock();
         let queue = if place.is_pressing { &mut state.pressing } else { &mut state.patient };
         queue.remove(&place).is_some()
     }
 
-    /// Makes sure that somebody sees what has been added.
+    /// Makes sure that a thread sees what has been added.
     fn ensure_watch(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         if state.is_watched {
             self.watcher.notify_one();
@@ -169,7 +172,7 @@ impl Flusher {
         Ok(())
     }
 
-    /// A thread.
+    /// The body of a thread.
     fn run(self: &Arc<Self>) {
         let mut state = self.lock();
         state.starting -= 1;
@@ -239,7 +242,7 @@ impl State {
     fn next(&mut self, now: Instant) -> Next {
         let pressing = self.pressing.first_key_value().map(|(place, _)| place.due);
         let patient = self.patient.first_key_value().map(|(place, _)| place.due);
-        // While another one is being flushed, not before that seems to hang.
+        // While another patient store is being flushed, wait until that flush seems to hang.
         let hangs = self.last_patient_flush.filter(|_| self.patient_flushes > 0);
         let patient = patient.map(|due| hangs.map_or(due, |began| due.max(began + STALL)));
         if pressing.is_some_and(|due| due <= now)
@@ -259,7 +262,7 @@ impl State {
 }
 
 fn flush(store: &Weak<dyn Flushed>, watched: io::Result<()>) {
-    // What panics is the code of others, a subscriber's, say: the thread is there for other stores too.
+    // A panic comes from foreign code, such as a subscriber. The thread also serves other stores.
     let _ = panic::catch_unwind(AssertUnwindSafe(|| {
         if let Err(error) = watched {
             events::thread_not_started(&error);
@@ -270,7 +273,7 @@ fn flush(store: &Weak<dyn Flushed>, watched: io::Result<()>) {
     }));
 }
 
-/// Waits on `condition`, and tells whether the time was over.
+/// Waits on `condition`. Returns whether the wait timed out.
 fn wait<'a>(
     condition: &Condvar,
     state: MutexGuard<'a, State>,
@@ -286,7 +289,7 @@ impl fmt::Debug for Flusher {
     }
 }
 
-/// A thread of the flusher, which waits as long as this lives.
+/// A thread of the flusher, which stays idle rather than ends while this lives.
 #[derive(Debug)]
 pub(crate) struct KeptThread(Arc<Flusher>);
 
@@ -306,7 +309,7 @@ mod tests {
 
     use super::*;
 
-    /// A store whose flush takes its time, and says when it begins.
+    /// A store whose flush takes time and reports when it begins.
     struct Fake {
         name: &'static str,
         takes: Duration,

@@ -1,4 +1,4 @@
-//! Group commit: who wants to be on the medium shares a flush with everybody else who does.
+//! Group commit: threads that need a flush at the same time share it.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use simd_r_drive_writer::{PoisonCause, WriteError};
 
 use crate::events;
 
-/// Which commits are on the medium. What is appended is counted, since compaction changes offsets.
+/// Which commits are on the medium. Appends are counted, because compaction changes offsets.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
     state: Mutex<State>,
@@ -17,10 +17,10 @@ pub(crate) struct Flush {
 /// How much has been appended to a store since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// Whatever a flush may be wanted for: commits, barriers, space for tables. Each has the number that this has after
-    /// it.
+    /// Number of appends that may need a flush: commits, barriers, space for tables. An append's
+    /// own number is this count just after it.
     pub(crate) appends: u64,
-    /// The commits among them; and one for what recovery found beyond the durable point.
+    /// Number of commits among them, plus one for what recovery found beyond the durable point.
     pub(crate) commits: u64,
 }
 
@@ -33,25 +33,26 @@ struct State {
     counts: FlushCounts,
 }
 
-/// What flushes did since the store was opened.
+/// Statistics of flushes since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct FlushCounts {
     pub(crate) flushes: u64,
-    /// Calls that found their commits flushed by somebody else's flush.
+    /// Calls whose commits another thread's flush covered.
     pub(crate) shared: u64,
-    /// Commits that the flushes brought to the medium.
+    /// Commits covered by the flushes.
     pub(crate) commits: u64,
-    /// Most commits of one flush.
+    /// The largest number of commits in one flush.
     pub(crate) largest: u64,
 }
 
 impl Flush {
-    /// Returns when everything up to append number `append` is on the medium: runs `flush` itself, or waits for
-    /// whoever does. `flush` flushes all that is acknowledged when it starts and returns how much that is.
+    /// Returns once everything up to append number `append` is on the medium. Runs `flush` itself,
+    /// or waits for the thread that does. `flush` must flush all that is acknowledged when it
+    /// starts, and return how much that is.
     ///
     /// # Errors
-    /// Those of `flush`, for the call that ran it; [`WriteError::Poisoned`] for those that waited, and for
-    /// ever after: a failed flush is not tried again.
+    /// Those of `flush`, for the call that ran it; [`WriteError::Poisoned`] for waiting calls and
+    /// all later ones: a failed flush is not retried.
     ///
     /// # Locking
     /// No lock is held while `flush` runs.
@@ -79,14 +80,14 @@ impl Flush {
         state.is_running = true;
         state.counts.flushes += 1;
         drop(state);
-        // Until it no longer runs: a subscriber that writes would wait for it.
+        // Deferred until the flush is over: a subscriber that writes would wait for it.
         let _events = events::defer();
         let running = Running { flush: self, result: None, is_counted: true };
         running.finish(flush())
     }
 
-    /// Runs `flush` while no other flush runs. Of two at the same time, each might be told of an error that the
-    /// other should know of.
+    /// Runs `flush` while no other flush runs. Of two concurrent flushes, each might receive an
+    /// error that the other needs to know of.
     ///
     /// # Errors
     /// Those of `flush`.
@@ -102,7 +103,8 @@ impl Flush {
         running.finish(flush())
     }
 
-    /// Notes that everything up to `progress` is on the medium, in another way than by a flush here.
+    /// Records that everything up to `progress` has reached the medium by other means than a flush
+    /// here.
     pub(crate) fn advance(&self, progress: Progress) {
         let mut state = self.lock();
         if progress.appends > state.flushed.appends {
@@ -112,7 +114,7 @@ impl Flush {
         self.done.notify_all();
     }
 
-    /// What flushes did so far.
+    /// Statistics of flushes so far.
     pub(crate) fn counts(&self) -> FlushCounts {
         self.lock().counts
     }
@@ -122,11 +124,11 @@ impl Flush {
     }
 }
 
-/// A flush that is under way. Should it panic, those who wait are told that it failed.
+/// A flush in progress. If it panics, waiting calls learn that it failed.
 struct Running<'a> {
     flush: &'a Flush,
     result: Option<Progress>,
-    /// Whether it shows in the counts.
+    /// Whether the flush counts in the statistics.
     is_counted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Who flushes, when, and for whom.
+//! Flushing: group commit, and flushing in the background.
 
 mod background;
 mod flusher;

@@ -1,8 +1,8 @@
-//! Paths and names that programs written for earlier versions use.
+//! Paths and names for programs written for earlier versions.
 
 pub mod utils;
 
-/// Hashes and checksums, under the path that earlier versions had.
+/// Hashes and checksums, at their path in earlier versions.
 #[doc(hidden)]
 pub mod digest {
     pub use simd_r_drive_entry_handle::{
@@ -11,7 +11,7 @@ pub mod digest {
     };
 }
 
-/// Constants, under the path that earlier versions had.
+/// Constants, at their path in earlier versions.
 #[doc(hidden)]
 pub mod constants {
     pub use crate::write::WRITE_STREAM_BUFFER_SIZE;
@@ -20,7 +20,7 @@ pub mod constants {
     };
 }
 
-/// The paths that earlier versions had.
+/// Modules at their paths in earlier versions.
 #[doc(hidden)]
 pub mod storage_engine {
     pub use crate::{

@@ -1,15 +1,15 @@
-//! How much of a store is live, as of each tail.
+//! The totals of a store, as of each tail.
 
 use super::sync::{AtomicU64, Ordering, fence};
 
-/// How much of the log is live, up to some tail.
+/// How much of the log is live as of a tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Totals {
     pub(crate) tail: u64,
     pub(crate) live_keys: u64,
-    /// Slots that hold no live value: older versions and tombstones.
+    /// Dead slots: older versions and tombstones.
     pub(crate) dead_slots: u64,
-    /// Bytes of those slots.
+    /// Bytes of the dead slots.
     pub(crate) dead_bytes: u64,
 }
 
@@ -25,7 +25,7 @@ impl Totals {
     }
 }
 
-/// How a commit changes the store's counts.
+/// How a commit changes the totals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Delta {
     pub(crate) live_keys: i64,
@@ -34,8 +34,8 @@ pub(crate) struct Delta {
 }
 
 impl Delta {
-    /// Counts a slot of a log that is replayed, of this length. `replaced_len` is that of the live version before it,
-    /// if there is one.
+    /// Counts a slot of this length in a log that is replayed. `replaced_len` is the length of the
+    /// live version before it, if any.
     pub(crate) fn add_slot(
         &mut self,
         is_tombstone: bool,
@@ -59,11 +59,11 @@ impl Delta {
     }
 }
 
-/// The totals of the last two commits: those that readers of the published tail ask for, and those that are
-/// about to be published. One writer, any number of readers, none of whom waits.
+/// The totals of the last two commits: the one that readers of the published tail ask for, and the
+/// one about to be published. There is one writer and any number of readers, none of whom waits.
 ///
-/// Each cell is a sequence lock whose sequence is the tail itself, which only grows: a reader takes a cell
-/// whose tail is the one it looks for, before and after reading the rest.
+/// Each cell is a sequence lock whose sequence is the tail itself, which only grows. A reader
+/// accepts a cell if its tail is the requested one both before and after reading the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     cells: [Cell; 2],
@@ -89,27 +89,27 @@ impl Default for Cell {
 }
 
 impl Counts {
-    /// The totals of a log that has just been opened.
+    /// The totals of a newly opened log.
     pub(crate) fn new(totals: Totals) -> Self {
         let counts = Self::default();
         counts.store(totals);
         counts
     }
 
-    /// Stores the totals of a commit, before its tail is published. Only the writer calls this.
+    /// Stores the totals of a commit before its tail is published. Only the writer calls this.
     pub(crate) fn store(&self, totals: Totals) {
-        // Overwrites the older cell; the other one belongs to the tail that is published.
+        // Overwrites the older cell. The other one belongs to the published tail.
         let [first, second] = &self.cells;
         let is_first_older =
             first.tail.load(Ordering::Relaxed) <= second.tail.load(Ordering::Relaxed);
         let cell = if is_first_older { first } else { second };
         cell.tail.store(0, Ordering::Relaxed);
-        // Release: a reader that sees one of the new figures sees the cell marked before.
+        // Release: a reader that sees one of the new totals also sees that the cell is invalid.
         fence(Ordering::Release);
         cell.live_keys.store(totals.live_keys, Ordering::Relaxed);
         cell.dead_slots.store(totals.dead_slots, Ordering::Relaxed);
         cell.dead_bytes.store(totals.dead_bytes, Ordering::Relaxed);
-        // Release: a reader that sees the tail sees the figures.
+        // Release: a reader that sees the tail sees its totals.
         cell.tail.store(totals.tail, Ordering::Release);
     }
 
@@ -125,7 +125,8 @@ impl Counts {
                 dead_slots: cell.dead_slots.load(Ordering::Relaxed),
                 dead_bytes: cell.dead_bytes.load(Ordering::Relaxed),
             };
-            // Acquire: if one of the figures was a newer one, the tail is seen changed now.
+            // Acquire: if any of the totals came from a newer commit, the tail now reads as
+            // changed.
             fence(Ordering::Acquire);
             (cell.tail.load(Ordering::Relaxed) == tail).then_some(totals)
         })

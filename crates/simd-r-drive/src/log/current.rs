@@ -1,11 +1,12 @@
-//! What readers see now, and the only place where that is replaced.
+//! The current read state, and the only place that replaces it.
 //!
-//! A checkpoint gives the writer another list of index layers, and readers may still hold the one before, which knows
-//! nothing of later commits. So [`Current::replace_index`] sets the limit of the old list to the tail that is published,
-//! then stores the new list where readers load it, and only then may the writer publish further commits. A reader loads
-//! the list, then the tail, then the limit; if the tail is beyond it, the reader loads the list again, and finds the
-//! newer one: the tail was published, with `Release`, after that was stored. A reader that follows the log of another
-//! process publishes what it finds there in the same way, and takes over that process's index by the same steps.
+//! A checkpoint gives the writer a new list of index layers. Readers may still hold the previous
+//! list, which lacks later commits. [`Current::replace_index`] therefore sets the tail limit of the
+//! old list to the published tail, then stores the new list where readers load it. Only then may
+//! the writer publish further commits. A reader loads the list, then the tail, then the limit. If
+//! the tail is beyond the limit, the reader loads the list again and finds the newer one, because
+//! it was stored before the tail was published with `Release`. A follower publishes the commits of
+//! another process in the same way, and adopts that process's index by the same steps.
 
 use std::sync::Arc;
 
@@ -14,14 +15,14 @@ use crate::log::{ReadState, Totals};
 
 /// A state that readers load at once.
 pub(crate) trait State {
-    /// The tail of the log, as it is now.
+    /// The current tail of the log.
     fn published_tail(&self) -> u64;
 
-    /// Up to which tail the state answers.
+    /// The tail up to which the state answers.
     fn limit(&self) -> &TailLimit;
 }
 
-/// Up to which tail a list of index layers answers: further on, a newer one does.
+/// The tail limit: up to which tail a list of index layers answers. Beyond it, a newer list does.
 #[derive(Debug)]
 pub(crate) struct TailLimit(AtomicU64);
 
@@ -32,20 +33,21 @@ impl Default for TailLimit {
 }
 
 impl TailLimit {
-    /// Whether the list answers for `tail`, which was loaded after the list.
+    /// Whether the list answers for `tail`, which must have been loaded after the list.
     #[inline]
     fn allows(&self, tail: u64) -> bool {
-        // Relaxed: the tail was loaded with Acquire, and one beyond the limit was published after it was set.
+        // Relaxed: `tail` was loaded with Acquire, and any tail beyond the limit was published
+        // after the limit was set.
         tail <= self.0.load(Ordering::Relaxed)
     }
 
-    /// Ends the list's time, before anything beyond `tail` is published.
+    /// Sets the limit, before anything beyond `tail` is published.
     fn set(&self, tail: u64) {
         self.0.store(tail, Ordering::Relaxed);
     }
 }
 
-/// What readers see now.
+/// The current read state.
 #[derive(Debug)]
 pub(crate) struct Current<S = ReadState>(SwapCell<S>);
 
@@ -54,26 +56,27 @@ impl<S: State> Current<S> {
         Self(SwapCell::new(state))
     }
 
-    /// The state that the next look-up will use. Its tail may be beyond what it answers for, unless nobody can replace
-    /// it now: ask [`Current::now`] for that.
+    /// The state that the next look-up will use. Its tail may be beyond its limit, unless no one
+    /// can replace it now. To read, use [`Current::now`].
     #[inline]
     pub(crate) fn load(&self) -> Loaded<S> {
         self.0.load()
     }
 
-    /// As [`Current::load`], to be kept.
+    /// As [`Current::load`], but counts a reference.
     pub(crate) fn load_full(&self) -> Arc<S> {
         self.0.load_full()
     }
 
-    /// A state, and a tail that it answers for.
+    /// A state and a tail for which it answers.
     #[inline]
     pub(crate) fn now(&self) -> (Loaded<S>, u64) {
         loop {
             if let Some(now) = self.try_now() {
                 return now;
             }
-            // A checkpoint has replaced the list meanwhile, and a commit has followed: the next try finds them.
+            // A checkpoint has replaced the list and a commit has followed. The next attempt finds
+            // both.
             std::hint::spin_loop();
         }
     }
@@ -85,24 +88,24 @@ impl<S: State> Current<S> {
         state.limit().allows(tail).then_some((state, tail))
     }
 
-    /// Puts another list of index layers in the place of the present one, which answers up to `tail`, the published one.
-    /// Returns the state before.
+    /// Replaces the list of index layers. The old list answers up to `tail`, which must be the
+    /// published one. Returns the previous state.
     ///
-    /// Only for whoever publishes commits, before the next one.
+    /// Call this only from the thread that publishes commits, before the next one.
     pub(crate) fn replace_index(&self, tail: u64, next: S) -> Arc<S> {
         self.load().limit().set(tail);
         self.0.swap(Arc::new(next))
     }
 
-    /// Puts another file in the place of the present one, in which nothing is published any more. Returns the state
-    /// before.
+    /// Replaces the file. Nothing may be published in the old one any more. Returns the previous
+    /// state.
     pub(crate) fn replace_file(&self, next: Arc<S>) -> Arc<S> {
         self.0.swap(next)
     }
 }
 
 impl Current {
-    /// As [`Current::now`], to be kept, with the totals of that tail.
+    /// As [`Current::now`], but counts a reference and adds the totals of that tail.
     pub(crate) fn now_with_totals(&self) -> (Arc<ReadState>, Totals) {
         loop {
             let state = self.load_full();

@@ -1,4 +1,5 @@
-//! Writing the hints: those of a store, and of a copy while its log is being copied and when that is complete.
+//! Writing hints: those of a store, and those of a copy while its log is being copied and once that
+//! is complete.
 
 use std::io;
 
@@ -8,8 +9,9 @@ use simd_r_drive_writer::{StoreFile, write_all_at};
 
 use crate::log::LogPosition;
 
-/// Writes checkpoint number `sequence`, which says that the log ends at `point`, closed and flushed, and has a
-/// complete index that the barrier which ends at `barrier_end` names (0: none), and the published tail.
+/// Writes the published tail and checkpoint number `sequence`. The checkpoint says that the log
+/// ends at `point`, that it is closed and flushed, and that the barrier ending at `barrier_end` (0:
+/// none) names a complete index.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -24,9 +26,9 @@ pub(crate) fn write_clean_hints(
     write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint }, point.end)
 }
 
-/// Writes checkpoint number `sequence`, which says that the log is flushed up to `point`, and that
-/// more of it is being copied, with barriers that are not to be believed yet; and the published
-/// tail.
+/// Writes the published tail and checkpoint number `sequence`. The checkpoint says that the log is
+/// flushed up to `point`, and that more of it is being copied, with barriers that must not be
+/// believed yet.
 ///
 /// # Errors
 /// Any I/O error of the file.

@@ -1,4 +1,4 @@
-//! One file of a store: its maps, its tail, its totals, and the slots in it.
+//! One file of a store: its maps, tail, totals and slots.
 
 use std::io;
 use std::sync::Arc;
@@ -21,9 +21,10 @@ pub(crate) struct LogFile {
     pub(crate) layout: Layout,
     pub(crate) publication: Publication<Arc<Map>>,
     pub(crate) counts: Counts,
-    /// What cannot be read, in a store that was opened read-only.
+    /// Damaged parts, in a store that was opened read-only.
     pub(crate) damage: Option<DamageMap>,
-    /// Slots that end up to here are known from an index in the log: each is checked against its seal when it is read.
+    /// Slots that end up to here are known only from an index in the log, so each read checks their
+    /// seals.
     unchecked_until: AtomicU64,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
@@ -49,19 +50,19 @@ impl LogFile {
         }
     }
 
-    /// Slots that end up to here are known from an index in the log, and are checked when they are read. Called before the
-    /// index is used.
+    /// Makes reads check the seals of slots that end up to `end`, which are known only from an
+    /// index in the log. Call this before that index is used.
     pub(crate) fn check_reads_until(&self, end: u64) {
         self.unchecked_until.store(end, Ordering::Relaxed);
     }
 
-    /// The published tail, with the totals that belong to it.
+    /// The published tail with its totals.
     pub(crate) fn totals(&self) -> Totals {
         loop {
             if let Some(totals) = self.counts.at(self.publication.tail()) {
                 return totals;
             }
-            // Two commits were published between the two loads; the next try finds newer ones.
+            // Two commits were published between the two loads. The next attempt finds newer ones.
             std::hint::spin_loop();
         }
     }
@@ -88,14 +89,17 @@ impl LogFile {
         Ok((map, slot))
     }
 
-    /// Whether nobody has looked at the slot that ends at `end` since the file was opened.
+    /// Whether the seal of the slot that ends at `end` has not been checked since the file was
+    /// opened.
     #[inline]
     fn is_unchecked(&self, end: u64) -> bool {
-        // Relaxed: who holds an index that goes up to there has loaded it with Acquire since this was stored.
+        // Relaxed: any holder of an index that reaches this far loaded it with Acquire after this
+        // was stored.
         end <= self.unchecked_until.load(Ordering::Relaxed)
     }
 
-    /// As [`LogFile::mapped_slot`], before its seal is checked: what it says may be wrong.
+    /// As [`LogFile::mapped_slot`], but without a check of the seal: the slot's fields may be
+    /// wrong.
     #[inline(always)]
     pub(crate) fn unchecked_slot(
         &self,
@@ -113,7 +117,7 @@ impl LogFile {
         checked.map(drop).inspect_err(events::damage_found)
     }
 
-    /// The slot of the entry that ends at `end`, checked in full if reads are to be verified.
+    /// The slot of the entry that ends at `end`, checked in full if reads are verified.
     #[inline]
     pub(crate) fn entry(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
         if !self.verify_reads {
@@ -124,8 +128,8 @@ impl LogFile {
         Ok((map, slot))
     }
 
-    /// As [`LogFile::entry`], for a slot that a look-up by key found. To compare the key, the look-up has asked for
-    /// the slot, by [`SlotSource::slot`]: its seal has been checked, unless it is a bare one.
+    /// As [`LogFile::entry`], for a slot found by key. To compare the key, the look-up called
+    /// [`SlotSource::slot`], which has checked the seal unless the slot is bare.
     #[inline]
     pub(crate) fn entry_of(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
         let (map, slot) = self.unchecked_slot(end)?;
@@ -145,14 +149,14 @@ impl LogFile {
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
     }
 
-    /// A handle to the entry that ends at `end`, which a look-up by key found.
+    /// As [`LogFile::handle`], for an entry found by key.
     #[inline]
     pub(crate) fn handle_of(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
         let (map, slot) = self.entry_of(end)?;
         Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
     }
 
-    /// The index in the payload of the slot from `start` to `end`, if there is a complete one.
+    /// The index table in the payload of the slot from `start` to `end`, if it is complete.
     pub(crate) fn frozen_index(
         &self,
         start: u64,
@@ -163,13 +167,13 @@ impl LogFile {
         FrozenIndex::open(Arc::clone(map), &self.layout, start, payload_len, end)
     }
 
-    /// Where the next slot below `end` ends, if not there.
+    /// `end`, or if that is in a damaged part, the end of the next readable slot below it.
     #[inline]
     pub(crate) fn skip_damage(&self, end: u64) -> u64 {
         self.damage.as_ref().map_or(end, |damage| damage.skip(end))
     }
 
-    /// Refuses what cannot be told of a damaged store.
+    /// Fails if part of the log is lost, for answers that need all of it.
     pub(crate) fn refuse_damage(&self) -> Result<(), FormatError> {
         self.damage.as_ref().map_or(Ok(()), |damage| damage.confirm(0))
     }
@@ -181,8 +185,8 @@ impl SlotSource for LogFile {
     #[inline]
     fn slot(&self, end: u64) -> io::Result<SlotRef<'_>> {
         let (_, slot) = self.unchecked_slot(end)?;
-        // With `verify_reads`, a key that has changed since the store was opened must not look like another key, and its
-        // entry like none.
+        // With `verify_reads`, a key that changed after the store was opened must not look like
+        // another key, which would make its entry look absent.
         if self.verify_reads || self.is_unchecked(end) {
             self.check_seal(&slot)?;
         }
@@ -215,13 +219,13 @@ impl RebuildSource for LogFile {
     }
 }
 
-/// The hash that a bare entry was written by.
+/// The hash under which a bare entry was written.
 #[inline]
 fn bare_hash(slot: &MappedSlot<'_>) -> u64 {
     if slot.trailer.fields.is_bare() { slot_hash(true, slot.key()) } else { 0 }
 }
 
-/// Whose versions the slot's line holds.
+/// The chain that the slot belongs to.
 #[inline]
 pub(crate) fn chain_key<'a>(slot: &MappedSlot<'a>) -> ChainKey<'a> {
     if slot.trailer.fields.is_bare() { ChainKey::Bare } else { ChainKey::Keyed(slot.key()) }

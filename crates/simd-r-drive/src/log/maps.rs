@@ -10,20 +10,21 @@ use simd_r_drive_writer::StoreFile;
 
 use crate::log::publication::Window;
 
-/// Least address space that a map reserves, in bytes (4 GiB; address space is not memory), where the process may use
-/// any amount of it.
+/// Minimum address space that a map reserves where address space is not limited, in bytes (4 GiB;
+/// address space is not memory).
 const MIN_RESERVATION: u64 = 4 << 30;
 
-/// How many times larger than the file a map is.
+/// Size of a map as a multiple of the file's.
 const GROWTH: u64 = 4;
 
-/// Where address space is limited, a map takes this fraction of it, or more for a large file.
+/// Where address space is limited, a map reserves this fraction of the limit, or more for a large
+/// file.
 const LIMITED_SHARE: u64 = 4096;
 
-/// How many times larger than the file a map is where address space is limited.
+/// Size of a map as a multiple of the file's where address space is limited.
 const LIMITED_GROWTH: u64 = 2;
 
-/// A map is larger than the file by at least this many bytes, or by an eighth.
+/// A map exceeds the file by at least this many bytes, or by an eighth.
 const MIN_ROOM: u64 = 1 << 20;
 
 /// Maps `file` so that slots up to `end` can be read, with room to grow.
@@ -32,28 +33,29 @@ const MIN_ROOM: u64 = 1 << 20;
 /// Any I/O error of the file.
 pub(crate) fn map(file: &dyn StoreFile, alignment: Alignment, end: u64) -> io::Result<Arc<Map>> {
     let map = file.map(alignment, need(end), wish(end, address_space_limit())).or_else(|_| {
-        // Some files cannot be mapped beyond their end: a value in another store, or on some systems any that is
-        // open for reading only.
+        // Some files cannot be mapped beyond their end: a value in another store, and on some
+        // systems any file that is open for reading only.
         file.map(alignment, end, end)
     })?;
     Ok(Arc::new(map))
 }
 
-/// What a map must reserve. Even where address space is short, each is at least an eighth larger than the one before.
+/// The minimum that a map reserves. Even where address space is short, each map is at least an
+/// eighth larger than the one before.
 fn need(end: u64) -> u64 {
     end.saturating_add((end / 8).max(MIN_ROOM))
 }
 
-/// What a map should reserve, if the process may use `limit` bytes of address space, or any amount.
+/// What a map should reserve if the process may use `limit` bytes of address space, or any amount.
 fn wish(end: u64, limit: Option<u64>) -> u64 {
     match limit {
         None => end.saturating_mul(GROWTH).max(MIN_RESERVATION),
-        // There may be a thousand stores, and they are not alone: each grows by need, and starts with little.
+        // The process may hold a thousand stores and more. Each starts small and grows as needed.
         Some(limit) => end.saturating_mul(LIMITED_GROWTH).max(limit / LIMITED_SHARE),
     }
 }
 
-/// How many bytes of address space the process may use; `None` if there is no limit that matters.
+/// The address space that the process may use, in bytes; `None` without an effective limit.
 fn address_space_limit() -> Option<u64> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
@@ -63,7 +65,7 @@ fn address_space_limit() -> Option<u64> {
     limit.into_iter().chain(of_pointers).min()
 }
 
-/// That a store has grown more often than it can be mapped again.
+/// The error for a store that has grown more often than it can be remapped.
 pub(crate) fn too_many() -> io::Error {
     io::Error::new(
         io::ErrorKind::OutOfMemory,
@@ -78,10 +80,10 @@ impl Window for Arc<Map> {
     }
 
     fn reveal(&self, end: u64) {
-        // SAFETY: `publication` is private to this crate, and it is told only ends of slots that stand in the
-        // file: those that recovery has verified, and those of a commit that the appender has written in
-        // full. The appender never writes below its tail and never shortens the file below it, and the
-        // writer's lock keeps other writers away.
+        // SAFETY: `publication` is private to this crate, and its callers pass only ends of slots
+        // that stand in the file: slots that recovery has verified, or slots of a commit that the
+        // appender has written in full. The appender never writes below its tail and never shortens
+        // the file below it, and the writer's lock keeps other writers away.
         unsafe { self.make_readable(end) };
     }
 }
@@ -93,7 +95,8 @@ mod tests {
     use super::*;
     use crate::log::publication::MAX_MAPS;
 
-    /// How many maps a store takes that grows from nothing to its largest size, with maps that reserve what `len` says.
+    /// Number of maps that a store takes to grow from nothing to its largest size, if `len` gives
+    /// the length of each.
     fn maps_of_a_life(len: impl Fn(u64) -> u64) -> usize {
         let (mut maps, mut reserved) = (0, 0);
         while reserved < MAX_FILE_LEN {

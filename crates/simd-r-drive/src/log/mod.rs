@@ -1,4 +1,4 @@
-//! One file of a store: its bytes, maps and slots, and what readers see of it.
+//! One file of a store: its bytes, maps and slots, and the read state.
 
 mod counts;
 mod current;

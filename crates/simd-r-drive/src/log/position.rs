@@ -1,4 +1,4 @@
-//! A place in the log that is known.
+//! Known places in the log.
 
 use simd_r_drive_entry_handle::Seal;
 

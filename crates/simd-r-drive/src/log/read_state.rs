@@ -1,4 +1,4 @@
-//! What readers load at once: a file, and a list of the layers of its index.
+//! Read states: what readers load at once.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use crate::log::LogFile;
 
 /// A file with a list of the layers of its index. Handles, iterators and snapshots keep it alive.
 ///
-/// A checkpoint replaces the list, and so the read state, but not the file; a compaction replaces both.
+/// A checkpoint replaces the list, and thus the read state, but not the file. A compaction replaces
+/// both.
 #[derive(Debug)]
 pub(crate) struct ReadState {
     pub(crate) log: Arc<LogFile>,

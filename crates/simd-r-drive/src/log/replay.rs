@@ -1,4 +1,4 @@
-//! Step 5 of opening: the log, from its newest slot to its oldest, into the index.
+//! Step 7 of opening: replay, from the newest slot of the log to the oldest.
 
 use std::io;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 use crate::error::is_format_error;
 use crate::log::{Direction, LogFile, LogPosition, WindowReader, resync};
 
-/// Length of the link, which stands at the end of a slot.
+/// Length of a link, at the end of a slot.
 const LINK_LEN: u64 = 4;
 
-/// What the log holds.
+/// The result of a replay.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Replayed {
     pub(crate) slots: u64,
@@ -21,21 +21,21 @@ pub(crate) struct Replayed {
     pub(crate) dead_bytes: u64,
     /// End of the newest index slot; 0 if there is none.
     pub(crate) newest_index_end: u64,
-    /// What could not be read, newest first.
+    /// Ranges that could not be read, newest first.
     pub(crate) damaged: Vec<Range<u64>>,
-    /// The link of the oldest slot, if it does not lead to the header: what could not be read then
-    /// ends with an empty range there.
+    /// The link of the oldest slot, if it does not match the header. `damaged` then ends with an
+    /// empty range at the header's end.
     pub(crate) damaged_root_link: Option<Range<u64>>,
 }
 
-/// Fills an index from a log, which ends at `tail`. Every slot's seal and link are checked.
+/// Fills an index from a log that ends at `tail`. Checks the seal and link of every slot.
 ///
-/// Where the chain of slots breaks, the log is searched for the next slot that is certain, if
-/// `tolerate_damage`.
+/// With `tolerate_damage`, where the sequence of slots breaks, searches below for the next slot
+/// that is certain.
 ///
 /// # Errors
-/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the chain of slots breaks, unless tolerated;
-/// any I/O error of the file.
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the sequence of slots breaks, unless
+/// tolerated; any I/O error of the file.
 pub(crate) fn replay(
     log: &LogFile,
     index: &KeyIndexer,
@@ -58,8 +58,8 @@ pub(crate) fn replay(
             Ok(None) => return Ok(replayed),
             Err(error) if tolerate_damage && is_format_error(&error) => {
                 if end == layout.header_len() {
-                    // The oldest slot does not link to this header: nothing more can be below it,
-                    // but that is not what was written.
+                    // The oldest slot does not link to this header. Nothing more can be below it,
+                    // but this is not what was written.
                     replayed.damaged.push(end..end);
                     replayed.damaged_root_link = Some(oldest_end - LINK_LEN..oldest_end);
                     return Ok(replayed);
@@ -95,10 +95,11 @@ impl Replayed {
     }
 }
 
-/// An index of all slots up to `tail`, which is known to be the end of one, from the log alone.
+/// Builds an index of all slots up to `tail`, which must be the end of one, from the log alone.
 ///
 /// # Errors
-/// [`FormatError::Damaged`](crate::FormatError::Damaged) where the log is; any I/O error of the file.
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) if the log is damaged; any I/O error of
+/// the file.
 pub(crate) fn rebuild(log: &LogFile, tail: u64) -> io::Result<KeyIndexer> {
     let index = KeyIndexer::new();
     let mut replayed = Replayed::default();
@@ -115,7 +116,7 @@ pub(crate) fn slot_hash(is_bare: bool, key: &[u8]) -> u64 {
     chain_of(is_bare, key).0
 }
 
-/// Hash and line of a slot with these key bytes.
+/// The hash and chain of a slot with these key bytes.
 #[inline]
 pub(crate) fn chain_of(is_bare: bool, key: &[u8]) -> (u64, ChainKey<'_>) {
     match key.first_chunk() {

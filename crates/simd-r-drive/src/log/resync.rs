@@ -1,4 +1,4 @@
-//! Finding the log again behind a damaged slot.
+//! Resynchronisation: finding the log again below a damaged slot.
 
 use std::io;
 
@@ -6,13 +6,13 @@ use simd_r_drive_entry_handle::{Layout, LogSource, read_slot};
 
 use crate::error::is_format_error;
 
-/// The end of the newest slot that ends below `end` and is genuine with certainty: its own seal is right, and
-/// that of its predecessor is the one that it links to. The header's end if there is none.
+/// End of the newest slot below `end` that is certainly genuine: its own seal is right, and it
+/// links to its predecessor's seal. The header's end if there is none.
 ///
-/// Looks at every place where a slot can end, from `end` downward.
+/// Checks every place at which a slot can end, from `end` downward.
 ///
 /// # Errors
-/// The source's.
+/// Those of the source.
 pub(crate) fn resync(source: &mut impl LogSource, layout: &Layout, end: u64) -> io::Result<u64> {
     let step = layout.alignment().bytes();
     let first = layout.header_len();

@@ -1,20 +1,21 @@
-//! What a walk from the newest slot to the oldest remembers of slots to come.
+//! Superseded slots, remembered during a walk from newest to oldest.
 
-/// Slots that are remembered, at most.
+/// Maximum number of slots remembered.
 const SLOTS: usize = 1 << 10;
 
-/// Slots that a newer one of the same entry was seen to follow. They are dead, as of any tail at or above that one,
-/// without a look into the index: which might have to follow the versions that were written since, for each of them anew.
+/// Slots that a newer slot of the same chain was seen to supersede. They are dead as of any tail at
+/// or above that slot. This saves index look-ups, each of which might have to follow the versions
+/// written since.
 ///
-/// Forgets what other slots take the place of, and so is no more than a short cut.
+/// Slots that collide replace each other, so this is only a shortcut.
 #[derive(Debug, Default)]
 pub(crate) struct Superseded {
-    /// A slot at the place that its offset gives it; empty before the first.
+    /// Indexed by a hash of the offset; empty until the first insertion.
     slots: Vec<DeadSlot>,
 }
 
-/// A slot, by its end, with the hash of its entry, and whether that was written by hash alone. A slot that was made up may
-/// name one of another entry as the version before: that is not dead for it.
+/// A slot, by its end, with the hash of its entry and whether it is bare. A forged slot may name a
+/// slot of another chain as its previous version; that must not make the other slot dead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct DeadSlot {
     pub(crate) end: u64,
@@ -41,7 +42,7 @@ impl Superseded {
     }
 }
 
-/// Fibonacci hashing (Knuth, volume 3, section 6.4): neighbours and regular distances spread.
+/// Fibonacci hashing (Knuth, volume 3, section 6.4): spreads neighbours and regular distances.
 #[inline]
 fn place(end: u64) -> usize {
     (end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SLOTS.ilog2())) as usize

@@ -1,4 +1,5 @@
-//! What publication is made of: the standard library's atomics and `arc-swap`, or loom's when its models check them.
+//! Building blocks of publication: the standard library's atomics and `arc-swap`, or loom's in its
+//! models.
 
 #[cfg(not(loom))]
 pub(crate) use arc_swap::ArcSwap as SwapCell;
@@ -12,8 +13,8 @@ pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) type OnceSlot<T> = std::sync::OnceLock<T>;
 
-/// A cell that is set once. Weaker than the real one on purpose: seeing it set is all that it promises, as
-/// a relaxed load would, so that the model shows what orders the rest.
+/// A cell that is set once. Deliberately weaker than the real one: like a relaxed load, it promises
+/// only that the value is seen, so that the model shows what orders the rest.
 #[cfg(loom)]
 #[derive(Debug)]
 pub(crate) struct OnceSlot<T> {
@@ -41,11 +42,11 @@ impl<T> OnceSlot<T> {
     }
 }
 
-/// What a [`SwapCell`] holds, loaded without a reference count.
+/// The contents of a [`SwapCell`], loaded without counting a reference.
 #[cfg(not(loom))]
 pub(crate) type Loaded<T> = arc_swap::Guard<std::sync::Arc<T>>;
 
-/// What a [`SwapCell`] holds.
+/// The contents of a [`SwapCell`].
 #[cfg(loom)]
 #[derive(Debug)]
 pub(crate) struct Loaded<T>(std::sync::Arc<T>);
@@ -59,8 +60,8 @@ impl<T> std::ops::Deref for Loaded<T> {
     }
 }
 
-/// A cell whose value can be replaced. No stronger than `arc-swap` promises: who loads a value sees what was done
-/// before it was stored.
+/// A cell whose value can be replaced. As strong as `arc-swap` promises and no stronger: a thread
+/// that loads a value sees what was done before it was stored.
 #[cfg(loom)]
 #[derive(Debug)]
 pub(crate) struct SwapCell<T> {
@@ -86,7 +87,7 @@ impl<T> SwapCell<T> {
         Loaded(self.load_full())
     }
 
-    /// One thread swaps.
+    /// Only one thread may swap.
     pub(crate) fn swap(&self, value: std::sync::Arc<T>) -> std::sync::Arc<T> {
         let before = self.load_full();
         let mut values = self.values.lock().unwrap();

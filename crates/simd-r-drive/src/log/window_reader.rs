@@ -1,7 +1,7 @@
 //! Reading a log through a buffer, by positional reads.
 //!
-//! Opening reads files this way rather than through a map: a bad sector must come back as an error, not as a
-//! signal.
+//! Opening reads files in this way rather than through a map, so that a bad sector comes back as an
+//! error instead of a signal.
 
 use std::io;
 
@@ -9,27 +9,27 @@ use simd_r_drive_entry_handle::LogSource;
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_writer::{StoreFile, read_full_at};
 
-/// Size of the buffer in bytes, at first and in the end: whoever looks at one slot should not read a MiB, whoever
-/// reads on should not make many calls. Larger reads get a buffer of their own size.
+/// Initial and final buffer size in bytes: looking at one slot should not read a MiB, and reading
+/// on should not take many calls. Larger reads get a buffer of their own size.
 const WINDOW_LEN_MIN: usize = 16 << 10;
 const WINDOW_LEN_MAX: usize = 1 << 20;
 
-/// Whoever reads backward and passes over at least this many bytes unread looks at the keys of large
-/// slots: what lies between is then not read with them.
+/// A backward reader that skips at least this many bytes is looking at the keys of large slots. The
+/// bytes in between are then not read.
 pub(crate) const SPARSE_GAP: u64 = 32 << 10;
 
-/// In which direction a log is read, so that one read serves many slots.
+/// The direction in which a log is read, so that one read serves many slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Backward,
     Forward,
 }
 
-/// A piece of a file, and what will be read of it next.
+/// A piece of a file, and what to read next.
 #[derive(Debug)]
 pub(crate) struct Window {
     direction: Direction,
-    /// The end of what may be read.
+    /// End of what may be read.
     end: u64,
     start: u64,
     buffer: Vec<u8>,
@@ -37,7 +37,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// For a file that is read up to `end`.
+    /// A window onto a file that is read up to `end`.
     pub(crate) fn new(end: u64, direction: Direction) -> Self {
         Self { direction, end, start: 0, buffer: Vec::new(), window_len: WINDOW_LEN_MIN }
     }
@@ -51,7 +51,7 @@ impl Window {
         self.bytes(offset, len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// The bytes asked for, if they are in the window.
+    /// The requested bytes, if they are in the window.
     #[inline]
     fn bytes(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
@@ -65,8 +65,8 @@ impl Window {
         }
         let window = self.window_len.max(len) as u64;
         let end = offset + len as u64;
-        // A forward walk goes back too: from a trailer to its payload, and through the places where a slot may
-        // end, the furthest first. What lies on both sides is then read next.
+        // A forward walk also goes back: from a trailer to its payload, and through the possible
+        // ends of a slot, furthest first. The bytes on both sides are then read next.
         let is_going_back = !self.buffer.is_empty() && offset < self.start;
         let is_sparse = is_going_back && self.start.saturating_sub(end) >= SPARSE_GAP;
         self.window_len = (self.window_len * 4).min(WINDOW_LEN_MAX);
@@ -98,7 +98,7 @@ pub(crate) struct WindowReader<'a> {
 }
 
 impl<'a> WindowReader<'a> {
-    /// Reads `file` up to `end`.
+    /// A reader of `file` up to `end`.
     pub(crate) fn new(file: &'a dyn StoreFile, end: u64, direction: Direction) -> Self {
         Self { file, window: Window::new(end, direction) }
     }
@@ -111,7 +111,7 @@ impl LogSource for WindowReader<'_> {
     }
 }
 
-/// A file through a window that somebody else keeps.
+/// A file, read through a window that is kept elsewhere.
 #[derive(Debug)]
 pub(crate) struct Through<'a> {
     pub(crate) file: &'a dyn StoreFile,

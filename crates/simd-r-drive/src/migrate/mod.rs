@@ -1,4 +1,4 @@
-//! Converting stores of the published 0.15 to 0.17 crates.
+//! Migration of stores written by the published 0.15 to 0.17 crates.
 
 mod old_log;
 
@@ -19,16 +19,16 @@ use crate::log::{LogPosition, write_clean_hints};
 use crate::open::{copy_permissions, lock_new, new_identity, place_new, write_header};
 use crate::options::OpenOptions;
 
-/// How much of a file is looked at to say what it is instead of a store.
+/// Bytes read to tell what a file is if it is not an old store.
 const HEAD_LEN: usize = 16 << 10;
 
-/// What a migration did. See [`Migration::run`].
+/// The result of a migration. See [`Migration::run`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MigrationReport {
-    /// Values that were copied: the newest of each key that exists.
+    /// Values copied: the newest of each existing key.
     pub entries: u64,
-    /// Keys that are deleted, and therefore not in the new store.
+    /// Deleted keys, which are not in the new store.
     pub deleted_keys: u64,
     /// Older versions and deletions, which were left out.
     pub superseded: u64,
@@ -38,10 +38,10 @@ pub struct MigrationReport {
     pub new_bytes: u64,
     /// Newest values that are not as they were written, oldest first. Their keys were left out.
     pub damaged: Vec<DamagedOldEntry>,
-    /// Parts of the old file that could not be made sense of, newest first, in bytes. What is older than one
-    /// of them may be outdated.
+    /// Ranges of the old file that could not be parsed, newest first, in bytes. Entries older than
+    /// one of them may be outdated.
     pub unreadable: Vec<Range<u64>>,
-    /// How long it took.
+    /// How long the migration took.
     pub duration: Duration,
 }
 
@@ -66,7 +66,7 @@ pub fn migrate(old: &Path, new: &Path) -> io::Result<MigrationReport> {
     Migration::new().run(old, new)
 }
 
-/// How a store of the published 0.15 to 0.17 crates is converted.
+/// Options for migrating a store of the published 0.15 to 0.17 crates.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -86,23 +86,24 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Fails at damage; the new store has an alignment of 64 bytes.
+    /// Defaults: fail on damage, and align the new store to 64 bytes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Leaves out what is damaged and reports it, instead of failing. Default: no.
+    /// Leaves out damaged entries and reports them, instead of failing. Default: no.
     ///
-    /// Of a key whose newest value is damaged, an older one is not taken in its place. Where the chain of
-    /// entries breaks, or the file has lost its end, the next whole entry below is searched; whether
-    /// something newer was lost there, nobody knows.
+    /// If the newest value of a key is damaged, no older one takes its place. Where the chain of
+    /// entries breaks, or if the file has lost its end, the next intact entry below is searched
+    /// for. Whether something newer was lost there cannot be told.
     #[must_use]
     pub fn skip_damaged(mut self, skip_damaged: bool) -> Self {
         self.skip_damaged = skip_damaged;
         self
     }
 
-    /// Alignment, file system and network permission of the new store. The other options have no effect.
+    /// Alignment, file system and network permission for the new store. Other options have no
+    /// effect.
     #[must_use]
     pub fn options(mut self, options: OpenOptions) -> Self {
         self.options = options;
@@ -111,21 +112,23 @@ impl Migration {
 
     /// Converts the store at `old` into a new one at `new`.
     ///
-    /// The old file is only read; nobody may write to it meanwhile. The new one appears complete or not at
-    /// all, and replaces nothing. The old format knows keys by their hash alone, so the new entries are bare:
-    /// `read(key)` finds them by the hash of the key, and the first write by key gives an entry its key.
-    /// Of each hash the newest value is taken, if it is not deleted; their order is kept; their CRC-32 is
-    /// checked. The old format has no times: entries are stamped with the time of the migration.
+    /// The old file is only read, and must not be written to meanwhile. The new file appears
+    /// complete or not at all, and replaces nothing. The old format knows keys only by their hash,
+    /// so the new entries are bare: `read(key)` finds them by the hash of the key, and the first
+    /// write by key gives an entry its key. The newest value of each hash is copied unless it is
+    /// deleted. Order is kept and CRC-32s are checked. The old format has no write times, so
+    /// entries get the time of the migration.
     ///
-    /// Takes some 50 bytes of memory a key; values are streamed. Costs two passes over the live values.
+    /// Takes about 50 bytes of memory per key; values are streamed. Costs two passes over the live
+    /// values.
     ///
     /// # Errors
-    /// - [`StoreError::OldEntryDamaged`] and [`StoreError::OldLogBroken`] with the offset, unless damage is to
-    ///   be skipped;
-    /// - [`StoreError::AlreadyMigrated`] for a store of the present format, [`FormatError::NotAStore`] for
-    ///   anything else;
-    /// - `AlreadyExists` if there is something at `new`;
-    /// - the operating system's.
+    /// - [`StoreError::OldEntryDamaged`] or [`StoreError::OldLogBroken`] with the offset, unless
+    ///   damage is skipped;
+    /// - [`StoreError::AlreadyMigrated`] if `old` is in the present format;
+    /// - [`FormatError::NotAStore`] if `old` is anything else;
+    /// - `AlreadyExists` if `new` exists;
+    /// - any I/O error of the files.
     pub fn run(&self, old: &Path, new: &Path) -> io::Result<MigrationReport> {
         let started = Instant::now();
         let file_system = &*self.options.file_system;
@@ -169,7 +172,7 @@ impl Migration {
             return not_a_store();
         }
         match OldLog::read(source, len, self.skip_damaged) {
-            // Nothing in it looks like an entry.
+            // Nothing in the file looks like an entry.
             Ok(log) if len > 0 && log.unreadable.first() == Some(&(0..len)) => not_a_store(),
             Ok(log) => Ok((log, len)),
             Err(Broken::At(offset)) if offset == len && foreign != Foreign::Unknown => {
@@ -215,7 +218,7 @@ impl Migration {
             };
             let reader = &mut entry.reader(source);
             encoder.push_from(&key, reader, entry.len, slot_len, |crc| {
-                // It was right a moment ago.
+                // It was intact a moment ago.
                 let OldEntry { start: offset, key_hash, .. } = *entry;
                 let changed = StoreError::OldEntryDamaged { offset, key_hash };
                 if crc == entry.crc { Ok(trailer(crc)) } else { Err(changed.into()) }
@@ -241,7 +244,7 @@ impl Migration {
     }
 }
 
-/// Writes a barrier that says that everything up to `durable` is on the medium. Returns where it ends.
+/// Writes a barrier that declares everything up to `durable` to be on the medium. Returns its end.
 fn write_barrier(
     file: &dyn StoreFile,
     identity: &Identity,

@@ -1,8 +1,8 @@
 //! The log of the published 0.15 to 0.17 crates.
 //!
-//! An entry is `payload | key hash (8) | previous tail (8) | CRC-32 of the payload (4)`. The payload starts at
-//! the previous tail, rounded up to 64 bytes. A deletion is a payload of one zero byte that is not padded. There
-//! is no header; the first entry has the previous tail 0.
+//! An entry is `payload | key hash (8) | previous tail (8) | CRC-32 of the payload (4)`. The
+//! payload starts at the previous tail, rounded up to 64 bytes. A deletion is an unaligned payload
+//! of one zero byte. There is no header; the first entry has the previous tail 0.
 
 use std::collections::HashSet;
 use std::io;
@@ -18,10 +18,10 @@ const TRAILER_LEN: u64 = 20;
 /// Alignment of payloads in bytes.
 const ALIGNMENT: u64 = 64;
 
-/// How many bytes are read at a time.
+/// Bytes read at a time.
 const PIECE_LEN: u64 = 256 << 10;
 
-/// Most bytes that are read to tell entries from chance, in a file that is damaged.
+/// Upper limit on the bytes read to tell entries from chance matches in a damaged file.
 const MAX_GUESSED: u64 = 4 << 30;
 
 /// One entry.
@@ -33,13 +33,13 @@ pub(super) struct OldEntry {
     /// Length of the payload.
     pub(super) len: u64,
     pub(super) crc: u32,
-    /// Where the entry before ends.
+    /// End of the previous entry.
     previous: u64,
     is_deletion: bool,
 }
 
 impl OldEntry {
-    /// Reads the trailer that ends at `end`; `None` if there can be none.
+    /// Reads the trailer that ends at `end`; `None` if it cannot be one.
     fn read(source: &mut impl LogSource, end: u64) -> io::Result<Option<Self>> {
         let Some(trailer_at) = end.checked_sub(TRAILER_LEN) else { return Ok(None) };
         let trailer = source.read(trailer_at, TRAILER_LEN as usize)?;
@@ -56,7 +56,7 @@ impl OldEntry {
         if previous >= trailer_at || (previous != 0 && previous <= TRAILER_LEN) {
             return Ok(None);
         }
-        // Values of one zero byte could not be written.
+        // The old crates refused values of one zero byte.
         if previous + 1 == trailer_at && source.read(previous, 1)? == [0] {
             let is_deletion = crc == u32::from_le_bytes(compute_checksum(&[0]));
             let entry = Self { key_hash, start: previous, len: 1, crc, previous, is_deletion };
@@ -73,7 +73,7 @@ impl OldEntry {
         }))
     }
 
-    /// Whether the payload matches its CRC-32. Reads all of it.
+    /// Whether the payload matches its CRC-32. Reads the whole payload.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -89,7 +89,7 @@ impl OldEntry {
         }
     }
 
-    /// The payload, to be read from its start.
+    /// A reader from the start of the payload.
     pub(super) fn reader<'a>(&self, file: &'a dyn StoreFile) -> RangeReader<'a> {
         RangeReader { file, range: self.start..self.start + self.len }
     }
@@ -116,7 +116,7 @@ impl io::Read for RangeReader<'_> {
     }
 }
 
-/// What an older store holds.
+/// The contents of an older store.
 #[derive(Debug, Default)]
 pub(super) struct OldLog {
     /// The newest version of each key that is not deleted, newest first.
@@ -125,7 +125,7 @@ pub(super) struct OldLog {
     pub(super) deleted_keys: u64,
     /// Versions and deletions that something newer replaces.
     pub(super) superseded: u64,
-    /// What could not be made sense of, newest first.
+    /// Ranges that could not be parsed, newest first.
     pub(super) unreadable: Vec<Range<u64>>,
 }
 
@@ -144,8 +144,8 @@ impl From<io::Error> for Broken {
 }
 
 impl OldLog {
-    /// Reads the log of a file of `len` bytes: every trailer; of payloads, with `skip_damaged`,
-    /// that of an entry which claims to be the first.
+    /// Reads the log of a file of `len` bytes: every trailer, and with `skip_damaged` also the
+    /// payload of any entry that claims to be the first.
     pub(super) fn read(file: &dyn StoreFile, len: u64, skip_damaged: bool) -> Result<Self, Broken> {
         let mut source = WindowReader::new(file, len, Direction::Backward);
         let mut log = Self::default();
@@ -154,7 +154,7 @@ impl OldLog {
         let mut end = len;
         while end > 0 {
             let mut found = OldEntry::read(&mut source, end)?;
-            // Zeros, as a crash of the machine leaves them, look like the end of one entry that fills the file.
+            // Zeros left by a system crash look like the end of a single entry that fills the file.
             if let Some(entry) = found
                 && skip_damaged
                 && entry.previous == 0
@@ -184,8 +184,8 @@ impl OldLog {
     }
 }
 
-/// The end of the newest entry below `end` that is one with certainty: its payload matches its CRC-32, and an
-/// entry, or the file's start, is before it. 0 if there is none.
+/// End of the newest entry below `end` that is certain: its payload matches its CRC-32, and another
+/// entry or the start of the file precedes it. 0 if there is none.
 fn find_below(
     file: &dyn StoreFile,
     source: &mut WindowReader<'_>,

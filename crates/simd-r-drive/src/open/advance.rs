@@ -9,26 +9,27 @@ use super::shows_same;
 use super::tail::find_tail_from;
 use crate::log::{LogPosition, ReadState};
 
-/// How many bytes are searched for commits in one step.
+/// Bytes searched for commits in one step.
 const SEARCH_LEN: u64 = 8 << 20;
 
-/// How many slots are made visible in one step, at the least; a commit is never divided.
+/// Minimum number of slots made visible in one step. A commit is never divided.
 const STEP: u64 = 16 * 1024;
 
-/// How far following a log got.
+/// How far a follower advanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Advanced {
-    /// To its end.
+    /// To the end of the log.
     ToEnd,
-    /// To where the map goes on showing another file than reads do. It must be opened again.
+    /// To where the map keeps showing a different file than reads do. The file must be opened
+    /// again.
     MapLags,
 }
 
-/// Makes visible what was committed to the read state's file since `position`, the tail that it shows, and moves that
-/// along: also if it fails half-way.
+/// Makes visible what was committed to the read state's file since `position`, the tail that it
+/// shows. Advances `position` along, even if it fails half-way.
 ///
-/// Only whole commits whose every slot is genuine count, as after a crash; nothing depends on what the writer
-/// has published.
+/// As after a crash, only whole commits with genuine slots count. Nothing depends on what the
+/// writer has published.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -54,7 +55,7 @@ pub(crate) fn advance(state: &ReadState, position: &mut LogPosition) -> io::Resu
             }
             search_len = SEARCH_LEN;
         } else if end < len {
-            // A commit that is longer than what was searched, or space that is allocated ahead.
+            // Either a commit longer than the searched range, or space allocated ahead.
             search_len = search_len.saturating_mul(4);
         } else {
             return Ok(Advanced::ToEnd);
@@ -62,7 +63,7 @@ pub(crate) fn advance(state: &ReadState, position: &mut LogPosition) -> io::Resu
     }
 }
 
-/// New slots, oldest first, in groups that end with a commit, but for the last one.
+/// New slots, oldest first, in groups that end with a commit; the last group may be incomplete.
 #[derive(Default)]
 struct Steps(Vec<NewerSlots>);
 
@@ -79,7 +80,8 @@ impl Steps {
     }
 }
 
-/// Makes the complete commits of a step, which begins at `position`, visible, and moves that to their end.
+/// Makes the complete commits of a step, which begins at `position`, visible. Advances `position`
+/// to their end.
 fn publish(state: &ReadState, mut step: NewerSlots, position: &mut LogPosition) -> io::Result<()> {
     let Some(tail) = step.drop_uncommitted() else { return Ok(()) };
     let delta = step.delta(&state.log, position.end, position.end)?;

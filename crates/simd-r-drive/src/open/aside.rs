@@ -1,4 +1,4 @@
-//! Saving what is about to be cut off.
+//! Saving bytes before they are cut off.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,21 +7,22 @@ use simd_r_drive_writer::{Location, Placed, StoreFile, read_full_at, write_all_a
 
 use crate::events;
 
-/// Bytes beyond the last commit: what is left of one that was not acknowledged.
+/// Bytes beyond the last commit: remains of a commit that was not acknowledged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Remains {
     /// The tail.
     pub(crate) start: u64,
-    /// End of the last byte that is not zero.
+    /// End of the last nonzero byte.
     pub(crate) end: u64,
 }
 
 impl Remains {
-    /// Saves the bytes to a file of their own, cuts them off, and flushes that. Returns where they are, or why they
-    /// cannot be saved at the moment, as on a full disk. They then stay, and nothing may be appended.
+    /// Saves the bytes to a file of their own, cuts them off, and flushes the cut. Returns where
+    /// they are, or why they cannot be saved at the moment, for instance because the disk is full.
+    /// The bytes then stay, and nothing may be appended.
     ///
     /// # Errors
-    /// Those of the store's file.
+    /// Any I/O error of the store's file.
     pub(crate) fn cut(
         self,
         path: &Path,
@@ -35,7 +36,7 @@ impl Remains {
         };
         let saved_to = saved.path().to_owned();
         if let Err(error) = file.set_len(self.start) {
-            // Nothing is cut off: the next try saves it again.
+            // Nothing has been cut off: the next attempt saves it again.
             let _ = saved.remove();
             return Err(error);
         }
@@ -62,10 +63,11 @@ impl From<SaveError> for io::Error {
     }
 }
 
-/// Copies `[start, end)` of `file` to a new private file, flushes it, and gives it a lasting name beside the store.
+/// Copies `[start, end)` of `file` to a new private file, flushes it, and gives it a durable name
+/// beside the store.
 ///
 /// # Errors
-/// Nothing may be cut off then. There is no new file.
+/// Any I/O error of either file. Nothing may be cut off then, and there is no new file.
 pub(crate) fn save_aside(
     location: &dyn Location,
     file: &dyn StoreFile,
@@ -78,7 +80,7 @@ pub(crate) fn save_aside(
     aside.sync().map_err(SaveError::Write)?;
     let placed = pending.place().map_err(SaveError::Write)?;
     match location.sync_directory() {
-        // Entering a directory takes less than reading it.
+        // Entering a directory needs fewer permissions than reading it.
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
             let _ = placed.remove();
             Err(SaveError::Write(error))

@@ -6,10 +6,10 @@ use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 use simd_r_drive_entry_handle::{Alignment, Checkpoint, Identity, IdentitySeeds};
 use simd_r_drive_writer::{StoreFile, now_10ms, write_all_at};
 
-/// A new identity, with random ids and a random secret.
+/// A new identity with random ids and a random secret.
 ///
 /// # Errors
-/// When the operating system has no random numbers to give.
+/// If the operating system has no random numbers.
 pub(crate) fn new_identity(alignment: Alignment) -> io::Result<Identity> {
     let mut random = [[0; 16]; 3];
     for bytes in &mut random {
@@ -19,11 +19,11 @@ pub(crate) fn new_identity(alignment: Alignment) -> io::Result<Identity> {
     Ok(Identity::new(IdentitySeeds { store_id, file_id, seal_key }, alignment, 0, now_10ms()))
 }
 
-/// The identity of the file that takes the place of another one in compaction: the same store, a new file
-/// with a new secret.
+/// The identity of the file that replaces another one in a compaction: the same store, a new file,
+/// a new secret.
 ///
 /// # Errors
-/// When the operating system has no random numbers to give.
+/// If the operating system has no random numbers.
 pub(crate) fn next_identity(identity: &Identity) -> io::Result<Identity> {
     let mut random = [[0; 16]; 2];
     for bytes in &mut random {
@@ -36,8 +36,8 @@ pub(crate) fn next_identity(identity: &Identity) -> io::Result<Identity> {
 
 /// Writes the header of an empty store into an empty file, and flushes it.
 ///
-/// The file is made as long as the header before anything is written, and page 0 comes last, after a flush:
-/// interrupted at any point, the file is an unfinished creation or a whole store.
+/// The file is first extended to the length of the header. Page 0 is written last, after a flush.
+/// If interrupted at any point, the file is either an unfinished creation or a whole store.
 ///
 /// # Errors
 /// Any I/O error of the file.

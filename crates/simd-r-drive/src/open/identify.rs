@@ -1,4 +1,4 @@
-//! Step 1 of opening: whose file is this?
+//! Step 1 of opening: identity.
 
 use std::io;
 
@@ -9,11 +9,11 @@ use simd_r_drive_entry_handle::{
 };
 use simd_r_drive_writer::{StoreFile, read_exact_at, read_full_at};
 
-/// What the header says.
+/// The contents of the header.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) identity: Identity,
-    /// Whether page 0 itself could be read, not only a copy.
+    /// Whether page 0 itself was readable, not only a copy.
     pub(crate) is_identity_sound: bool,
     /// The readable checkpoints, newest first.
     pub(crate) checkpoints: Vec<Checkpoint>,
@@ -23,14 +23,14 @@ pub(crate) struct Header {
 #[derive(Debug)]
 pub(crate) enum Found {
     Store(Box<Header>),
-    /// Empty, or nothing but the zeros of an unfinished creation.
+    /// Empty, or only the zeros of an unfinished creation.
     Nothing,
 }
 
 /// Reads the header of a file of `len` bytes.
 ///
 /// # Errors
-/// What the file is instead of a store.
+/// An error that says what the file is instead of a store.
 pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
     let mut header = vec![0; MIN_HEADER_LEN as usize];
     let read = read_full_at(file, &mut header, 0)?;
@@ -48,7 +48,7 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
         return no_identity(file, len, &header);
     };
     let header_len = identity.alignment.header_len();
-    // Asked again: the file may have been created since the length was.
+    // Checked again: the file may have been created since its length was read.
     if len < header_len && file.len()? < header_len {
         return Err(FormatError::truncated(len, header_len).into());
     }
@@ -56,7 +56,7 @@ pub(crate) fn identify(file: &dyn StoreFile, len: u64) -> io::Result<Found> {
     Ok(Found::Store(Box::new(Header { identity, is_identity_sound, checkpoints })))
 }
 
-/// Reads the checkpoints of a file that is known, newest first.
+/// Reads the checkpoints of a file with a known identity, newest first.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -125,9 +125,10 @@ fn no_identity(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<Foun
     Err(FormatError::not_a_store(guess).into())
 }
 
-/// A creation in place makes the file as long as the header before it writes the first page, and page 0 after
-/// the others: until then the file is zeros but for what there is of the copies in pages 1 and 2. A whole copy
-/// has been recognised before; a part of one, with nothing behind it, is what a crash left of the first write.
+/// Creating a store in place extends the file to the header's length before the first page is
+/// written, and writes page 0 last. Until then, the file is zero except for the copies in pages 1
+/// and 2, as far as they exist. A whole copy has been recognised before this. Part of one with
+/// nothing behind it is what a crash left of the first write.
 fn is_unfinished_creation(file: &dyn StoreFile, len: u64, header: &[u8]) -> io::Result<bool> {
     const MAX_HEADER_LEN: u64 = 1 << Alignment::MAX_LOG2;
     if len > MAX_HEADER_LEN || !is_part_of_creation(header) {

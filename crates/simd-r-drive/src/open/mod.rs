@@ -1,4 +1,4 @@
-//! Opening a store: identity, durable point, tail, cut, replay. `docs/format.md` gives the rules.
+//! Opening a store. `docs/format.md` states the rules.
 
 mod advance;
 mod aside;
@@ -40,10 +40,10 @@ pub(crate) use self::sound::{Sound, check_sound, index_in};
 pub(crate) use self::table::{named_tables, newer_index};
 pub(crate) use self::tail::{LogBounds, find_tail};
 
-/// How often a path is tried at which something is, and yet nothing.
+/// Attempts at opening a path that exists and yet leads to no file.
 const MAX_DANGLING_ATTEMPTS: usize = 3;
 
-/// How often a path that changes under our feet is tried again.
+/// Attempts at opening a path that keeps changing.
 const MAX_ATTEMPTS: usize = 32;
 
 /// A store that has been opened.
@@ -52,33 +52,33 @@ pub(crate) struct Opened {
     pub(crate) state: ReadState,
     pub(crate) report: RecoveryReport,
     pub(crate) tail: LogPosition,
-    /// The file, if it was created by this.
+    /// The file, if this open created it.
     pub(crate) created: Option<Placed>,
-    /// What the writer goes on from; `None` for a store that is open read-only.
+    /// Where the writer resumes; `None` for a store that is open read-only.
     pub(crate) writable: Option<Resume>,
 }
 
-/// From where writing goes on.
+/// Where writing resumes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resume {
     pub(crate) durable: LogPosition,
     pub(crate) tail: LogPosition,
     /// Sequence number of the newest checkpoint.
     pub(crate) checkpoint_sequence: u64,
-    /// Whether `[durable, tail)` must be written again before it can be called durable.
+    /// Whether `[durable, tail)` must be rewritten before it can be called durable.
     pub(crate) must_rewrite: bool,
-    /// Whether `[durable, tail)` came with a copy that was not completed: until it is durable, its
-    /// barriers are not to be believed.
+    /// Whether `[durable, tail)` came with an interrupted copy. Until it is durable, its barriers
+    /// must not be believed.
     pub(crate) is_copying: bool,
     /// End of the barrier that names the tables in use; 0 if there is none.
     pub(crate) barrier_end: u64,
-    /// End of the newest index slot, whose table may not have been completed; 0 if there is none.
+    /// End of the newest index slot, whose table may be incomplete; 0 if there is none.
     pub(crate) newest_index_end: u64,
-    /// What stands beyond the tail, and could not be saved yet.
+    /// Bytes beyond the tail that could not be saved yet.
     pub(crate) remains: Option<Remains>,
 }
 
-/// Opens the store at `path`, for which `location` stands.
+/// Opens the store at `path`, which `location` represents.
 pub(crate) fn open(
     path: &Path,
     location: &Arc<dyn Location>,
@@ -101,7 +101,7 @@ pub(crate) fn open(
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound && can_create => {
                 match create_file(&**location, alignment, options) {
-                    // Somebody else was faster: open theirs.
+                    // Another process was faster: open its file.
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new =>
                     {
@@ -119,7 +119,7 @@ pub(crate) fn open(
                         let mut opened = match loaded {
                             Ok(Some(opened)) => opened,
                             result => {
-                                // It is ours alone, and nobody has been told of it.
+                                // The file is ours alone, and nothing else knows of it yet.
                                 let _ = placed.remove();
                                 result?;
                                 continue;
@@ -151,8 +151,9 @@ pub(crate) fn open(
     Err(StoreError::PathUnstable { path: path.to_owned() }.into())
 }
 
-/// Why a file that somebody else has locked cannot be written: if it is no store, that is the better answer. Not
-/// so for what looks damaged or cut off, since its owner may be creating it.
+/// The error for a file that is locked elsewhere. If the file is not a store, that is the better
+/// answer. A file that looks damaged or truncated does not count as such: its owner may be creating
+/// it.
 fn locked(file: &dyn StoreFile, path: &Path) -> io::Error {
     let found = file.len().and_then(|len| identify(file, len));
     match found {
@@ -168,7 +169,7 @@ fn is_damage(error: &io::Error) -> bool {
     )
 }
 
-/// Opens the file for writing, or for reading if it, or its medium, is read-only.
+/// Opens the file for writing, or for reading if the file or its medium is read-only.
 fn open_file(
     location: &dyn Location,
     options: &OpenOptions,
@@ -192,7 +193,7 @@ fn open_file(
     }
 }
 
-/// Opens the store that `file` holds for reading, where no path leads to it.
+/// Opens the store in `file` for reading, without a path to it.
 pub(crate) fn open_without_path(
     file: Arc<dyn StoreFile>,
     options: &OpenOptions,
@@ -216,8 +217,8 @@ pub(crate) fn refuse_network(
     Ok(())
 }
 
-/// Locks a file that is to become a store at `path`, before it has an identity: nobody may take it for what a killed
-/// process left.
+/// Locks a file that is to become a store at `path` before it has an identity. Otherwise another
+/// process might take it for one that a killed process left behind.
 pub(crate) fn lock_new(file: &dyn StoreFile, path: &Path, options: &OpenOptions) -> io::Result<()> {
     refuse_network(file, path, options)?;
     if !file.try_lock()? {
@@ -239,10 +240,12 @@ fn create_file(
     })
 }
 
-/// Creates a file that appears under its name complete and flushed, or not at all; `fill` writes it.
+/// Creates a file that appears under its name complete and flushed, or not at all. `fill` writes
+/// it.
 ///
 /// # Errors
-/// `AlreadyExists` if the name is taken; those of `fill`; the file's and the directory's.
+/// `AlreadyExists` if the name is taken; those of `fill`; any I/O error of the file or its
+/// directory.
 pub(crate) fn place_new(
     location: &dyn Location,
     visibility: Visibility,
@@ -255,10 +258,10 @@ pub(crate) fn place_new(
     Ok((file, place_durably(location, pending)?))
 }
 
-/// Gives a new, flushed file its name, so that it lasts.
+/// Gives a new, flushed file its name durably.
 ///
 /// # Errors
-/// Those of the file system. There is nothing under the name then.
+/// Any I/O error of the file system. The name does not exist then.
 pub(crate) fn place_durably(
     location: &dyn Location,
     pending: Box<dyn PendingFile>,
@@ -267,18 +270,19 @@ pub(crate) fn place_durably(
     match location.sync_directory() {
         Ok(()) => Ok(placed),
         Err(error) => {
-            // It is new: nobody but a reader can have opened it.
+            // The file is new: only readers can have opened it.
             let _ = placed.remove();
             Err(error)
         }
     }
 }
 
-/// Gives a copy of a store the permissions of its file, but that its owner may write. A store that is no file of a
-/// file system has none: the copy is left as it is.
+/// Gives a copy of a store the permissions of the store's file, except that its owner may always
+/// write. A store that is not a file of a file system has no permissions, and leaves those of the
+/// copy alone.
 ///
 /// # Errors
-/// The operating system's.
+/// Any I/O error of the files.
 pub(crate) fn copy_permissions(store: &dyn StoreFile, copy: &dyn StoreFile) -> io::Result<()> {
     match store.status() {
         Ok(status) => copy.set_permissions(status.permissions.writable()),
@@ -287,8 +291,8 @@ pub(crate) fn copy_permissions(store: &dyn StoreFile, copy: &dyn StoreFile) -> i
     }
 }
 
-/// Reads a store from an open file, which is locked if it is to be written. `None` if the file has to be opened
-/// again, since its map shows another one.
+/// Reads a store from an open file, which must be locked for writing if it is to be written. `None`
+/// if the file must be opened again because its map shows a different one.
 fn load(
     path: &Path,
     location: Option<&Arc<dyn Location>>,
@@ -314,11 +318,11 @@ fn load(
     if access == Access::ReadWrite {
         header.identity.check_writable()?;
     }
-    // Again, since a writer may have gone on between the first look and the checkpoints that were read.
+    // Read again: a writer may have continued between the first read and the checkpoints.
     let len = file.len()?;
-    // A store that is damaged is not written to: a repair writes a new one.
+    // A damaged store is never written to. A repair writes a new one.
     let tolerate_damage = access == Access::Read;
-    // What a salvage is after, the index may not know.
+    // The index may not know what a salvage looks for.
     let wants_index = !options.salvage;
     let is_index_named = header.checkpoints.iter().any(|checkpoint| checkpoint.barrier_end > 0);
     let mut newer = NewerSlots::default();
@@ -383,7 +387,7 @@ fn load(
             LayeredIndex::new(&log.layout, index)
         }
     };
-    // Of a file that was cut off, the end is missing.
+    // The end of a truncated file is missing.
     if found.expected_end > found.tail.end {
         report.damaged.insert(0, found.tail.end..found.expected_end);
     }
@@ -395,20 +399,21 @@ fn load(
     let state = ReadState::new(Arc::new(log), index);
     let root_end = header.identity.layout().header_len();
     let mut remains = None;
-    // Only now, when all else has been read without an error, is anything changed.
+    // Changes are made only now that everything else has been read without an error.
     if access == Access::ReadWrite
         && let Some(location) = location
     {
         let is_cut_off = report.uncommitted_bytes > 0;
         if !report.was_clean || found.tail.end == root_end {
-            // Whoever created the file, or put it in place, may have died before its name was on the medium.
+            // Whoever created the file or put it in place may have died before its name was on the
+            // medium.
             keep_name(&**location)?;
         }
         if !report.was_clean {
             remove_orphans(&**location, &header.identity);
         }
         if !report.was_clean && !is_cut_off && len == found.tail.end {
-            // It may have been cut here by a recovery that died before it could flush that.
+            // A recovery that cut the file here may have died before it could flush that.
             file.sync()?;
         }
         if is_cut_off {
@@ -435,22 +440,23 @@ fn load(
     Ok(Some(Opened { state, report, tail: found.tail, created: None, writable }))
 }
 
-/// Whether the name leads to no file, though it may be taken: by a link to nowhere.
+/// Whether the name leads to no file. It may still be taken, by a dangling link.
 fn is_absent(location: &dyn Location) -> bool {
     location.key().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Flushes the directory that a store lies in, if this process may read it.
+/// Flushes the store's directory, if this process may read it.
 fn keep_name(location: &dyn Location) -> io::Result<()> {
     match location.sync_directory() {
-        // Entering a directory takes less than reading it; a store in such a one works as far as it can.
+        // Entering a directory needs fewer permissions than reading it. A store in a directory that
+        // cannot be read works without this flush.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         result => result,
     }
 }
 
-/// Removes what a process that was killed left of a new file of this store, or of its old one. If that fails, it
-/// takes space and does no harm.
+/// Removes what a killed process left of a new or an old file of this store. A failure only costs
+/// space.
 pub(crate) fn remove_orphans(location: &dyn Location, identity: &Identity) {
     let is_ours = |file: &dyn StoreFile| {
         let found = file.len().and_then(|len| identify(file, len));
@@ -463,25 +469,27 @@ pub(crate) fn remove_orphans(location: &dyn Location, identity: &Identity) {
     }
 }
 
-/// Whether the map of a file shows, up to `tail`, what reads do.
+/// Whether the map of a file shows the same bytes up to `tail` as reads do.
 pub(crate) fn shows_same(log: &LogFile, tail: u64) -> io::Result<bool> {
     if !log.file.may_maps_lag()? {
         return Ok(true);
     }
     let Some(map) = log.publication.covering(tail) else { return Ok(true) };
-    // The end is enough: a file is copied up as a whole, and the log is cut nowhere.
+    // Checking the end is enough: an overlay file system copies a file as a whole, and the log is
+    // never cut in the middle.
     let start = tail.saturating_sub(PAGE_SIZE as u64).max(log.layout.header_len());
     let mut bytes = vec![0; (tail - start) as usize];
     read_exact_at(&*log.file, &mut bytes, start)?;
     map.shows(start, &bytes)
 }
 
-/// The error for a file of `len` bytes that holds nothing, where a store is expected.
+/// The error for a file of `len` bytes that has no contents where a store is expected.
 pub(crate) fn nothing_in_it(len: u64) -> io::Error {
     FormatError::not_a_store(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
 }
 
-/// Turns a new, empty file, which nobody else knows yet and `path` is to lead to, into an empty store, locked.
+/// Turns a new, empty file, which nothing else knows yet and which `path` will lead to, into an
+/// empty store, locked.
 pub(crate) fn new_file(
     file: Arc<dyn StoreFile>,
     path: &Path,
@@ -507,7 +515,7 @@ pub(crate) fn new_file(
     Ok((ReadState::new(Arc::new(log), index), resume))
 }
 
-/// A file with a map of its log. Its totals are not known yet.
+/// A file with a map of its log, whose totals are not known yet.
 fn map_log(
     file: Arc<dyn StoreFile>,
     identity: &Identity,
@@ -520,7 +528,8 @@ fn map_log(
     Ok(LogFile::new(file, identity, publication, options.verify_reads))
 }
 
-/// A rough guess of how many entries a log holds saves growing the index many times; it is not needed to be right.
+/// A rough estimate of the number of entries, which saves many growth steps of the index. It need
+/// not be accurate.
 fn guess_entries(log: &LogFile, tail: u64) -> usize {
     let entries = (tail - log.layout.header_len()) / (8 * log.layout.alignment().bytes());
     usize::try_from(entries.min(1 << 24)).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! A store that is kept as a value of another one.
+//! Nested stores: stores kept as values of another store.
 
 use std::io;
 use std::path::Path;
@@ -14,13 +14,14 @@ use crate::options::OpenOptions;
 use crate::store::DataStore;
 
 impl DataStore {
-    /// Opens the store that is the payload of `entry`, in place and for reading: nothing is copied, its
-    /// values lie in the memory map of the store that holds it, and its handles keep that map alive.
+    /// Opens the store in the payload of `entry` in place, for reading. Nothing is copied: its
+    /// values lie in the memory map of the outer store, and its handles keep that map alive.
     ///
-    /// Any store file can be a value, also one that holds stores itself. Written to a file, the payload is
-    /// that store again, byte for byte. [`DataStore::get_path`] of a nested store is empty.
+    /// Any store file can be a value, including one that itself holds stores. Written to a file,
+    /// the payload is that store again, byte for byte. [`DataStore::get_path`] of a nested store is
+    /// empty.
     ///
-    /// Costs what opening a file of that size costs: the keys and trailers are read to build the index.
+    /// Costs what opening a file of that size costs; see [`OpenOptions::open`].
     ///
     /// ```
     /// use simd_r_drive::DataStore;
@@ -41,20 +42,21 @@ impl DataStore {
     /// ```
     ///
     /// # Errors
-    /// - [`FormatError::NestedAlignment`](crate::FormatError::NestedAlignment) if the inner store has a larger
-    ///   alignment than the outer one;
-    /// - [`FormatError`](crate::FormatError) as for a file, when the payload is no store, or is damaged. Its
-    ///   offsets count from the payload's start.
+    /// - [`FormatError::NestedAlignment`](crate::FormatError::NestedAlignment) if the inner store
+    ///   has a larger alignment than the outer one;
+    /// - [`FormatError`](crate::FormatError) as for a file, if the payload is not a store or is
+    ///   damaged. Offsets count from the start of the payload.
     ///
-    /// The payload is read through the map, so that a bad sector below it is not an error but a signal, as
-    /// for every value that is read in place.
+    /// The payload is read through the map, so a bad sector beneath it raises a signal instead of
+    /// an error, as for every value that is read in place.
     pub fn open_nested(entry: EntryHandle) -> io::Result<Self> {
         OpenOptions::new().open_nested(entry)
     }
 }
 
 impl OpenOptions {
-    /// [`DataStore::open_nested`] with options. What concerns creating, locking and writing has no effect.
+    /// [`DataStore::open_nested`] with options. Those for creating, locking and writing have no
+    /// effect.
     ///
     /// # Errors
     /// See [`DataStore::open_nested`].

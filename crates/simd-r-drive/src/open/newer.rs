@@ -1,4 +1,4 @@
-//! The slots that are newer than an index: what goes into it, and how they change the totals.
+//! The slots that are newer than an index: what they add to it, and how they change the totals.
 
 use std::io;
 
@@ -10,37 +10,40 @@ use simd_r_drive_writer::read_exact_at;
 use crate::error::is_format_error;
 use crate::log::{Delta, Direction, LogFile, LogPosition, WindowReader, chain_of};
 
-/// Trailers that are not further apart are read together: copying so much takes less than another call.
+/// Trailers no further apart than this are read together: copying that much is cheaper than another
+/// call.
 const GAP_MAX: u64 = 2 << 10;
 
-/// Most trailers that are read together.
+/// Maximum number of trailers read together.
 const RUN_LEN: usize = 256;
 
-/// Slots of a log that follow one another, oldest first.
+/// Consecutive slots of a log, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct NewerSlots {
-    /// How many there are, those that belong to no key among them, but not those of tables.
+    /// Number of slots, including those that belong to no key, except those of tables.
     slots: u64,
     /// End of the newest index slot; 0 if there is none.
     newest_index_end: u64,
     insertions: Vec<Insertion>,
-    /// Length of each one's slot in bytes, and in the lowest bit, which is free, whether it replaces a live value.
+    /// Length of each slot in bytes. The lowest bit, which is free, tells whether the slot replaces
+    /// a live value.
     lens: Vec<u64>,
     committed: Committed,
 }
 
-/// How many of the slots, and of the insertions, belong to commits that are complete.
+/// How many of the slots and insertions belong to complete commits.
 #[derive(Debug, Default, Clone, Copy)]
 struct Committed {
     slots: u64,
     insertions: usize,
-    /// The end of the last one; `None` if there is none.
+    /// End of the last complete commit; `None` if there is none.
     tail: Option<LogPosition>,
 }
 
 impl NewerSlots {
-    /// Reads the slots of `(from, to]`, and makes sure that they are genuine and follow one another, beginning with the
-    /// index slot for which everything below was put into tables. What is below may be damaged, and is not looked at.
+    /// Reads the slots of `(from, to]`, and makes sure that they are genuine and linked. They begin
+    /// with the index slot whose tables cover everything below. What is below may be damaged, and
+    /// is not read.
     pub(super) fn read(log: &LogFile, from: u64, to: LogPosition) -> io::Result<Self> {
         let source = WindowReader::new(&*log.file, to.end, Direction::Backward);
         let expected_self = to.seal.self_half();
@@ -90,12 +93,13 @@ impl NewerSlots {
         }
     }
 
-    /// Whether what was added last ends a commit.
+    /// Whether the slot added last ends a commit.
     pub(super) fn is_complete(&self) -> bool {
         self.slots == self.committed.slots
     }
 
-    /// Drops what was added last and is no complete commit. Returns the end of the last commit, if there is one.
+    /// Drops the slots after the last complete commit. Returns the end of that commit, if there is
+    /// one.
     pub(super) fn drop_uncommitted(&mut self) -> Option<LogPosition> {
         let Committed { slots, insertions, tail } = self.committed;
         self.slots = slots;
@@ -104,12 +108,12 @@ impl NewerSlots {
         tail
     }
 
-    /// These, and then `newer`.
+    /// These slots, followed by `newer`.
     pub(super) fn followed_by(mut self, newer: Self) -> Self {
         self.slots += newer.slots;
         self.newest_index_end = self.newest_index_end.max(newer.newest_index_end);
         if self.insertions.is_empty() {
-            // A barrier or so: nothing needs to be copied.
+            // Only slots without a key, such as a barrier: nothing to copy.
             (self.insertions, self.lens) = (newer.insertions, newer.lens);
         } else {
             self.insertions.extend_from_slice(&newer.insertions);
@@ -130,8 +134,8 @@ impl NewerSlots {
         &self.insertions
     }
 
-    /// How those of these slots, which begin behind `from`, that stand behind `counted` change the totals. Their previous
-    /// versions below `from` are read from the file.
+    /// How these slots, which begin at `from`, change the totals, counting only those beyond
+    /// `counted`. Previous versions below `from` are read from the file.
     pub(super) fn delta(&self, log: &LogFile, from: u64, counted: u64) -> io::Result<Delta> {
         let mut delta = Delta::default();
         let mut replaced = Vec::new();
@@ -149,7 +153,7 @@ impl NewerSlots {
         Ok(delta)
     }
 
-    /// The length of those slots that end at `ends`, which are sorted.
+    /// Total length of the slots that end at `ends`, which must be sorted.
     fn len_of(&self, ends: &[u64]) -> io::Result<u64> {
         let mut slots = self.insertions.iter().zip(&self.lens).peekable();
         let mut sum = 0;
@@ -164,14 +168,15 @@ impl NewerSlots {
     }
 }
 
-/// The length of the slots that end at `ends`, which are sorted. Read from the file, not through the map.
+/// Total length of the slots that end at `ends`, which must be sorted. Read from the file, not
+/// through the map.
 fn len_in_file(log: &LogFile, ends: &[u64]) -> io::Result<u64> {
     let mut buffer = Vec::new();
     let mut sum = 0;
     let near = ends.chunk_by(|end, next| next - end <= GAP_MAX);
     for run in near.flat_map(|ends| ends.chunks(RUN_LEN)) {
         sum += match len_of_run(log, run, &mut buffer) {
-            // What lies between the trailers may be what cannot be read.
+            // The bytes between the trailers may be the unreadable ones.
             Err(error) if run.len() > 1 && !is_format_error(&error) => {
                 let alone = run.chunks(1).map(|end| len_of_run(log, end, &mut buffer));
                 alone.sum::<io::Result<u64>>()?
@@ -182,9 +187,9 @@ fn len_in_file(log: &LogFile, ends: &[u64]) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// The length of some slots whose trailers are read together.
+/// Total length of some slots whose trailers are read together.
 ///
-/// A damaged one counts nothing: it is superseded, and must not keep the store from opening.
+/// A damaged slot counts as nothing: it is superseded, and must not keep the store from opening.
 fn len_of_run(log: &LogFile, ends: &[u64], buffer: &mut Vec<u8>) -> io::Result<u64> {
     let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return Ok(0) };
     let at = first.checked_sub(METADATA_SIZE as u64);

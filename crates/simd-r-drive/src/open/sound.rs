@@ -1,4 +1,4 @@
-//! Whether a file would open: everything that opening it looks at, without making an index.
+//! Checks whether a file would open: everything that opening reads, without building an index.
 
 use std::io;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::options::OpenOptions;
 #[derive(Debug)]
 pub(crate) struct Sound {
     pub(crate) tail: LogBounds,
-    /// End of the barrier whose tables it opens through; 0 if it has no index that will do.
+    /// End of the barrier that names its tables; 0 if it has no usable index.
     pub(crate) barrier_end: u64,
 }
 
-/// Reads what opening a file of `len` bytes would read, and checks it in the same way: its durable
-/// point, its tail, and its index with the slots that follow, or without an index all slots.
+/// Reads and checks what opening a file of `len` bytes would: its durable point, its tail, and its
+/// index with the slots that follow, or without an index all slots.
 ///
 /// # Errors
-/// [`FormatError::Damaged`](crate::FormatError::Damaged),
-/// [`FormatError::Truncated`](crate::FormatError::Truncated), if a writable open would be refused;
+/// [`FormatError::Damaged`](crate::FormatError::Damaged) or
+/// [`FormatError::Truncated`](crate::FormatError::Truncated) if a writable open would be refused;
 /// any I/O error of the file.
 pub(crate) fn check_sound(
     file: &Arc<dyn StoreFile>,
@@ -45,8 +45,8 @@ pub(crate) fn check_sound(
     Ok(Sound { tail, barrier_end: 0 })
 }
 
-/// End of the barrier through whose tables a log up to `tail` opens: the first one of `ends` that will
-/// do. `None` if there is none.
+/// End of the barrier through whose tables a log up to `tail` opens: the first usable one of
+/// `ends`. `None` if there is none.
 ///
 /// # Errors
 /// Any I/O error of the file.

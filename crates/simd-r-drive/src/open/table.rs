@@ -1,5 +1,5 @@
-//! The index in the log, and what was committed after it: step 6 of opening, the short way; and what a reader that
-//! follows a writer adopts.
+//! Step 6 of opening: the index in the log, and what was committed after it. Followers adopt newer
+//! tables in the same way.
 
 use std::io;
 
@@ -12,22 +12,23 @@ use super::tail::LogBounds;
 use crate::error::is_format_error;
 use crate::log::{Direction, LogFile, LogPosition, Totals, WindowReader};
 
-/// A log whose index was found, up to date.
+/// A log with the index found in it, brought up to date.
 #[derive(Debug)]
 pub(super) struct OpenedTables {
     pub(super) index: LayeredIndex,
     pub(super) totals: Totals,
-    /// Slots that the tables do not answer for.
+    /// Number of slots that the tables do not cover.
     pub(super) slots: u64,
     /// End of the barrier that names the tables.
     pub(super) barrier_end: u64,
-    /// End of the newest index slot, whose table may not have been completed.
+    /// End of the newest index slot, whose table may be incomplete.
     pub(super) newest_index_end: u64,
 }
 
-/// Opens the tables that the newest barrier names, and replays what follows them up to the tail; `walked` is what the search
-/// for the tail has seen of that. `None` if there are no tables, or if they, or what follows them, are not as they were
-/// written: then the whole log must be read, which tells what is wrong.
+/// Opens the tables named by the newest barrier, and replays what follows them up to the tail.
+/// `walked` is what the search for the tail has seen of that. `None` if there are no tables, or if
+/// they or the slots after them are not as they were written: the whole log must then be read,
+/// which tells what is wrong.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -47,8 +48,8 @@ pub(super) fn open_through_tables(
     Ok(None)
 }
 
-/// Ends of the barriers through which a log may open, the newest first. A crash may have left only the older checkpoint,
-/// whose tables are still there.
+/// Ends of the barriers through which a log may open, newest first. A crash may have left only the
+/// older checkpoint, whose tables still exist.
 pub(super) fn barrier_ends(
     checkpoints: &[Checkpoint],
     found: &LogBounds,
@@ -58,8 +59,8 @@ pub(super) fn barrier_ends(
     [found.barrier_end].into_iter().chain(hinted).filter(move |end| (1..=tail).contains(end))
 }
 
-/// End of the barrier through whose tables a log up to `tail` opens, of those at `ends`, which are
-/// tried in this order. `None` if none of them will do.
+/// End of the barrier through whose tables a log up to `tail` opens: the first usable one of
+/// `ends`. `None` if none is usable.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -76,7 +77,7 @@ pub(super) fn usable_index(
     Ok(None)
 }
 
-/// Up to where the tables that a barrier names answer, if all of them are there, and so are the slots that follow.
+/// Up to where the tables of a barrier answer, if all of them and the slots that follow are there.
 fn covered_by(log: &LogFile, barrier_end: u64, tail: LogPosition) -> io::Result<Option<u64>> {
     let Some(Named { tables, .. }) = named_at(log, barrier_end)? else { return Ok(None) };
     let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
@@ -84,14 +85,15 @@ fn covered_by(log: &LogFile, barrier_end: u64, tail: LogPosition) -> io::Result<
     Ok(Some(covered))
 }
 
-/// End of the newest barrier that a checkpoint names and a log up to `tail` can hold.
+/// End of the newest barrier that a checkpoint names and that lies within a log up to `tail`.
 fn hinted_barrier(checkpoints: &[Checkpoint], tail: u64) -> Option<u64> {
     let mut ends = checkpoints.iter().map(|checkpoint| checkpoint.barrier_end);
     ends.find(|end| (1..=tail).contains(end))
 }
 
-/// The index of a log up to `tail`, through the tables that the newest checkpoint leads to: for a reader that follows a log
-/// with the index `current`. `None` if there are no newer ones, or if they are not as they were written.
+/// The index of a log up to `tail`, through the tables that the newest checkpoint leads to, for a
+/// follower with the index `current`. `None` if there are no newer tables, or if they are not as
+/// they were written.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -105,9 +107,9 @@ pub(crate) fn newer_index(
     none_if_damaged(index_at(log, barrier_end, current, tail))
 }
 
-/// The tables that the newest checkpoint leads to, newest first, of a log up to `tail`;
-/// or, if they cannot be used, the end of the slot of one that cannot. `None` if there are none, or if the barrier that
-/// should name them is damaged, which who reads the log finds.
+/// The tables that the newest checkpoint of a log up to `tail` leads to, newest first. If they
+/// cannot be used, the end of the slot of one that cannot. `None` if there are none, or if the
+/// barrier that should name them is damaged, which reading the log reveals.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -169,7 +171,8 @@ fn open_at(
         return Ok(None);
     };
     let Some(covered) = tables.first().map(FrozenIndex::tail) else { return Ok(None) };
-    // The search for the tail has checked what follows the durable point, and more of it.
+    // The search for the tail has already checked what follows the durable point, payloads
+    // included.
     let walked = walked.take_if(|_| covered < found.durable.end);
     let newer = match walked {
         Some(walked) => NewerSlots::read(log, covered, found.durable)?.followed_by(walked),
@@ -195,11 +198,12 @@ struct Named {
     /// Newest first.
     tables: Vec<FrozenIndex>,
     all_hashes: u64,
-    /// Those below the barrier.
+    /// Totals of the log below the barrier.
     totals: Totals,
 }
 
-/// The tables that the barrier in the slot that ends at `end` names. `None` if there are none, or one is missing.
+/// The tables named by the barrier in the slot that ends at `end`. `None` if there are none, or if
+/// one is missing.
 fn named_at(log: &LogFile, end: u64) -> io::Result<Option<Named>> {
     let Some((barrier, named)) = tables_of_barrier(log, end)? else { return Ok(None) };
     let mut tables = Vec::with_capacity(named.ends.len());
@@ -224,7 +228,8 @@ fn named_at(log: &LogFile, end: u64) -> io::Result<Option<Named>> {
     Ok((is_order_right && is_set_right).then_some(Named { tables, all_hashes, totals }))
 }
 
-/// The barrier in the slot that ends at `end`, and what it says of tables. `None` if it is none, or names no tables.
+/// The barrier in the slot that ends at `end`, and what it says of tables. `None` if the slot is no
+/// barrier or names no tables.
 fn tables_of_barrier(log: &LogFile, end: u64) -> io::Result<Option<(Barrier, BarrierTables)>> {
     let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
     let slot = read_slot(&mut source, &log.layout, end)?;

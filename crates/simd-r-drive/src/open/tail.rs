@@ -1,7 +1,7 @@
-//! Step 3 of opening: where the log ends.
+//! Steps 2 to 4 of opening: the durable point, the search, and the tail.
 //!
-//! From a durable point on, forward: of the slots that start here, link here and verify, the longest; and so
-//! on. The tail is the end of the last commit reached.
+//! From the durable point forward, the walk takes the longest slot that starts here, links here and
+//! verifies, and continues from its end. The tail is the end of the last commit reached.
 
 use std::io;
 use std::ops::Range;
@@ -16,52 +16,54 @@ use simd_r_drive_writer::{StoreFile, read_full_at};
 use crate::error::is_format_error;
 use crate::log::{Direction, LogPosition, WindowReader, resync};
 
-/// How many bytes are searched for trailers at a time: they are looked at while they are in the processor's cache.
+/// Bytes searched for trailers at a time, while they are in the processor's cache.
 const SCAN_LEN: usize = 256 << 10;
 
-/// How many bytes at a time are compared to zero.
+/// Bytes compared to zero at a time.
 const ZEROS_LEN: usize = 512;
 
-/// Slots up to this length are read as a whole.
+/// Slots up to this length are read whole.
 const SMALL_LEN: u64 = 16 << 10;
 
-/// With this many candidates, those that are no longer needed are dropped.
+/// With this many candidates, those no longer needed are dropped.
 const MANY_CANDIDATES: usize = 1 << 16;
 
-/// How many times the searched region may be read in vain, for payloads that do not fit their sealed trailers.
-/// Abandoned slots come to a fraction of it. More is a forgery, made to keep us busy.
+/// How many times the searched region may be reread in vain, for payloads that do not match their
+/// sealed trailers. Abandoned slots amount to a fraction of it. Anything beyond is a forgery that
+/// is meant to keep opening busy.
 const MAX_VAIN_PASSES: u64 = 16;
 
-/// Where the log ends, and from where on that had to be found out.
+/// Where the log ends, and from where on that had to be found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogBounds {
-    /// Everything up to here was on the medium before the crash, if there was one.
+    /// Everything up to here was on the medium before any crash.
     pub(crate) durable: LogPosition,
     /// End of the last commit.
     pub(crate) tail: LogPosition,
-    /// End of the last byte that is not zero, or the tail.
+    /// End of the last nonzero byte, or the tail.
     pub(crate) data_end: u64,
-    /// The log once went on up to here, or may have: the tail, if nothing is known to be missing.
+    /// End that the log once had, or may have had. The tail, unless something is known to be
+    /// missing.
     pub(crate) expected_end: u64,
-    /// End of the newest barrier of the log beyond what the checkpoints call durable; 0 if none was found.
+    /// End of the newest barrier beyond the durable point of the checkpoints; 0 if none was found.
     pub(crate) barrier_end: u64,
 }
 
 impl LogBounds {
-    /// Of a log that ends at `point`, all of which is durable.
+    /// The bounds of a log that ends at `point` and is durable up to there.
     pub(crate) fn at(point: LogPosition) -> Self {
         let end = point.end;
         Self { durable: point, tail: point, data_end: end, expected_end: end, barrier_end: 0 }
     }
 }
 
-/// Finds the tail of a log in a file of `len` bytes, whose `checkpoints` come newest first. Shows
-/// the slots beyond the durable point to `visit`, oldest first, and among them those of a last
-/// commit that is not complete.
+/// Finds the tail of a log in a file of `len` bytes, whose `checkpoints` come newest first. Passes
+/// the slots beyond the durable point to `visit`, oldest first, including those of an incomplete
+/// last commit.
 ///
 /// # Errors
-/// [`FormatError::Damaged`] or [`FormatError::Truncated`] when what was durable is not there as it was; and
-/// the file's.
+/// [`FormatError::Damaged`] or [`FormatError::Truncated`] if durable data is missing or changed;
+/// any I/O error of the file.
 pub(crate) fn find_tail(
     file: &dyn StoreFile,
     identity: &Identity,
@@ -72,7 +74,7 @@ pub(crate) fn find_tail(
 ) -> io::Result<LogBounds> {
     let layout = identity.layout();
     let root = LogPosition { end: layout.header_len(), seal: Seal(identity.checksum()) };
-    // The largest durable point counts, not the newest checkpoint: a point only ever moves up.
+    // The largest durable point counts, not the newest checkpoint: a durable point only moves up.
     let hinted =
         checkpoints.iter().max_by_key(|checkpoint| checkpoint.durable_tail).map(|checkpoint| {
             LogPosition { end: checkpoint.durable_tail, seal: Seal(checkpoint.durable_seal) }
@@ -84,8 +86,8 @@ pub(crate) fn find_tail(
         Some(_) if tolerate_damage => None,
         Some(point) => return Err(FormatError::damaged(point.end, Damage::DurablePoint).into()),
     };
-    // With damage tolerated, a durable point is believed even if its own slot is damaged: it says with which
-    // seal the log went on.
+    // If damage is tolerated, a durable point is believed even if its slot is damaged, because it
+    // gives the seal from which the log continued.
     if let Some(point) = hinted {
         match check_point(file, &layout, root, point, len) {
             Ok(()) => {}
@@ -97,7 +99,7 @@ pub(crate) fn find_tail(
         }
         durable = point;
     }
-    // Barriers that came with a copy, and have not been flushed here, tell nothing about this file.
+    // Barriers that came with a copy and have not been flushed here say nothing about this file.
     let is_copying = checkpoints.first().is_some_and(|newest| newest.is_copying);
     let walk_from = if is_copying { WalkFrom::Start } else { WalkFrom::NewestBarrier };
     let scan = scan(file, &layout, durable.end, len, walk_from)?;
@@ -114,7 +116,7 @@ pub(crate) fn find_tail(
     let tail = walk(file, &layout, durable, &scan.candidates, len, visit)?;
     let expected_end = match unbelievable {
         None => tail.end,
-        // How much was durable, nobody can tell: there may have been more than there is.
+        // It is unknown how much was durable: there may have been more than is left.
         Some(point) => point.end.max(len).max(tail.end.saturating_add(layout.alignment().bytes())),
     };
     let barrier_end = match scan.newest_barrier {
@@ -127,11 +129,11 @@ pub(crate) fn find_tail(
     Ok(LogBounds { durable, tail, data_end, expected_end, barrier_end })
 }
 
-/// What is shown the slots that were found to be genuine and whole.
+/// Called with each slot found genuine and whole.
 pub(crate) type Visit<'a> = dyn FnMut(&LogSlot<'_>) + 'a;
 
-/// Finds the tail of a log that goes on from `from`, which is known to be part of it, in a file of `len` bytes. Shows the
-/// slots on the way to `visit`, as [`find_tail`] does.
+/// Finds the tail of a log that continues from `from`, a known place in it, in a file of `len`
+/// bytes. Passes slots to `visit` as [`find_tail`] does.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -146,18 +148,20 @@ pub(crate) fn find_tail_from(
     walk(file, layout, from, &found.candidates, len, visit)
 }
 
-/// Whether a slot, or the header, can end at `end`. Only a forged checkpoint or barrier names another place.
+/// Whether a slot or the header can end at `end`. Only a forged checkpoint or barrier names another
+/// place.
 fn is_possible_end(layout: &Layout, end: u64) -> bool {
     end >= layout.header_len() && layout.alignment().is_aligned(end)
 }
 
-/// Whether a durable point can be right, wherever the log ends. At the header's end there is one
-/// seal alone.
+/// Whether a durable point is possible, wherever the log ends. At the header's end, only one seal
+/// is.
 fn is_possible(layout: &Layout, root: LogPosition, point: LogPosition) -> bool {
     is_possible_end(layout, point.end) && (point.end != root.end || point == root)
 }
 
-/// The tail of a log whose end is missing, up to `expected_end`: its newest slot that is certain.
+/// The tail of a log whose end is missing, up to `expected_end`: the end of its newest certain
+/// slot.
 fn truncated_tail(
     file: &dyn StoreFile,
     layout: &Layout,
@@ -175,7 +179,7 @@ fn truncated_tail(
     Ok(LogBounds { data_end: len.max(end), expected_end, ..LogBounds::at(tail) })
 }
 
-/// Makes sure that the slot stands where a durable point says.
+/// Makes sure that the slot of a durable point is in place.
 fn check_point(
     file: &dyn StoreFile,
     layout: &Layout,
@@ -198,20 +202,21 @@ fn check_point(
     Err(FormatError::mismatch(point.end, Damage::DurablePoint, point.seal.0, got.0).into())
 }
 
-/// What a search for trailers found.
+/// The result of a search for trailers.
 #[derive(Debug)]
 struct Scan {
-    /// Places that look like the end of a slot, with its start: by start, longest first. Only slots beyond the
-    /// place from where the walk begins, so that memory is bounded like the walk.
+    /// Places that look like the end of a slot, with the slot's start, ordered by start, longest
+    /// first. Holds only slots beyond the start of the walk, so that memory is bounded like the
+    /// walk.
     candidates: Vec<Candidate>,
-    /// Of the genuine barriers, the one that names the largest durable point.
+    /// The genuine barrier that names the largest durable point.
     newest_barrier: Option<FoundBarrier>,
-    /// Slots that are barriers, by their trailers.
+    /// Slots that are barriers according to their trailers.
     barriers: Vec<(Candidate, SealedTrailer)>,
     data_end: u64,
 }
 
-/// A barrier that is whole.
+/// A whole barrier.
 #[derive(Debug, Clone, Copy)]
 struct FoundBarrier {
     durable: LogPosition,
@@ -219,7 +224,7 @@ struct FoundBarrier {
 }
 
 impl Scan {
-    /// Looks for trailers in `bytes`, which stand at `at`, behind `from`.
+    /// Searches `bytes`, which stand at `at`, for trailers beyond `from`.
     fn search(&mut self, layout: &Layout, from: u64, at: u64, bytes: &[u8]) {
         let Some(last) = last_set(bytes) else { return };
         self.data_end = at + last as u64 + 1;
@@ -232,7 +237,7 @@ impl Scan {
         }
     }
 
-    /// Everything has been searched.
+    /// Finishes the search.
     fn sorted(mut self, keep: WalkFrom) -> Self {
         if keep == WalkFrom::NewestBarrier {
             self.forget_durable();
@@ -248,7 +253,7 @@ impl Scan {
         }
     }
 
-    /// Reads the barriers that were found since this was called before.
+    /// Reads the barriers found since the last call.
     fn read_barriers(&mut self, file: &dyn StoreFile, layout: &Layout) -> io::Result<()> {
         let mut payload = [0; Barrier::MAX_LEN];
         for (Candidate { start, end }, trailer) in std::mem::take(&mut self.barriers) {
@@ -276,16 +281,16 @@ struct Candidate {
     end: u64,
 }
 
-/// From where the walk will begin, and so which candidates must be kept.
+/// From where the walk will begin, and so which candidates to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WalkFrom {
-    /// From where the search begins.
+    /// From the start of the search.
     Start,
-    /// From the durable point of the newest barrier found.
+    /// From the durable point of the newest barrier.
     NewestBarrier,
 }
 
-/// Looks for trailers in `(from, len]`. Reads everything but holes, once.
+/// Searches `(from, len]` for trailers. Reads everything except holes, once.
 fn scan(
     file: &dyn StoreFile,
     layout: &Layout,
@@ -307,7 +312,8 @@ fn scan(
             found.read_barriers(file, layout)?;
             if keep == WalkFrom::NewestBarrier && found.candidates.len() >= many {
                 found.forget_durable();
-                // Twice as many as are needed: so the passes cost no more than what they pass over.
+                // Twice what is needed, so that dropping candidates costs no more than adding them
+                // did.
                 many = MANY_CANDIDATES.max(found.candidates.len() * 2);
             }
             at += read as u64;
@@ -329,19 +335,20 @@ fn next_extent(
     if at >= len {
         return Ok(None);
     }
-    // A trailer's kind is not zero and stands in the same block as its last byte: no slot ends in a hole.
+    // A trailer's kind is nonzero and stands in the same block as its last byte, so no slot ends in
+    // a hole.
     let Some(data) = file.next_data(at)?.map(|data| data.max(at)).filter(|data| *data < len) else {
         return Ok(None);
     };
-    // Whole blocks: a slot may end, and a hole begin, within one. The hole is looked for behind the data, since a
-    // block may begin with one, too.
+    // Whole blocks, because a slot may end and a hole begin within one. The hole is searched for
+    // after the data, because a block may also begin with a hole.
     let start = layout.alignment().round_down(data).max(at);
     let hole = file.next_hole(data)?.max(data + 1);
     let end = layout.alignment().round_up(hole).unwrap_or(len);
     Ok(Some(start..end.min(len)))
 }
 
-/// Where the last byte stands that is not zero. Space that is allocated ahead is passed over in wide steps.
+/// Position of the last nonzero byte. Skips space allocated ahead in wide steps.
 fn last_set(bytes: &[u8]) -> Option<usize> {
     let is_set = |piece: &[u8]| piece.iter().fold(0, |union, byte| union | byte) != 0;
     let from_end = bytes.rchunks(ZEROS_LEN).position(is_set)?;
@@ -349,7 +356,8 @@ fn last_set(bytes: &[u8]) -> Option<usize> {
     bytes.get(..end)?.iter().rposition(|byte| *byte != 0)
 }
 
-/// Notes the block that ends at `end` if it looks like the end of a slot that starts at or after `from`.
+/// Records the block that ends at `end` if it looks like the end of a slot that starts at or after
+/// `from`.
 #[inline]
 fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan) {
     let Some(bytes) = block.last_chunk::<METADATA_SIZE>() else { return };
@@ -367,8 +375,8 @@ fn consider(layout: &Layout, block: &[u8], from: u64, end: u64, found: &mut Scan
     }
 }
 
-/// Goes forward from `from` as far as genuine, whole slots follow each other in a file of `len` bytes, and shows them
-/// to `visit`; returns the last commit.
+/// Walks forward from `from` as long as genuine, whole slots follow each other in a file of `len`
+/// bytes, and passes them to `visit`. Returns the last commit.
 fn walk(
     file: &dyn StoreFile,
     layout: &Layout,
@@ -378,7 +386,7 @@ fn walk(
     visit: &mut Visit<'_>,
 ) -> io::Result<LogPosition> {
     let mut walker = Walker {
-        // Not only up to the last byte that is not zero: one seal in 256 ends with a zero.
+        // Not only up to the last nonzero byte: one seal in 256 ends with a zero.
         source: WindowReader::new(file, len, Direction::Forward),
         layout,
         checksum: crc32fast::Hasher::new(),
@@ -417,18 +425,18 @@ fn walk(
     }
 }
 
-/// What stands behind a point of the log.
+/// What follows a place in the log.
 enum Follower {
-    /// A whole slot; whether it ends a commit.
+    /// A whole slot, and whether it ends a commit.
     Whole(LogPosition, bool),
-    /// A genuine trailer whose payload, of this length, is not what was written.
+    /// A genuine trailer whose payload, of this length, does not match it.
     Torn(u64),
-    /// Nothing that follows.
+    /// No slot follows.
     None,
 }
 
 impl Follower {
-    /// A genuine slot that stands where one should, and whether its payload is what was written.
+    /// From a genuine slot in its place, and whether its payload matches its trailer.
     fn of(slot: &LogSlot<'_>, is_whole: bool) -> Self {
         if is_whole {
             Self::Whole(LogPosition { end: slot.end, seal: slot.seal }, slot.trailer.is_commit())
@@ -438,18 +446,18 @@ impl Follower {
     }
 }
 
-/// What looks for the next slot of a log.
+/// Looks for the next slot of a log.
 struct Walker<'a, 'v> {
     source: WindowReader<'a>,
     layout: &'a Layout,
-    /// Kept, since what the processor can do is found out when one is made.
+    /// Kept because creating one detects the processor's features.
     checksum: crc32fast::Hasher,
     visit: &'a mut Visit<'v>,
 }
 
 impl Walker<'_, '_> {
-    /// The slot from the end of `before` to `end`, if it is genuine and follows. Its payload is read. `visit` is shown a
-    /// whole one.
+    /// The slot from the end of `before` to `end`, if it is genuine and follows. Reads its payload,
+    /// and passes it to `visit` if it is whole.
     fn follows(&mut self, before: LogPosition, end: u64) -> io::Result<Follower> {
         let len = end - before.end;
         if len > SMALL_LEN {
@@ -473,7 +481,7 @@ impl Walker<'_, '_> {
         Ok(Follower::of(&slot, is_whole))
     }
 
-    /// [`Walker::follows`], for a slot that may be longer than memory.
+    /// [`Walker::follows`], for a slot that may not fit into memory.
     #[cold]
     fn long_follows(&mut self, before: LogPosition, end: u64) -> io::Result<Follower> {
         let Some(slot) = self.slot_behind(before, end)? else { return Ok(Follower::None) };
@@ -483,7 +491,7 @@ impl Walker<'_, '_> {
         if !is_whole {
             return Ok(Follower::Torn(trailer.payload_len));
         }
-        // Again, since its key may have left the window for its payload.
+        // Read again: reading the payload may have moved the window off its key.
         let slot = none_if_damaged(read_slot(&mut self.source, self.layout, end))?;
         let Some(slot) = slot.filter(|slot| is_behind(before, slot)) else {
             return Ok(Follower::None);
@@ -516,7 +524,7 @@ fn is_behind(before: LogPosition, slot: &LogSlot<'_>) -> bool {
     slot.start == before.end && slot.predecessor == before.seal.self_half()
 }
 
-/// `None` in place of an error that says that bytes are no slot.
+/// `None` in place of an error that says that the bytes do not form a slot.
 fn none_if_damaged(result: io::Result<LogSlot<'_>>) -> io::Result<Option<LogSlot<'_>>> {
     match result {
         Err(error) if is_format_error(&error) => Ok(None),

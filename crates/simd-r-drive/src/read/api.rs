@@ -1,4 +1,4 @@
-//! Reading the newest state.
+//! Reading the current state.
 
 use std::io::{self, Result};
 use std::sync::Arc;
@@ -10,50 +10,54 @@ use crate::read::{EntryIterator, Snapshot, View};
 use crate::store::DataStore;
 
 impl DataStore {
-    /// All live entries, newest first, as of now. Later writes do not show, and do not disturb it.
+    /// All live entries as of now, newest first. Later writes neither appear nor disturb the
+    /// iteration.
     ///
-    /// An iteration that damage has ended looks like one that is complete, unless
-    /// [`EntryIterator::finish`] is called: prefer [`DataStore::entries`], whose items are results.
+    /// An iteration that damage cut short looks complete unless [`EntryIterator::finish`] is
+    /// called. Prefer [`DataStore::entries`], whose items are results.
     ///
-    /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the store is
-    /// dead.
+    /// Takes constant memory. Costs one index look-up per entry, or none if the store has no dead
+    /// slots.
     pub fn iter_entries(&self) -> EntryIterator {
         let (state, totals) = self.shared.current.now_with_totals();
         EntryIterator::new(state, totals)
     }
 
-    /// All live entries that are not damaged, in no particular order, for parallel work on them.
-    /// Takes 16 bytes of memory an entry.
+    /// All undamaged live entries in no particular order, for parallel work. Takes 16 bytes of
+    /// memory per entry.
     ///
-    /// Nobody learns what is missing: prefer [`DataStore::par_entries`], whose items are results.
+    /// Damaged entries are left out silently. Prefer [`DataStore::par_entries`], whose items are
+    /// results.
     #[cfg(feature = "parallel")]
     pub fn par_iter_entries(&self) -> impl rayon::iter::ParallelIterator<Item = EntryHandle> {
         use rayon::iter::ParallelIterator as _;
         self.par_entries().filter_map(Result::ok)
     }
 
-    /// The store as of now, to be read for as long as it is held, whatever is written meanwhile.
+    /// The store as of now. It can be read for as long as the snapshot is held, whatever is written
+    /// meanwhile.
     ///
-    /// Costs a reference count; what it keeps from being reused is disk space, once a compaction has run.
+    /// Costs a reference count. After a compaction, a snapshot taken before it keeps the disk space
+    /// of the old file in use.
     pub fn snapshot(&self) -> Snapshot {
         let (state, totals) = self.shared.current.now_with_totals();
         Snapshot::new(state, totals)
     }
 
-    /// The store as of now, for many reads in a row: values are borrowed, and nothing that threads share is
-    /// written, not even a reference count.
+    /// The store as of now, for many reads in a row. Values are borrowed, and reads write nothing
+    /// that threads share, not even a reference count.
     ///
-    /// Meant to be held briefly.
+    /// Hold a view only briefly.
     pub fn view(&self) -> View {
         let (state, tail) = self.shared.current.now();
         View::new(state, tail)
     }
 
-    /// A copy of the store's bytes, at the same offsets, for tests that were written for earlier versions; the
-    /// header's are zero.
+    /// A copy of the store's bytes at the same offsets, with the header zeroed, for tests written
+    /// for earlier versions.
     ///
     /// # Panics
-    /// When memory is short.
+    /// If memory cannot be allocated.
     #[doc(hidden)]
     pub fn get_mmap_arc_for_testing(&self) -> Arc<memmap2::Mmap> {
         let state = self.state();
@@ -68,7 +72,7 @@ impl DataStore {
         }
     }
 
-    /// Where the store's newest map starts in memory, to tell maps apart.
+    /// Where the store's newest map starts in memory. Tells maps apart.
     #[doc(hidden)]
     pub fn arc_ptr(&self) -> *const u8 {
         let state = self.state();
@@ -76,15 +80,15 @@ impl DataStore {
         map.map_or(std::ptr::null(), |map| map.as_ptr())
     }
 
-    /// How many bytes a compaction would free: those of slots that hold no live value, and of old tables of the index.
+    /// Bytes that a compaction would free: dead slots and index tables no longer in use.
     ///
-    /// Costs a look at each table that was written since the last compaction.
+    /// Costs a check of each table written since the last compaction.
     pub fn estimate_compaction_savings(&self) -> u64 {
         self.state().dead_bytes()
     }
 }
 
-/// Look-ups of the engine. None waits for a writer, and no lock is held when one returns.
+/// Look-ups never wait for a writer, and hold no lock once they return.
 impl DataStoreReader for DataStore {
     type EntryHandleType = EntryHandle;
 
@@ -108,7 +112,7 @@ impl DataStoreReader for DataStore {
         state.read_hash(prehashed_key, tail)
     }
 
-    /// Costs a step for each dead slot at the end of the log.
+    /// Costs one step for each dead slot at the end of the log.
     fn read_last_entry(&self) -> Result<Option<EntryHandle>> {
         self.iter_entries().next_entry()
     }

@@ -1,4 +1,4 @@
-//! Iteration whose errors cannot be overlooked.
+//! Iteration that returns errors as items.
 
 use std::io;
 
@@ -7,14 +7,13 @@ use simd_r_drive_entry_handle::EntryHandle;
 use crate::read::{EntryIterator, Snapshot};
 use crate::store::DataStore;
 
-/// Live entries of a store, newest first, as of the moment when it was made. See
-/// [`DataStore::entries`].
+/// Live entries of a store as of the iterator's creation, newest first. See [`DataStore::entries`].
 ///
-/// It holds no lock and constant memory, keeps the store's file alive, and goes on undisturbed by
-/// writes and by the drop of the store. The first error is the last item.
+/// It holds no lock, takes constant memory and keeps the store's file alive. Writes do not disturb
+/// it, and it may outlive the store. The first error is the last item.
 #[derive(Debug)]
 pub struct Entries {
-    /// `None` after the end, or an error.
+    /// `None` after the end or an error.
     inner: Option<EntryIterator>,
 }
 
@@ -33,7 +32,8 @@ impl Iterator for Entries {
 impl std::iter::FusedIterator for Entries {}
 
 impl DataStore {
-    /// All live entries, newest first, as of now. Later writes do not show, and do not disturb it.
+    /// All live entries as of now, newest first. Later writes neither appear nor disturb the
+    /// iteration.
     ///
     /// ```
     /// use simd_r_drive::DataStore;
@@ -50,24 +50,24 @@ impl DataStore {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// Takes constant memory. Costs one look-up in the index an entry, or none while nothing in the
-    /// store is dead. For keys alone, [`DataStore::keys`] reads less.
+    /// Takes constant memory. Costs one index look-up per entry, or none if the store has no dead
+    /// slots. For keys alone, [`DataStore::keys`] reads less.
     ///
     /// # Errors
-    /// Of an item: [`FormatError::Damaged`](crate::FormatError::Damaged) for a slot that is not as
-    /// it was written, its value included with [`verify_reads`](crate::OpenOptions::verify_reads).
-    /// Nothing follows it, since what lies behind such a slot cannot be reached by iteration.
+    /// An item is [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was
+    /// written; with [`verify_reads`](crate::OpenOptions::verify_reads), this covers the payload
+    /// too. It is the last item, because iteration cannot get past such a slot.
     pub fn entries(&self) -> Entries {
         Entries { inner: Some(self.iter_entries()) }
     }
 
-    /// All live entries, in no particular order, for parallel work on them.
+    /// All live entries in no particular order, for parallel work.
     ///
-    /// Walks the log once, on the thread that calls, and takes 16 bytes of memory an entry.
+    /// Walks the log once, on the calling thread. Takes 16 bytes of memory per entry.
     ///
     /// # Errors
-    /// Of an item: as those of [`DataStore::entries`]. A damaged value concerns its entry alone; a
-    /// slot whose key or trailer is damaged is one error in place of all entries behind it.
+    /// As the items of [`DataStore::entries`]. A damaged value affects only its own entry. If the
+    /// key or trailer of a slot is damaged, one error stands for all older entries.
     #[cfg(feature = "parallel")]
     pub fn par_entries(
         &self,

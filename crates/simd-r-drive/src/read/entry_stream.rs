@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use simd_r_drive_entry_handle::EntryHandle;
 
-/// An entry behind [`Read`] and [`BufRead`], for code that wants a stream. Bytes come straight from the map.
+/// Adapts an entry to [`Read`] and [`BufRead`]. Bytes come straight from the map.
 ///
 /// ```
 /// use std::io::Read;

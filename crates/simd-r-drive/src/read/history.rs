@@ -1,4 +1,4 @@
-//! Older versions, and what has changed since.
+//! Older versions, and changes since a cursor.
 
 use std::io;
 use std::sync::Arc;
@@ -47,12 +47,12 @@ impl Version {
         self.entry.key_hash()
     }
 
-    /// When it was written, to 10 ms, by the clock of the machine that wrote it.
+    /// When it was written, to 10 ms, by the clock of the writing machine.
     pub fn written_at(&self) -> SystemTime {
         self.entry.written_at().unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// Where its slot ends: the store's tail just after it, in bytes.
+    /// Where its slot ends, in bytes: the store's tail right after it was written.
     pub fn end(&self) -> u64 {
         self.entry.slot_end()
     }
@@ -62,7 +62,7 @@ impl Version {
 #[derive(Debug)]
 pub struct History {
     state: Arc<ReadState>,
-    /// Ends of the next version to visit of the key itself, and of entries written by its hash alone.
+    /// End of the next version in the key's chain, and in the chain of the bare hash.
     lines: [Option<u64>; 2],
     key: Box<[u8]>,
 }
@@ -87,7 +87,7 @@ impl History {
         if let Some(end) = self.lines[line] {
             let (_, slot) = self.state.mapped_slot(end)?;
             let previous = slot.trailer.fields.previous_end;
-            // Links point down; one that does not ends the walk.
+            // Links point down. A link that does not ends the walk.
             self.lines[line] = (previous != 0 && previous < end).then_some(previous);
         }
         Ok(())
@@ -116,27 +116,28 @@ impl Iterator for History {
     }
 }
 
-/// A place in the history of a store, from which changes can be followed. It is a file and an offset in it, so
-/// it can be kept across processes, and it ends with compaction, which writes a new file.
+/// A place in the history of a store, from which changes can be followed. It consists of a file and
+/// an offset, so it can be kept across processes. Compaction invalidates it, because it writes a
+/// new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// Names the file.
+    /// Identifies the file.
     pub file_id: [u8; 16],
     /// A tail that the store once had, in bytes.
     pub tail: u64,
 }
 
-/// Changes in the order in which they were written. Made by [`DataStore::entries_since`].
+/// Changes in write order. Made by [`DataStore::entries_since`].
 #[derive(Debug)]
 pub struct Changes {
     state: Arc<ReadState>,
-    /// Ends of the slots, oldest last.
+    /// Ends of the slots, newest first.
     ends: Vec<u64>,
     cursor: Cursor,
 }
 
 impl Changes {
-    /// Where these changes end: from here on, [`DataStore::entries_since`] gives what came later.
+    /// Where these changes end. Pass it to [`DataStore::entries_since`] for what follows.
     pub fn cursor(&self) -> Cursor {
         self.cursor
     }
@@ -156,25 +157,25 @@ impl Iterator for Changes {
 }
 
 impl DataStore {
-    /// The versions of `key`, newest first: values and deletions, those written by its hash alone among them.
-    /// They last until compaction.
+    /// The versions of `key`, newest first: values and deletions, including those written by its
+    /// hash alone. They last until compaction.
     ///
-    /// Costs one look-up, then a step a version.
+    /// Costs one look-up, and one step per version.
     ///
     /// # Errors
-    /// When an entry cannot be read.
+    /// [`FormatError`] if a slot cannot be read.
     pub fn history(&self, key: &[u8]) -> io::Result<History> {
         let (state, Totals { tail, .. }) = self.shared.current.now_with_totals();
         History::new(state, tail, key).map_err(|error| about_key(key, error))
     }
 
-    /// The value that `key` had at `time`, as far as the clock that stamped the versions can be believed;
-    /// `None` if it did not exist then, or compaction has dropped that version.
+    /// The value that `key` had at `time`, as far as the clock that stamped the versions can be
+    /// trusted. `None` if it did not exist then, or if compaction has dropped that version.
     ///
-    /// Costs a step for each version written since.
+    /// Costs one step for each version written since.
     ///
     /// # Errors
-    /// When an entry cannot be read.
+    /// [`FormatError`] if a slot cannot be read.
     pub fn read_at(&self, key: &[u8], time: SystemTime) -> io::Result<Option<EntryHandle>> {
         for version in self.history(key)? {
             let version = version?;
@@ -185,20 +186,21 @@ impl DataStore {
         Ok(None)
     }
 
-    /// The store's place in its own history, now.
+    /// The store's current place in its history.
     pub fn cursor(&self) -> Cursor {
         let state = self.state();
         Cursor { file_id: state.identity.file_id, tail: state.publication.tail() }
     }
 
-    /// Everything that was written since `cursor`, in order: for followers and incremental copies. `None`
-    /// begins with the oldest entry of the file.
+    /// Everything written since `cursor`, in order, for followers and incremental copies. `None`
+    /// starts at the oldest entry of the file.
     ///
-    /// Takes 8 bytes of memory a slot.
+    /// Takes 8 bytes of memory per slot.
     ///
     /// # Errors
-    /// [`StoreError::CursorExpired`] if the store has been compacted since; [`FormatError::NoSuchSlot`] if
-    /// it never had that tail.
+    /// [`StoreError::CursorExpired`] if the store has been compacted since the cursor was taken;
+    /// [`FormatError::NoSuchSlot`] if no slot ends at the cursor; [`FormatError`] if a slot cannot
+    /// be read.
     pub fn entries_since(&self, cursor: Option<Cursor>) -> io::Result<Changes> {
         let state = self.shared.current.load_full();
         let file_id = state.identity.file_id;

@@ -9,14 +9,14 @@ use crate::events;
 use crate::log::{DeadSlot, ReadState, Superseded, Totals, chain_key, chain_of};
 use crate::store::DataStore;
 
-/// Live entries of a store, newest first, as of the moment when it was made.
+/// Live entries of a store as of the iterator's creation, newest first.
 ///
-/// It holds no lock and constant memory, keeps the store's file alive, and goes on undisturbed by writes and
-/// by the drop of the store.
+/// It holds no lock, takes constant memory and keeps the store's file alive. Writes do not disturb
+/// it, and it may outlive the store.
 ///
-/// An entry that is damaged ends the iteration: [`EntryIterator::next_entry`] returns the error,
-/// which the `Iterator` can only keep for [`EntryIterator::error`]. Whoever does not ask takes the
-/// entries before it for all: [`DataStore::entries`] is an iterator that gives the error itself.
+/// A damaged entry ends the iteration. [`EntryIterator::next_entry`] returns the error; the
+/// `Iterator` can only keep it for [`EntryIterator::error`]. A caller that does not check mistakes
+/// a partial iteration for a complete one: [`DataStore::entries`] returns the error as an item.
 #[derive(Debug)]
 pub struct EntryIterator {
     state: Arc<ReadState>,
@@ -25,7 +25,7 @@ pub struct EntryIterator {
     position: u64,
     /// Whether each value is checked.
     is_verifying: bool,
-    /// Nothing below the tail was dead, so that no slot needs a look-up.
+    /// There were no dead slots below the tail, so no slot needs a look-up.
     is_all_live: bool,
     ahead: Ahead,
     superseded: Superseded,
@@ -34,16 +34,16 @@ pub struct EntryIterator {
     error: Option<io::Error>,
 }
 
-/// How far the look-ups of slots to come have been prepared.
+/// How far look-ups of upcoming slots have been prefetched.
 #[derive(Debug)]
 struct Ahead {
-    /// Where the next slot to prepare ends.
+    /// End of the next slot to prefetch for.
     position: u64,
-    /// How many slots are prepared.
+    /// Number of slots prefetched for and not yet visited.
     slots: usize,
 }
 
-/// How many slots are prepared: what tells whether they are live is fetched from memory while others are decided on.
+/// Number of slots to prefetch for, so that cache misses of the index overlap.
 const AHEAD: usize = 32;
 
 impl EntryIterator {
@@ -65,7 +65,7 @@ impl EntryIterator {
         }
     }
 
-    /// For whoever checks the values itself, if they are to be.
+    /// For a caller that checks the values itself.
     #[cfg(feature = "parallel")]
     pub(crate) fn without_verification(state: Arc<ReadState>, totals: Totals) -> Self {
         Self { is_verifying: false, ..Self::new(state, totals) }
@@ -74,8 +74,8 @@ impl EntryIterator {
     /// The next older live entry; `None` at the end of the log.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`](crate::FormatError::Damaged) for a slot that is not as it was written. What lies behind it cannot be
-    /// reached by iteration: the next call repeats the error.
+    /// [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was written.
+    /// Iteration cannot get past it: the next call repeats the error.
     pub fn next_entry(&mut self) -> io::Result<Option<EntryHandle>> {
         while self.position > self.state.layout.header_len() {
             let end = self.state.skip_damage(self.position);
@@ -120,15 +120,14 @@ impl EntryIterator {
             }
             self.position = slot.start;
         }
-        // With a part of the log lost, nobody can say that this was all.
+        // If part of the log is lost, there may have been more entries.
         if let Some(damage) = &self.state.damage {
             damage.confirm(0)?;
         }
         Ok(None)
     }
 
-    /// Asks the processor for what the look-ups of some older slots will need. What is damaged is told of when it is
-    /// reached.
+    /// Prefetches the index for some older slots. Damage is reported when iteration reaches it.
     #[inline]
     fn look_ahead(&mut self) {
         if self.is_all_live {
@@ -147,16 +146,16 @@ impl EntryIterator {
             }
             (position, slots) = (slot.start, slots + 1);
         }
-        // The one that is decided on now.
+        // The current slot does not count.
         self.ahead = Ahead { position, slots: slots.saturating_sub(1) };
     }
 
-    /// The error that ended the iteration, if one did.
+    /// The error that ended the iteration, if any.
     pub fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
     }
 
-    /// Takes the error that ended the iteration.
+    /// Ends the iteration and returns the error that cut it short, if any.
     ///
     /// # Errors
     /// That error.
@@ -209,8 +208,8 @@ mod tests {
 
     use super::*;
 
-    /// Each look-up follows the versions that were written since the iteration began. With one for each slot, an iteration
-    /// beside a writer of a few keys took minutes.
+    /// Each look-up follows the versions written since the iteration began. When every slot took a
+    /// look-up, iterating beside a writer of a few keys took minutes.
     #[test]
     fn versions_of_one_key_are_looked_up_once() {
         let directory = tempfile::tempdir().unwrap();
@@ -228,7 +227,7 @@ mod tests {
         overwrite();
         let values: Vec<_> = iterator.by_ref().map(|entry| entry.to_vec()).collect();
         assert_eq!(values, [499_u32.to_le_bytes(); 2]);
-        // And some that were forgotten.
+        // Some dead slots may have been forgotten.
         assert!(iterator.lookups < 100, "{} look-ups for three keys", iterator.lookups);
         iterator.finish().unwrap();
     }

@@ -12,11 +12,10 @@ use crate::log::{DeadSlot, Direction, ReadState, Superseded, Through, Totals, Wi
 use crate::read::Snapshot;
 use crate::store::DataStore;
 
-/// How many slots are prepared: what tells whether they are live is fetched from memory while others
-/// are decided on.
+/// Number of slots to prefetch for, so that cache misses of the index overlap.
 const AHEAD: usize = 32;
 
-/// A live entry, as far as its slot tells without the value.
+/// What the slot of a live entry tells without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
@@ -26,29 +25,29 @@ pub struct KeyInfo {
     pub key_hash: u64,
     /// Length of the value in bytes.
     pub value_len: u64,
-    /// When it was written, to 10 ms, by the clock of the machine that wrote it.
+    /// When it was written, to 10 ms, by the clock of the writing machine.
     pub written_at: SystemTime,
 }
 
-/// Live entries of a store without their values, newest first, as of the moment when it was made.
-/// See [`DataStore::keys`].
+/// Live entries of a store without their values, as of the iterator's creation, newest first. See
+/// [`DataStore::keys`].
 ///
-/// It holds no lock and goes on undisturbed by writes and by the drop of the store. The first error
-/// is the last item.
+/// It holds no lock. Writes do not disturb it, and it may outlive the store. The first error is the
+/// last item.
 #[derive(Debug)]
 pub struct Keys {
     state: Arc<ReadState>,
     totals: Totals,
     prefix: Vec<u8>,
     window: Window,
-    /// Where the next slot to read ends; 0 if none is to be read any more.
+    /// End of the next slot to read; 0 when reading is over.
     position: u64,
-    /// The lower half of the seal that it must have, if the slot above it has been read.
+    /// The lower half of that slot's seal, if the slot above it has been read.
     expected: Option<u32>,
     superseded: Superseded,
     /// Slots that may be live, newest first.
     ahead: VecDeque<Candidate>,
-    /// What ended the reading, told when what is ahead has been.
+    /// The error that ended reading, returned once `ahead` is empty.
     error: Option<io::Error>,
 }
 
@@ -100,7 +99,7 @@ impl Keys {
         }
         if end <= state.layout.header_len() {
             self.position = 0;
-            // With a part of the log lost, nobody can say that this was all.
+            // If part of the log is lost, there may have been more keys.
             return Ok(state.refuse_damage()?);
         }
         let mut source = Through { file: &*state.file, window: &mut self.window };
@@ -138,7 +137,7 @@ impl Keys {
     }
 }
 
-/// The slot, if it is a value under a key with the prefix, and no newer version was seen.
+/// The slot, if it holds a value, its key has the prefix, and no newer version was seen.
 fn candidate(slot: &LogSlot<'_>, prefix: &[u8], superseded: &mut Superseded) -> Option<Candidate> {
     let trailer = &slot.trailer;
     if !trailer.kind.is_keyed() {
@@ -183,8 +182,8 @@ impl Iterator for Keys {
 impl std::iter::FusedIterator for Keys {}
 
 impl DataStore {
-    /// The keys of all live entries, newest first, as of now, with the lengths of their values and
-    /// the times of writing. Later writes do not show, and do not disturb it.
+    /// The keys of all live entries as of now, newest first, with the length and write time of each
+    /// value. Later writes neither appear nor disturb the iteration.
     ///
     /// ```
     /// use simd_r_drive::DataStore;
@@ -201,19 +200,19 @@ impl DataStore {
     /// ```
     ///
     /// # Costs
-    /// A step for each slot of the log, and a look-up in the index unless nothing is dead. No
-    /// values are read: of slots larger than some 32 KiB, only the pages that hold keys. Takes
-    /// constant memory, 1 MiB or so.
+    /// One step per slot of the log, and one index look-up per entry if the store has dead slots.
+    /// Values are not read: for slots larger than about 32 KiB, only the pages with keys are. Takes
+    /// constant memory, about 1 MiB.
     ///
     /// # Errors
-    /// Of an item: the operating system's, and [`FormatError::Damaged`] where a key or a trailer is
-    /// not as it was written. Nothing follows it.
+    /// An item is [`FormatError::Damaged`] if a key or a trailer is not as it was written, or any
+    /// I/O error of the file. It is the last item.
     pub fn keys(&self) -> Keys {
         self.keys_with_prefix(b"")
     }
 
-    /// As [`DataStore::keys`], of those entries whose keys begin with `prefix`. All of the log is
-    /// gone through nevertheless. What was written by hash alone has the empty prefix alone.
+    /// As [`DataStore::keys`], but only entries whose keys begin with `prefix`. This still reads
+    /// the whole log. Entries written by hash alone match only the empty prefix.
     pub fn keys_with_prefix(&self, prefix: &[u8]) -> Keys {
         let (state, totals) = self.shared.current.now_with_totals();
         Keys::new(state, totals, prefix)
@@ -226,7 +225,7 @@ impl Snapshot {
         self.keys_with_prefix(b"")
     }
 
-    /// As [`Snapshot::keys`], of those entries whose keys begin with `prefix`.
+    /// As [`Snapshot::keys`], but only entries whose keys begin with `prefix`.
     pub fn keys_with_prefix(&self, prefix: &[u8]) -> Keys {
         let (state, totals) = self.state();
         Keys::new(state, totals, prefix)

@@ -90,11 +90,11 @@ impl ReadState {
         if self.damage.is_some() {
             return self.one_by_one(hashes, keys, tail);
         }
-        // The error of a batch does not say which key it is about.
+        // An error of a batch does not say which key it concerns.
         self.side_by_side(hashes, keys, tail).or_else(|_| self.one_by_one(hashes, keys, tail))
     }
 
-    /// Looks all hashes up first, so that the cache misses of the entries overlap.
+    /// Looks up all hashes before it reads the entries, so that their cache misses overlap.
     fn side_by_side(
         &self,
         hashes: &[u64],
@@ -125,7 +125,7 @@ impl ReadState {
             let Some(keys) = keys else { return self.read_hash(*hash, tail) };
             let key = keys[number];
             let entry = self.find(*hash, key, tail).and_then(|end| {
-                // Its hash may not be that of the key: the caller says which belongs to which.
+                // The hash need not be that of the key: the caller pairs them.
                 end.map(|end| self.handle_of(end, *hash)).transpose()
             });
             entry.map_err(|error| about_key(key, error))
@@ -133,7 +133,7 @@ impl ReadState {
         hashes.iter().enumerate().map(read).collect()
     }
 
-    /// Makes sure that the newest known version of `key`, be it a deletion, is the newest there was.
+    /// Makes sure that the newest known version of `key`, even a deletion, is the newest there was.
     #[cold]
     fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> Result<()> {
         let current = self.index.current(hash, ChainKey::Keyed(key), &*self.log)?;

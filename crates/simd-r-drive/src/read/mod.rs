@@ -1,4 +1,4 @@
-//! Reading: look-ups, iteration, the past, and following a writer.
+//! Reading: look-ups, iteration, history, and following a writer.
 
 mod api;
 mod entries;

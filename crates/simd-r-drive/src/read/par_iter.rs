@@ -1,4 +1,4 @@
-//! Parallel iteration, for work on entries that is heavier than finding them.
+//! Parallel iteration, for work that costs more than finding the entries.
 
 use std::io;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use simd_r_drive_entry_handle::EntryHandle;
 use crate::log::{ReadState, Totals};
 use crate::read::EntryIterator;
 
-/// Walks the log once for the ends of its live entries, then hands them out in parallel.
+/// Walks the log once for the ends of its live entries, then reads them in parallel.
 pub(crate) fn par_entries(
     state: Arc<ReadState>,
     totals: Totals,
 ) -> impl ParallelIterator<Item = io::Result<EntryHandle>> {
-    // Values are verified in parallel, if they are to be.
+    // Values are verified in parallel, if at all.
     let mut entries = EntryIterator::without_verification(Arc::clone(&state), totals);
     let ends: Vec<(u64, u64)> =
         entries.by_ref().map(|entry| (entry.slot_end(), entry.key_hash())).collect();

@@ -1,4 +1,4 @@
-//! Readers of a store that another process, or another handle, writes.
+//! Followers: read-only stores that show what another process or handle commits.
 
 use std::cmp::Ordering;
 use std::io;
@@ -17,34 +17,37 @@ use crate::log::{Direction, LogPosition, ReadState, WindowReader};
 use crate::open::{self, Advanced, Opened, advance, newer_index, read_checkpoints};
 use crate::store::DataStore;
 
-/// Shortest and longest pause between two looks at the file while waiting for a change.
+/// Shortest and longest pause between two checks of the file while waiting for a change.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
 
-/// With fewer hashes in memory, those that are in a newer table by now stay there.
+/// With fewer hashes in memory, adopting a newer table is not worth it.
 const ADOPT_MIN: u64 = 1 << 16;
 
 impl DataStore {
-    /// Shows what has been committed since the store was opened, or refreshed, and follows a compaction to the
-    /// new file. Returns whether there was anything new, be it no more than a barrier. Only for stores opened
-    /// read-only; one that is open for writing always shows its newest state, and answers `false`.
+    /// Shows what has been committed since the store was opened or last refreshed, and follows a
+    /// compaction to the new file. Returns whether anything was new, even if only a barrier. For
+    /// stores opened read-only: a writable store always shows its newest state, and returns
+    /// `false`.
     ///
-    /// Sees whole commits only, never an uncommitted byte; never waits for the writer, nor makes it wait.
-    /// Handles, iterators and snapshots stay as they were.
+    /// Only whole commits appear, never an uncommitted byte. The call never waits for the writer or
+    /// makes it wait. Handles, iterators and snapshots stay as they were.
     ///
-    /// Costs a handful of system calls when nothing is new; else it reads and checks what is. When 65,536 keys or more
-    /// are in memory that the writer has written to an index in the file, that takes their place, and what follows
-    /// it is read again.
+    /// Costs a handful of system calls if nothing is new; else what is new is read and checked. If
+    /// the in-memory index holds 65,536 keys or more and the writer has since written a newer index
+    /// to the file, that index replaces it, and what follows it is read again.
     ///
     /// # Errors
-    /// - [`StoreError::ReplacedByOther`] and [`StoreError::ReplacedByOlder`] if what lies in the store's place now
-    ///   is no newer state of it. The store goes on showing what it has.
-    /// - [`StoreError::Overwritten`] if another program has cut the file, or copied another one over it. What has
-    ///   been read from the store may be wrong then, and what is read can end the process; see `docs/safety.md`.
-    /// - Those of [`OpenOptions::open`](crate::OpenOptions::open) for a file that a compaction has put in place;
-    ///   the operating system's.
+    /// - [`StoreError::ReplacedByOther`] or [`StoreError::ReplacedByOlder`] if the file at the
+    ///   store's path is not a newer state of the store. The store keeps showing what it has.
+    /// - [`StoreError::Overwritten`] if another program has cut the file or copied another over it.
+    ///   What was read from the store may then be wrong, and further reads can end the process; see
+    ///   `docs/safety.md`.
+    /// - Those of [`OpenOptions::open`](crate::OpenOptions::open), for a file that a compaction put
+    ///   in place.
+    /// - Any I/O error of the file.
     ///
     /// # Locking
-    /// Threads that refresh at the same time do so one after the other. Reads go on.
+    /// Threads that refresh at the same time do so one after the other. Reads continue.
     pub fn refresh(&self) -> io::Result<bool> {
         let (Some(follower), Some(location)) = (&self.shared.follower, &self.shared.location)
         else {
@@ -55,7 +58,7 @@ impl DataStore {
         refreshed.map_err(|error| about(&*self.shared.path, error))
     }
 
-    /// [`DataStore::refresh`] of a follower that is at `position`.
+    /// [`DataStore::refresh`] for a follower at `position`.
     fn refresh_from(
         &self,
         position: &mut LogPosition,
@@ -69,13 +72,13 @@ impl DataStore {
         let mut is_changed = *position != before;
         let wants_index = !self.shared.options.salvage;
         if is_changed && wants_index && state.index.unfrozen() >= ADOPT_MIN {
-            // Without it, reads are as right, and take more memory.
+            // Without a newer index, reads are just as correct but take more memory.
             let adopted = self.adopt_index(&state, *position);
             adopted.unwrap_or_else(|error| events::index_not_adopted(&error));
         }
         match location.key() {
             Ok(key) => must_reopen |= key != state.file.key()?,
-            // Removed: what was opened is still there, and stays.
+            // The name was removed. The open file is still there and stays in use.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -89,7 +92,8 @@ impl DataStore {
         Ok(is_changed)
     }
 
-    /// Another program may have cut the file, or copied another one over it: what the map shows is then gone.
+    /// If another program has cut the file or copied another over it, the maps no longer show the
+    /// store.
     fn refuse_overwritten(&self, state: &ReadState, position: LogPosition) -> io::Result<()> {
         let file = &*state.file;
         let overwritten = || StoreError::Overwritten { path: self.shared.path.clone() };
@@ -98,7 +102,7 @@ impl DataStore {
         }
         let mut page = [0; PAGE_SIZE];
         read_exact_at(file, &mut page, 0)?;
-        // A page that cannot be read is damage, which opening has told of.
+        // An unreadable page is damage, which opening has reported.
         match Identity::decode(&page) {
             Ok(Some(identity)) if identity != state.identity => Err(overwritten().into()),
             Err(_) => Err(overwritten().into()),
@@ -106,7 +110,7 @@ impl DataStore {
         }
     }
 
-    /// Makes sure that a file that has taken the place of the one that was shown up to `position` is a newer state
+    /// Makes sure that the file that has replaced the one shown up to `position` is a newer state
     /// of the same store.
     fn check_successor(
         &self,
@@ -122,14 +126,14 @@ impl DataStore {
         let is_newer = match new.generation.cmp(&old.generation) {
             Ordering::Greater => true,
             Ordering::Less => false,
-            // A copy of the same file, put in its place: it must go on from what has been shown.
+            // A copy of the same file in its place must continue from what has been shown.
             Ordering::Equal => old == new && has_point(&opened.state, position)?,
         };
         if is_newer { Ok(()) } else { Err(StoreError::ReplacedByOlder { path: path() }.into()) }
     }
 
-    /// Waits until something new has been committed, at most for `timeout`, and shows it. Returns whether
-    /// there was. Looks at the file every 50 µs to 5 ms, the longer it waits.
+    /// Waits at most `timeout` for a new commit and shows it. Returns whether there was one. Checks
+    /// the file every 50 µs at first, and every 5 ms after a while.
     ///
     /// # Errors
     /// As [`DataStore::refresh`].
@@ -150,7 +154,8 @@ impl DataStore {
         }
     }
 
-    /// Puts the newest index in the file, if it is newer than the one in use, in the place of what is in memory.
+    /// Replaces the in-memory index with the newest index in the file, if that is newer than the
+    /// one in use.
     fn adopt_index(&self, state: &ReadState, tail: LogPosition) -> io::Result<()> {
         let log = &state.log;
         let checkpoints = read_checkpoints(&*log.file, &log.identity)?;
@@ -161,7 +166,7 @@ impl DataStore {
     }
 }
 
-/// Whether a log has a slot that ends at `point`, with its seal.
+/// Whether a slot of the log ends at `point` with this seal.
 fn has_point(state: &ReadState, point: LogPosition) -> io::Result<bool> {
     if point.end == state.layout.header_len() {
         return Ok(point.seal == Seal(state.identity.checksum()));
@@ -178,5 +183,5 @@ fn has_point(state: &ReadState, point: LogPosition) -> io::Result<bool> {
     }
 }
 
-/// Where a reader is in the log that it follows.
+/// A follower's position in the log.
 pub(crate) type Follower = QuietMutex<LogPosition>;

@@ -9,8 +9,9 @@ use simd_r_drive_traits::DataStoreReader;
 use crate::log::{ReadState, Totals};
 use crate::read::EntryIterator;
 
-/// A store as of one instant: the whole reader trait, iteration and length, unmoved by later writes,
-/// compaction and the drop of the store. Made by [`DataStore::snapshot`](crate::DataStore::snapshot).
+/// A store as of one instant, with the whole reader trait and iteration. Later writes, compaction
+/// and dropping the store do not affect it. Made by
+/// [`DataStore::snapshot`](crate::DataStore::snapshot).
 ///
 /// ```
 /// use simd_r_drive::DataStore;
@@ -37,7 +38,7 @@ impl Snapshot {
         Self { state, totals }
     }
 
-    /// What the snapshot is of.
+    /// The read state and totals of the snapshot.
     pub(crate) fn state(&self) -> (Arc<ReadState>, Totals) {
         (Arc::clone(&self.state), self.totals)
     }

@@ -8,7 +8,7 @@ use simd_r_drive_entry_handle::compute_hash;
 use crate::log::{Loaded, ReadState};
 use crate::read::{about_hash, about_key};
 
-/// A store as of one instant, whose values are borrowed rather than counted. Made by
+/// A store as of one instant that lends values instead of counting references to them. Made by
 /// [`DataStore::view`](crate::DataStore::view).
 ///
 /// ```
@@ -35,7 +35,7 @@ impl View {
     /// The value of `key`, in place; `None` if it does not exist.
     ///
     /// # Errors
-    /// When the entry cannot be read.
+    /// [`FormatError`](crate::FormatError) if the entry cannot be read.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
         let state = &**self.state;
@@ -50,7 +50,7 @@ impl View {
     /// The newest value under this key hash, in place. No key bytes are compared.
     ///
     /// # Errors
-    /// When the entry cannot be read.
+    /// [`FormatError`](crate::FormatError) if the entry cannot be read.
     #[inline]
     pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
         let state = &**self.state;

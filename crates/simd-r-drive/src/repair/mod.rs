@@ -1,4 +1,4 @@
-//! Repair: a new store with everything that is left of a damaged one.
+//! Repair: everything that is left of a damaged store goes to a new one.
 
 use std::io;
 use std::ops::Range;
@@ -16,20 +16,20 @@ use crate::options::OpenOptions;
 use crate::read::EntryIterator;
 use crate::write::{CommitBuilder, Writer};
 
-/// How many entries are copied in one commit.
+/// Entries copied per commit.
 const COPY_ENTRIES: usize = 1024;
 
-/// What a repair found and saved.
+/// The result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepairReport {
-    /// Values that were copied, each checked against its seal and its CRC-32.
+    /// Values copied, each after a check of its seal and its CRC-32.
     pub copied_entries: u64,
-    /// Values among them that may be outdated: something newer may have stood in a damaged part.
+    /// Those of them that may be outdated: something newer may have stood in a damaged part.
     pub unconfirmed_entries: u64,
-    /// Values that were left out because their bytes are not as they were written.
+    /// Values left out because their bytes are not as they were written.
     pub damaged_entries: Vec<DamagedEntry>,
-    /// Parts of the old log that cannot be read, newest first, in bytes.
+    /// Ranges of the old log that cannot be read, newest first, in bytes.
     pub damaged_ranges: Vec<Range<u64>>,
 }
 
@@ -45,10 +45,12 @@ pub struct DamagedEntry {
     pub offset: u64,
 }
 
-/// Writes everything that is left of the store at `old` to a new store at `new`, which must not exist.
+/// Writes everything that is left of the store at `old` to a new store at `new`, which must not
+/// exist.
 ///
-/// The old file is only read. The new one appears complete or not at all, with the permissions of the old one. Of each key the newest value that can be found is taken, if its bytes are as
-/// they were written; the report says which are missing, and how many may be outdated.
+/// The old file is only read. The new one appears complete or not at all, with the permissions of
+/// the old one. Of each key, the newest value that can be found is copied, in write order and with
+/// its write time. The report says which values are missing and how many may be outdated.
 ///
 /// ```
 /// use simd_r_drive::{DataStore, repair};
@@ -63,18 +65,21 @@ pub struct DamagedEntry {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Takes 8 bytes of memory an entry.
+/// Takes 8 bytes of memory per entry.
 ///
 /// # Errors
-/// `AlreadyExists` if there is something at `new`; [`FormatError::NotAStore`] and the like if `old` is no
-/// store, or its identity and both copies of it are gone; and the operating system's. There is nothing at
-/// `new` then.
+/// - `AlreadyExists` if `new` exists;
+/// - [`FormatError::NotAStore`] or another [`FormatError`] if `old` is not a store, or if its
+///   identity and both copies of it are lost;
+/// - any I/O error of the files.
+///
+/// After an error, `new` does not exist.
 pub fn repair(old: &Path, new: &Path) -> io::Result<RepairReport> {
     repair_with(old, new, &OpenOptions::new())
 }
 
-/// [`repair`] of a store, and into one, that is opened with the durability, the file system and the leave to lie on a
-/// network of `options`. What else they say does not count.
+/// [`repair`] with options for both stores: `durability`, `file_system` and
+/// `allow_network_file_system` apply, others are ignored.
 ///
 /// # Errors
 /// As [`repair`].
@@ -89,7 +94,7 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
     let pending =
         location.create_pending(Visibility::Private).map_err(|error| about(new, error))?;
     let file = pending.file();
-    // A store of its own: what is left may be less than what the other one's backups and readers have seen.
+    // A new store id: backups and readers of the old store may have seen more than what is left.
     let identity = new_identity(state.layout.alignment())?;
     let (target, resume) = new_file(Arc::clone(&file), new, &identity, &options)?;
     let mut target = Writer::of_new_file(target, resume)?;
@@ -111,14 +116,14 @@ pub fn repair_with(old: &Path, new: &Path, options: &OpenOptions) -> io::Result<
     report.copied_entries = ends.len() as u64;
     report.unconfirmed_entries = ends.iter().take_while(|end| **end < newest_damage).count() as u64;
     target.close(options.automatic_checkpoints)?;
-    // The hints that closing writes last.
+    // For the hints that closing wrote last.
     copy_permissions(&*state.file, &*file)?;
     file.sync()?;
     place_durably(&*location, pending).map_err(|error| about(new, error))?;
     Ok(report)
 }
 
-/// Ends of the newest entries of all keys that are as they were written, oldest first, as they were written.
+/// Ends of the newest intact entry of each key, oldest first.
 fn whole_entries(state: &Arc<ReadState>, damaged: &mut Vec<DamagedEntry>) -> io::Result<Vec<u64>> {
     let mut ends = Vec::new();
     let mut entries = EntryIterator::new(Arc::clone(state), state.totals());
@@ -138,8 +143,8 @@ fn whole_entries(state: &Arc<ReadState>, damaged: &mut Vec<DamagedEntry>) -> io:
     Ok(ends)
 }
 
-/// Writes the values whose slots end at `ends` to the new file, as one commit, after checking them once more: they get
-/// new checksums. They keep the time at which they were written.
+/// Writes the values whose slots end at `ends` to the new file as one commit. Checks them again
+/// first, because they get new checksums. They keep their write times.
 fn copy_values(source: &ReadState, ends: &[u64], target: &mut Writer) -> io::Result<()> {
     let state = target.state();
     let mut commit = CommitBuilder::new(&state, ends.len());

@@ -1,4 +1,4 @@
-//! The pages of the header.
+//! Checks of the header's pages.
 
 use std::io;
 use std::ops::Range;
@@ -13,28 +13,29 @@ use super::{Check, DamagedPlace};
 use crate::log::LogFile;
 use crate::store::DataStore;
 
-/// How often a page is read again that another process may be writing.
+/// How often to reread a page that another process may be writing.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Length of the identity, with its checksum, in bytes.
 const IDENTITY_LEN: usize = 120;
 
-/// Where a checkpoint stands in its page, with its checksum.
+/// Where a checkpoint stands in its page, including its checksum.
 const CHECKPOINT: Range<usize> = 128..176;
 
-/// A checkpoint with a larger number than those of a new file stands beside a published tail.
+/// Only a file whose checkpoint numbers are no larger than this, a new one, may lack a published
+/// tail.
 const NEWEST_OF_NEW_FILE: u64 = 1;
 
 impl DataStore {
     pub(super) fn check_header(&self, check: &mut Check<'_>) -> io::Result<()> {
         let log = &check.state.log;
         let key = log.file.key().ok();
-        // A reader may hold a file that a compaction has put another one in place of.
+        // A reader may hold a file that a compaction has replaced.
         let named = self.shared.location.as_ref().and_then(|location| location.key().ok());
         let is_current = key.is_some() && key == named;
-        // Nobody writes hints while it is held. A forked child may not take it, and looks twice,
-        // like any reader.
+        // No one writes hints while this lock is held. A forked child may not take it, and reads
+        // the pages repeatedly like any reader.
         let writer = self.shared.lock_writer().ok();
         let attempts = if writer.is_some() { 1 } else { ATTEMPTS };
         let mut damaged = check_pages(log, is_current)?;
@@ -50,12 +51,12 @@ impl DataStore {
     }
 }
 
-/// The damaged places of the header as it is now. `is_current` says that the file is the one under
+/// Damaged places of the header in its present state. `is_current` says that the file is the one at
 /// the store's path.
 fn check_pages(log: &LogFile, is_current: bool) -> io::Result<Vec<DamagedPlace>> {
     let header = read_header(&*log.file, log.layout.header_len())?;
     let identity = &log.identity;
-    // What a later minor version keeps in unused bytes, nobody here knows.
+    // What a later minor version keeps in unused bytes is unknown here.
     let knows_all = identity.minor_version == FORMAT_MINOR
         && identity.read_only_compatible_features == 0
         && identity.compatible_features == 0;
@@ -116,7 +117,7 @@ impl Pages {
         }
     }
 
-    /// Makes sure that unused bytes of a page are zero.
+    /// Makes sure that the unused bytes of a page are zero.
     fn check_padding(&mut self, number: usize, page: &[u8], unused: Range<usize>) {
         let is_set = |byte: &u8| *byte != 0;
         let from = unused.start;

@@ -1,4 +1,4 @@
-//! The lines of the index in the file.
+//! Checks of the index lines in the file.
 
 use std::io;
 use std::ops::Range;
@@ -14,22 +14,22 @@ use crate::log::{Direction, LogFile, WindowReader};
 use crate::open::{named_tables, read_checkpoints};
 use crate::store::DataStore;
 
-/// How much is read at a time: a multiple of a line, and two lines at least.
+/// Bytes read at a time: a multiple of a line, and at least two lines.
 const PIECE_LEN: u64 = 1 << 20;
 
 /// Length of a line in bytes.
 const LINE_LEN: u64 = 64;
 
-/// How often an index is looked at that a writer elsewhere replaces meanwhile.
+/// How often to check an index that a writer elsewhere keeps replacing.
 const ATTEMPTS: usize = 3;
 
 impl DataStore {
-    /// Checks the tables that are in use, or would be if the store were opened anew. Returns
-    /// whether they are sound.
+    /// Checks the tables that are in use, or that a new open would use. Returns whether they are
+    /// sound.
     pub(super) fn check_index(&self, check: &mut Check<'_>) -> io::Result<bool> {
         let held: Vec<_> = check.state.index.frozen().cloned().collect();
         if !self.is_read_only() && !held.is_empty() {
-            // As long as this read state is held, nobody gives their space back.
+            // While this read state is held, the space of its tables is not given back.
             let damaged = check_tables(&held, check)?;
             return Ok(note(check, damaged));
         }
@@ -45,11 +45,11 @@ impl DataStore {
                 }
                 Some(Err(end)) => match payload_of(&log, end)? {
                     Some(payload) => vec![DamagedPlace::new(payload, Damage::Index)],
-                    // The walk through the log names that slot.
+                    // The walk through the log reports that slot.
                     None => return Ok(false),
                 },
             };
-            // A writer elsewhere may have merged them with others, and given their space back.
+            // A writer elsewhere may have merged them and given their space back.
             if damaged.is_empty() || read_checkpoints(&*log.file, &log.identity)? == checkpoints {
                 return Ok(note(check, damaged));
             }
@@ -58,7 +58,7 @@ impl DataStore {
     }
 }
 
-/// Where the payload of the slot stands that ends at `end`; `None` if that is damaged.
+/// The payload's range in the slot that ends at `end`; `None` if the slot is damaged.
 fn payload_of(log: &LogFile, end: u64) -> io::Result<Option<Range<u64>>> {
     let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
     match read_slot(&mut source, &log.layout, end) {

@@ -1,4 +1,4 @@
-//! The slots of the log, from the newest to the oldest.
+//! Checks of the log's slots, from newest to oldest.
 
 use std::io;
 use std::ops::Range;
@@ -13,29 +13,29 @@ use super::{Check, DamagedPlace};
 use crate::error::is_format_error;
 use crate::log::{DeadSlot, Direction, Superseded, WindowReader, chain_of, resync};
 
-/// Slots up to this length are read as a whole, longer ones in pieces of it.
+/// Slots up to this length are read whole, longer ones in pieces of it.
 const PIECE_LEN: u64 = 1 << 20;
 
-/// Length of a link, which stands at the end of a slot.
+/// Length of a link, at the end of a slot.
 const LINK_LEN: u64 = 4;
 
-/// A check of the log that is under way.
+/// A check of the log in progress.
 pub(super) struct LogCheck<'c, 'a> {
     check: &'c mut Check<'a>,
-    /// The slot that was checked last, and its key's bytes.
+    /// The slot checked last, and its key bytes.
     slot: Option<Slot>,
     key: Vec<u8>,
     piece: Vec<u8>,
-    /// Kept, since what the processor can do is found out when one is made.
+    /// Kept because creating one detects the processor's features.
     checksum: crc32fast::Hasher,
     superseded: Superseded,
-    /// What the index says of the slots; `None` if it cannot be asked.
+    /// Counts by the index; `None` if the index cannot be trusted.
     counted: Option<Counted>,
-    /// A slot that could not be looked up, because of damage to it or to a version of its key.
+    /// A slot that could not be looked up, because it or a version of its key is damaged.
     failed: Option<DamagedPlace>,
 }
 
-/// What of the log is live and what is dead.
+/// Live and dead parts of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counted {
     live_keys: u64,
@@ -62,8 +62,8 @@ impl Slot {
 }
 
 impl<'c, 'a> LogCheck<'c, 'a> {
-    /// Asks the index about each slot only if that is sound: a damaged one would be rebuilt in
-    /// memory first.
+    /// The index is asked about slots only if it is sound: a damaged one would first be rebuilt in
+    /// memory.
     pub(super) fn new(check: &'c mut Check<'a>, is_index_sound: bool) -> Self {
         let is_whole = is_index_sound && check.state.damage.is_none();
         Self {
@@ -99,8 +99,8 @@ impl<'c, 'a> LogCheck<'c, 'a> {
             self.counted = None;
             let what = damage_of(&error);
             if what == Damage::Link {
-                // It is the slot above whose link is wrong. Whether this one is as it was written,
-                // its own seal says.
+                // The link of the slot above is wrong. This slot's own seal tells whether it is as
+                // it was written.
                 self.note_link();
                 if end == layout.header_len() {
                     break;
@@ -148,7 +148,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         if slot.trailer.kind == Kind::Value {
             self.check.report.payload_bytes += slot.trailer.payload_len;
         }
-        // As reads do that verify.
+        // The same rule as for verified reads.
         let is_opaque = slot.trailer.flags.has(Flags::OPAQUE);
         let crc = if is_opaque { 0 } else { self.checksum.clone().finalize() };
         if crc != slot.trailer.payload_crc {
@@ -163,7 +163,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         Ok(())
     }
 
-    /// Reads a payload into the checksum that may be longer than memory.
+    /// Checksums a payload that may not fit into memory.
     fn read_long_payload(&mut self, slot: &Slot) -> io::Result<()> {
         let is_opaque = slot.trailer.flags.has(Flags::OPAQUE);
         self.piece.resize(PIECE_LEN as usize, 0);
@@ -171,7 +171,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         while at < slot.payload_end() {
             let len = (slot.payload_end() - at).min(PIECE_LEN);
             let piece = &mut self.piece[..len as usize];
-            // An index has checks of its own.
+            // An index table has checks of its own.
             if !is_opaque {
                 read_exact_at(&*self.check.state.file, piece, at)?;
                 self.checksum.update(piece);
@@ -182,7 +182,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         Ok(())
     }
 
-    /// Notes damage of a slot whose key is known.
+    /// Records damage of a slot whose key is known.
     fn note(&mut self, slot: &Slot, range: Range<u64>, what: Damage) {
         let place = self.place(slot, range, what);
         self.check.report.damaged.push(place);
@@ -198,7 +198,7 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         place
     }
 
-    /// Notes that the slot that was checked last has a wrong link.
+    /// Records that the link of the slot checked last is wrong.
     fn note_link(&mut self) {
         if let Some(slot) = self.slot {
             self.note(&slot, slot.end - LINK_LEN..slot.end, Damage::Link);
@@ -241,10 +241,10 @@ impl<'c, 'a> LogCheck<'c, 'a> {
         Ok(())
     }
 
-    /// What was counted when the store was opened, and written, counts; and must be what is there.
+    /// The totals counted at opening and kept by commits must match what the log holds.
     fn report_counts(&mut self) {
-        // The walk finds a damaged slot by itself. If there is none, the versions do not fit
-        // together.
+        // If the slot were damaged, the walk would have reported it. Otherwise the versions of the
+        // key do not fit together.
         if self.check.report.is_sound() {
             self.check.report.damaged.extend(self.failed.take());
         }
@@ -268,7 +268,7 @@ fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
-/// What the error of a cursor says that is wrong.
+/// The kind of damage that a cursor's error names.
 fn damage_of(error: &io::Error) -> Damage {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(FormatError::Damaged { what, .. }) => *what,

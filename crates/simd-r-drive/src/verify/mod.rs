@@ -1,7 +1,7 @@
-//! Checking everything that a store's file holds.
+//! Verification of everything that a store's file holds.
 //!
-//! All reading is by positional reads, as when a store is opened: what the medium cannot deliver is
-//! an error, not a signal, and never taken for damage.
+//! All reads are positional, as when a store is opened: a medium error comes back as an error
+//! rather than as a signal, and is never taken for damage.
 
 mod header;
 mod index;
@@ -17,14 +17,14 @@ pub use self::report::{DamagedPlace, VerifyProgress, VerifyReport};
 use crate::log::{ReadState, Totals};
 use crate::store::DataStore;
 
-/// The caller is told of progress after about this many bytes.
+/// The callback runs after about this many bytes.
 const TOLD_LEN: u64 = 1 << 20;
 
 impl DataStore {
-    /// Checks everything that the store's file holds, as of now: the pages of the header, every
-    /// line of the index in use, and of every slot, those of older versions and deletions included,
-    /// the key, the trailer, the link, the padding, and the payload against its CRC-32. Damage does
-    /// not end it: the report names each damaged place.
+    /// Checks everything that the store's file holds as of now: the pages of the header, every line
+    /// of the index in use, and every slot of the log, including those of older versions and
+    /// deletions. Of a slot, it checks the key, the trailer, the link, the padding, and the payload
+    /// against its CRC-32. Damage does not stop the check: the report names each damaged place.
     ///
     /// ```
     /// use simd_r_drive::DataStore;
@@ -39,27 +39,27 @@ impl DataStore {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// A store that is too damaged to be opened for writing can be opened with
-    /// [`read_only`](crate::OpenOptions::read_only), and checked then.
+    /// A store too damaged to be opened for writing can be opened with
+    /// [`read_only`](crate::OpenOptions::read_only) and then checked.
     ///
-    /// Reads the file once, and looks each value up in the index. Takes memory for what is damaged,
-    /// and no more than a few MiB for the rest.
+    /// Reads the file once and looks up each value in the index. Takes memory for each damaged
+    /// place, and otherwise a few MiB.
     ///
     /// # Errors
-    /// The operating system's. Damage is not an error.
+    /// Any I/O error of the file. Damage is not an error.
     ///
     /// # Locking
-    /// Takes the writer's lock of a writable store while it reads the header, at most 64 KiB. Reads
-    /// and writes go on beside it; what is written meanwhile is not checked.
+    /// On a writable store, takes the writer's lock while it reads the header, at most 64 KiB.
+    /// Reads and writes go on meanwhile; what they write is not checked.
     pub fn verify(&self) -> io::Result<VerifyReport> {
         self.verify_with(|_| ControlFlow::Continue(()))
     }
 
-    /// [`DataStore::verify`] with a callback that is told how far it is, about once in a MiB, and
-    /// can end it.
+    /// [`DataStore::verify`] with a callback that receives the progress about once per MiB, and can
+    /// cancel.
     ///
     /// # Errors
-    /// As [`DataStore::verify`]; and `Interrupted` if the callback breaks.
+    /// As [`DataStore::verify`]; `Interrupted` if the callback breaks.
     pub fn verify_with(
         &self,
         mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()>,
@@ -74,7 +74,7 @@ impl DataStore {
         Ok(check.report)
     }
 
-    /// What lies beyond the end of a log that was cut off, as opening found out.
+    /// Reports what opening found missing beyond the end of a log that was cut off.
     fn note_what_is_missing(&self, check: &mut Check<'_>) {
         if check.state.damage.is_none() {
             return;
@@ -86,16 +86,16 @@ impl DataStore {
     }
 }
 
-/// A check that is under way.
+/// A check in progress.
 struct Check<'a> {
     state: &'a Arc<ReadState>,
-    /// The tail up to which it goes, and what should be there.
+    /// The tail up to which the log is checked, and the totals it should have.
     totals: Totals,
     report: VerifyReport,
-    /// Bytes of the log, and of the index in it, which are read once more than the rest.
+    /// Bytes of the log plus those of the index in it, which is read a second time.
     total_bytes: u64,
     done_bytes: u64,
-    /// Of those, what the caller has been told of.
+    /// The part of `done_bytes` that was reported to the callback.
     told_bytes: u64,
     progress: &'a mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 }
@@ -111,7 +111,7 @@ impl<'a> Check<'a> {
         Self { state, totals, report, total_bytes, done_bytes, told_bytes, progress }
     }
 
-    /// Tells the caller how far it is, if `bytes` more make it worth that.
+    /// Adds `bytes` to the progress, and calls the callback if enough have accumulated.
     fn advance(&mut self, bytes: u64) -> io::Result<()> {
         self.done_bytes = self.done_bytes.saturating_add(bytes);
         if self.done_bytes.saturating_sub(self.told_bytes) >= TOLD_LEN {

@@ -1,4 +1,4 @@
-//! What a check found.
+//! The result of a verification.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,54 +6,54 @@ use std::ops::Range;
 use simd_r_drive_entry_handle::Damage;
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
 
-/// What a check of a store found. See [`DataStore::verify`](crate::DataStore::verify).
+/// The result of a verification. See [`DataStore::verify`](crate::DataStore::verify).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Live keys.
+    /// Number of live keys.
     pub live_keys: u64,
-    /// Slots that hold no live value: older versions and deletions.
+    /// Number of dead slots: older versions and tombstones.
     pub dead_slots: u64,
-    /// Slots that were checked, special ones included.
+    /// Slots checked, including special ones.
     pub slots: u64,
-    /// Bytes of values that were checked, older versions included.
+    /// Bytes of values checked, including older versions.
     pub payload_bytes: u64,
-    /// Lines of the index in the file that were checked, of 64 bytes each.
+    /// Lines of 64 bytes checked in the index in the file.
     pub index_lines: u64,
-    /// What is damaged: the header's pages first, then the index, then the log from its end to its
+    /// Damaged places: pages of the header first, then the index, then the log from its end to its
     /// start.
     pub damaged: Vec<DamagedPlace>,
 }
 
 impl VerifyReport {
-    /// Whether nothing is damaged.
+    /// Whether no damage was found.
     pub fn is_sound(&self) -> bool {
         self.damaged.is_empty()
     }
 }
 
-/// How far a check is.
+/// Progress of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyProgress {
-    /// What has been checked, in bytes.
+    /// Bytes checked so far.
     pub done_bytes: u64,
-    /// What there is to check, in bytes.
+    /// Bytes to check in total.
     pub total_bytes: u64,
 }
 
-/// Bytes of a store's file that are not as they were written. `Display` says what that means.
+/// Bytes of a store's file that are not as they were written. `Display` explains what that means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DamagedPlace {
-    /// Where they are in the file.
+    /// Their range in the file.
     pub range: Range<u64>,
     /// Which check failed.
     pub what: Damage,
-    /// The key's bytes, if the place belongs to an entry whose key is sound; `None` if that was
+    /// Key bytes, if the place belongs to an entry with a sound key; `None` if that entry was
     /// written by hash alone.
     pub key: Option<Vec<u8>>,
-    /// Hash of the key, if the place belongs to such an entry.
+    /// Key hash, if the place belongs to such an entry.
     pub key_hash: Option<u64>,
     is_missing: bool,
 }
@@ -73,7 +73,7 @@ impl DamagedPlace {
         self.range.start
     }
 
-    /// Number of the header's page that the place is in; it says nothing about places in the log.
+    /// Number of the header page that holds the place. Meaningless for places in the log.
     fn page(&self) -> u64 {
         self.range.start / PAGE_SIZE as u64
     }

@@ -1,4 +1,4 @@
-//! Writing.
+//! The write operations of a store.
 
 use std::io::{Read, Result};
 
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::store::DataStore;
 use crate::write::{CommitBuilder, Spool, is_same_version, superseded_in_batch};
 
-/// Commits of the engine. Each takes the writer's lock; readers go on meanwhile.
+/// Each operation is one commit under the writer's lock. Readers continue meanwhile.
 impl DataStoreWriter for DataStore {
     fn write_stream<R: Read>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
         self.commit_spool(key, &Spool::fill(reader, self.shared.location.as_deref())?)
@@ -34,7 +34,7 @@ impl DataStoreWriter for DataStore {
     }
 
     fn batch_write(&self, entries: &[(&[u8], &[u8])]) -> Result<u64> {
-        // Hashing is the caller's work, not the lock's.
+        // Hash before the lock is taken.
         let hashes: Vec<u64> = entries.iter().map(|(key, _)| compute_hash(key)).collect();
         let superseded = superseded_in_batch(&hashes, |number| Some(entries[number].0));
         let writer = self.shared.writer()?;
@@ -80,7 +80,7 @@ impl DataStoreWriter for DataStore {
         let Some(end) = state.index.find(old_hash, old_key, tail, &*state.log)? else {
             return Err(StoreError::NoSuchKey.into());
         };
-        // Checked, whatever the options say: damage must not be given a new checksum.
+        // Verified regardless of the options: damage must not be given a new checksum.
         let entry = state.handle(end, old_hash)?;
         entry.verify(&state.layout)?;
         let mut commit = CommitBuilder::new(&state, 2);
@@ -97,18 +97,19 @@ impl DataStoreWriter for DataStore {
     fn transfer(&self, key: &[u8], target: &Self) -> Result<u64> {
         let (entry, _) = self.copy_entry(key, target)?;
         if self.shared.options.durability != Durability::Process {
-            // Before it is gone here, it is as safe there as this store promises. (That it is as safe as the
-            // target promises, the target has seen to.)
+            // Before the value is deleted here, it must be as safe in the target as this store
+            // promises. The target has already seen to its own durability level.
             target.sync()?;
         }
-        // The two locks are taken one after the other, never together: opposite transfers cannot deadlock.
+        // The two locks are taken one after the other, never together, so opposite transfers cannot
+        // deadlock.
         let hash = compute_hash(key);
         let writer = self.shared.writer()?;
         let state = writer.state();
         let tail = state.publication.tail();
         let found = state.read(key, tail)?;
         if !found.is_some_and(|found| is_same_version(&found, &entry)) {
-            // A newer version has been written meanwhile, or the store was compacted; it stays.
+            // A newer version was written meanwhile, or the store was compacted. The value stays.
             return Ok(tail);
         }
         let mut commit = CommitBuilder::new(&state, 1);
@@ -168,7 +169,7 @@ impl DataStore {
     }
 
     fn copy_entry(&self, key: &[u8], target: &Self) -> Result<(EntryHandle, u64)> {
-        // The file itself decides: a backup has the ids of its store.
+        // File identity decides, not ids: a backup has the ids of its store.
         if self.state().file.key()? == target.state().file.key()? {
             return Err(StoreError::SameStore.into());
         }

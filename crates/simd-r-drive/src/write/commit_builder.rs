@@ -1,4 +1,4 @@
-//! What one commit will append, worked out before the first byte is written.
+//! The commit builder: works out what a commit will append before the first byte is written.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -10,18 +10,18 @@ use simd_r_drive_writer::NewEntry;
 use crate::error::StoreError;
 use crate::log::{Delta, ReadState};
 
-/// The entries of a commit, with what the index needs to know of them and what they change in the counts.
+/// The entries of a commit, what the index needs to know of them, and how they change the totals.
 ///
-/// Every line appears at most once in a plan: callers drop all but the last write of a key first.
+/// Each chain appears at most once in a commit: callers first drop all but the last write of a key.
 #[derive(Debug)]
 pub(crate) struct CommitBuilder<'a> {
     state: &'a ReadState,
     entries: Vec<NewEntry<'a>>,
     hashes: Vec<u64>,
-    /// Ends of slots that this commit already supersedes by a tombstone of its own.
+    /// Ends of slots for which this commit already has a tombstone of its own.
     buried: HashSet<u64>,
     pub(crate) delta: Delta,
-    /// When the next entries were written; `None` is now.
+    /// Write time of the entries that follow; `None` is now.
     written_at: Option<u64>,
 }
 
@@ -37,8 +37,8 @@ impl<'a> CommitBuilder<'a> {
         }
     }
 
-    /// Called before entry `number` of a batch with these hashes: from time to time asks the processor for what the next
-    /// look-ups will need, as much as its nearest cache keeps.
+    /// Called before entry `number` of a batch with these hashes. Every so often, prefetches the
+    /// index for the next look-ups, as many as fit in the nearest cache.
     #[inline]
     pub(crate) fn look_ahead(&self, hashes: &[u64], number: usize) {
         const AHEAD: usize = 128;
@@ -48,7 +48,7 @@ impl<'a> CommitBuilder<'a> {
         }
     }
 
-    /// Gives the entries that follow another time than now.
+    /// Sets the write time of the entries that follow, instead of now.
     pub(crate) fn stamp(&mut self, written_at: u64) {
         self.written_at = Some(written_at);
     }
@@ -61,14 +61,14 @@ impl<'a> CommitBuilder<'a> {
         self.entries.is_empty()
     }
 
-    /// Length of all slots in bytes.
+    /// Total length of the slots in bytes.
     pub(crate) fn len(&self, layout: &Layout) -> Result<u64, FormatError> {
         self.entries.iter().try_fold(0_u64, |sum, entry| {
             Ok(sum.saturating_add(layout.slot_len(entry.payload.len(), entry.key.len())?))
         })
     }
 
-    /// What the index will be told once the slots stand in the log from `start` on.
+    /// The index insertions for the slots once they stand in the log from `start` on.
     pub(crate) fn insertions(
         &self,
         layout: &Layout,
@@ -91,7 +91,8 @@ impl<'a> CommitBuilder<'a> {
             .collect()
     }
 
-    /// A value under a key. A live bare entry of the hash is deleted: from now on the key decides.
+    /// Adds a value under a key. Deletes a live bare entry of the hash: from now on the key
+    /// decides.
     pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
         self.check_len(key, payload)?;
         let current = self.state.index.current(hash, ChainKey::Keyed(key), &*self.state.log)?;
@@ -101,8 +102,8 @@ impl<'a> CommitBuilder<'a> {
         self.push_value(hash, key, false, payload, current.keyed, current.is_known_hash)
     }
 
-    /// A value under a hash alone. The one live key that has the hash is deleted, since the new value answers
-    /// for it.
+    /// Adds a value under a hash alone. If one live key has the hash, it is deleted, because the
+    /// new value answers for it.
     pub(crate) fn put_bare(
         &mut self,
         hash: u64,
@@ -119,7 +120,7 @@ impl<'a> CommitBuilder<'a> {
         self.push_value(hash, hash_bytes, true, payload, current.bare, current.is_known_hash)
     }
 
-    /// The deletion of a key, and of a live bare entry of its hash.
+    /// Deletes a key, and a live bare entry of its hash.
     pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> io::Result<()> {
         let current = self.state.index.current(hash, ChainKey::Keyed(key), &*self.state.log)?;
         for version in [current.keyed, current.bare].into_iter().flatten() {
@@ -130,7 +131,7 @@ impl<'a> CommitBuilder<'a> {
         Ok(())
     }
 
-    /// The deletion of everything that is live under a hash.
+    /// Deletes everything that is live under a hash.
     pub(crate) fn remove_hash(&mut self, hash: u64) -> io::Result<()> {
         for end in self.state.index.live_chains(hash, &*self.state.log)? {
             self.bury(hash, end)?;
@@ -138,8 +139,8 @@ impl<'a> CommitBuilder<'a> {
         Ok(())
     }
 
-    /// A value that another log holds, whatever other lines of the hash are: that log has tombstones for those that it
-    /// superseded there.
+    /// Adds a value copied from another log, and leaves the other chains of its hash alone: if it
+    /// superseded any, that log has tombstones for them.
     pub(crate) fn put_chain(
         &mut self,
         hash: u64,
@@ -154,7 +155,7 @@ impl<'a> CommitBuilder<'a> {
         self.push_value(hash, key, is_bare, payload, previous, current.is_known_hash)
     }
 
-    /// The deletion of one line, if it is live, and of no other of its hash.
+    /// Deletes a single chain, if it is live, and no other of its hash.
     pub(crate) fn remove_chain(&mut self, hash: u64, identity: ChainKey<'_>) -> io::Result<()> {
         let current = self.state.index.current(hash, identity, &*self.state.log)?;
         let previous = if identity == ChainKey::Bare { current.bare } else { current.keyed };
@@ -164,7 +165,8 @@ impl<'a> CommitBuilder<'a> {
         }
     }
 
-    /// A tombstone for the line whose live slot ends at `end`, unless this commit has one already.
+    /// Adds a tombstone for the chain whose live slot ends at `end`, unless this commit has one
+    /// already.
     pub(crate) fn bury(&mut self, hash: u64, end: u64) -> io::Result<()> {
         if !self.buried.insert(end) {
             return Ok(());
@@ -226,10 +228,11 @@ impl<'a> CommitBuilder<'a> {
     }
 }
 
-/// For each entry of a batch, whether a later one has the same key. `None` if no hash occurs twice, which is
-/// the rule.
+/// For each entry of a batch, whether a later one has the same key. `None` in the usual case that
+/// no hash occurs twice.
 ///
-/// `key` gives an entry's key; without keys (bare hashes) all entries of a hash are one.
+/// `key` returns the key of an entry. Without keys (bare hashes), all entries of a hash are the
+/// same.
 pub(crate) fn superseded_in_batch<'k>(
     hashes: &[u64],
     key: impl Fn(usize) -> Option<&'k [u8]>,

@@ -1,4 +1,4 @@
-//! Writes that depend on what is there, each one commit.
+//! Conditional writes. Each is one commit.
 
 use std::io::Result;
 
@@ -8,7 +8,7 @@ use crate::store::DataStore;
 use crate::write::CommitBuilder;
 
 impl DataStore {
-    /// Writes `payload` under `key` if the key does not exist. Returns whether it did.
+    /// Writes `payload` under `key` if the key does not exist. Returns whether it was written.
     ///
     /// # Errors
     /// As [`write`](crate::traits::DataStoreWriter::write).
@@ -16,11 +16,11 @@ impl DataStore {
         self.write_if(key, payload, |found| found.is_none())
     }
 
-    /// Writes `payload` under `key` if the key still has the version that `expected` was read at; with `None`,
-    /// if it does not exist. Returns whether it did.
+    /// Writes `payload` under `key` if the current version of the key is still `expected`, or if
+    /// the key does not exist when `expected` is `None`. Returns whether it was written.
     ///
-    /// Versions are compared, not bytes: a value that was replaced by an equal one counts as changed. After a
-    /// compaction, handles read before it count as outdated.
+    /// Versions are compared, not bytes: a value that was replaced by an equal one counts as
+    /// changed. Compaction outdates all handles read before it.
     ///
     /// # Errors
     /// As [`write`](crate::traits::DataStoreWriter::write).
@@ -57,7 +57,8 @@ impl DataStore {
     }
 }
 
-/// Whether two handles are to the same version: the same bytes of the same map, and so of the same file.
+/// Whether two handles refer to the same version: the same bytes of the same map, and so of the
+/// same file.
 pub(crate) fn is_same_version(a: &EntryHandle, b: &EntryHandle) -> bool {
     a.slot_end() == b.slot_end() && a.address_range() == b.address_range()
 }

@@ -1,4 +1,4 @@
-//! Writing: what a commit consists of, and the one writer that appends it.
+//! Writing: commits, and the one writer that appends them.
 
 mod api;
 mod commit_builder;

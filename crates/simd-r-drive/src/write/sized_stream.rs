@@ -1,4 +1,4 @@
-//! Streams of a known length, which are written where they belong, once.
+//! Streams of known length, written straight to their place in the file.
 
 use std::cell::RefCell;
 use std::io::{self, Read};
@@ -12,12 +12,12 @@ use crate::store::DataStore;
 use crate::write::{CommitBuilder, MEMORY_LEN};
 
 impl DataStore {
-    /// Stores the next `len` bytes of `reader` under `key`, and returns the tail. For files and other readers that
-    /// do not make anybody wait.
+    /// Stores the next `len` bytes of `reader` under `key`, and returns the new tail. Meant for
+    /// files and other readers that do not block for long.
     ///
-    /// A value of more than 1 MiB goes straight to its place in the file: it is written once, needs no other
-    /// space, and takes some MiB of memory. `write_stream`, which takes readers of any kind, first copies such a
-    /// value to a temporary file.
+    /// A value larger than 1 MiB is written once, straight to its place in the file. This needs no
+    /// temporary file and a few MiB of memory. `write_stream` accepts any reader, but first copies
+    /// such a value to a temporary file.
     ///
     /// ```
     /// use std::fs::File;
@@ -36,11 +36,15 @@ impl DataStore {
     /// ```
     ///
     /// # Errors
-    /// The reader's, and `UnexpectedEof` if it ends early; [`StoreError::ReaderUsesStore`] if it uses this store;
-    /// those of every write. Nothing is stored then.
+    /// - Any error of the reader, and `UnexpectedEof` if it ends early;
+    /// - [`StoreError::ReaderUsesStore`] if the reader uses this store;
+    /// - the errors of every write.
+    ///
+    /// Nothing is stored after an error.
     ///
     /// # Locking
-    /// For more than 1 MiB, other writers wait while the bytes are read and written. Readers do not.
+    /// If `len` exceeds 1 MiB, other writers wait while the bytes are read and written. Readers do
+    /// not.
     pub fn write_stream_sized(
         &self,
         key: &[u8],
@@ -69,11 +73,11 @@ impl DataStore {
 }
 
 thread_local! {
-    /// The stores whose writer's lock this thread holds while it runs a reader that is not the engine's.
+    /// Stores whose writer's lock this thread holds while it runs a caller's reader.
     static STREAMING: RefCell<Vec<*const Shared>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, this thread cannot take the store's writer's lock: it has it.
+/// Guard: while it lives, this thread must not ask for the store's writer's lock, which it holds.
 struct Streaming;
 
 impl Streaming {

@@ -1,4 +1,4 @@
-//! Streams on their way into the store: read to their end before anybody waits for them.
+//! Spools: a stream is read to its end before the writer's lock is taken.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use simd_r_drive_writer::{Location, StoreFile, write_all_at};
 
 use crate::write::{CommitBuilder, Writer};
 
-/// Up to here a stream is kept in memory, in bytes; beyond, in a file without a name.
+/// Streams up to this many bytes are kept in memory; longer ones go to a file without a name.
 pub(crate) const MEMORY_LEN: usize = 1 << 20;
 
-/// How many bytes are asked of a stream's reader at a time.
+/// Bytes requested from a stream's reader at a time.
 pub const WRITE_STREAM_BUFFER_SIZE: usize = 64 * 1024;
 
 /// A stream that has been read to its end, with its CRC-32.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    /// Where the first bytes are, if not in `memory`.
+    /// Holds the bytes that precede those in `memory`.
     file: Option<Arc<dyn StoreFile>>,
     file_len: u64,
     /// The last bytes.
@@ -25,12 +25,13 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Reads `reader` to its end. No lock is held: the reader may take its time, panic, or use the store. What
-    /// does not fit into memory goes to a file beside the store, or where none can be created, to the system's
-    /// directory for temporary files; if there is no room for a file anywhere, memory must do.
+    /// Reads `reader` to its end. No lock is held, so the reader may block, panic, or use the
+    /// store. What does not fit into memory goes to a file beside the store. If none can be created
+    /// there, the system's directory for temporary files is used; if there is no room for a file
+    /// anywhere, memory is.
     ///
     /// # Errors
-    /// The reader's, but for `Interrupted`, which is retried; and those of writing the file.
+    /// Any error of the reader except `Interrupted`, which is retried; any I/O error of the file.
     pub(crate) fn fill(
         reader: &mut impl Read,
         location: Option<&dyn Location>,
@@ -46,7 +47,7 @@ impl Spool {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            // A reader that claims more than it was given room for is broken.
+            // A reader that claims more bytes than it had room for is broken.
             let piece = buffer.get(..read).ok_or(io::ErrorKind::InvalidData)?;
             hasher.update(piece);
             spool.memory.extend_from_slice(piece);
@@ -58,7 +59,7 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Moves what is in memory to the file; `false` if there can be none.
+    /// Moves the bytes in memory to the file. Returns `false` if no file can be created.
     fn write_out(&mut self, location: Option<&dyn Location>) -> io::Result<bool> {
         let file = match &self.file {
             Some(file) => file,
@@ -73,7 +74,7 @@ impl Spool {
         Ok(true)
     }
 
-    /// Commits a plan whose last entry is to get this payload.
+    /// Commits the entries of a commit builder, the last of which takes this payload.
     ///
     /// # Errors
     /// See [`Writer::commit_from`].

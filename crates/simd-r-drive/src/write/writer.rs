@@ -1,4 +1,4 @@
-//! The one writer of a store: commits, and the durable point that follows them.
+//! The one writer of a store: commits, flushes and barriers.
 
 use std::io;
 use std::ops::Range;
@@ -23,10 +23,10 @@ use crate::open::{Remains, Resume};
 use crate::stats::WriterCounts;
 use crate::write::CommitBuilder;
 
-/// What the holder of the writer's lock works with.
+/// The state that the writer's lock protects.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// What readers see of the file, and the file: of a new one, nobody but its writer.
+    /// The file, and the read state that readers see. Only its writer knows a new file.
     current: Arc<Current>,
     pub(crate) log: Arc<LogFile>,
     pub(crate) appender: Appender,
@@ -34,36 +34,37 @@ pub(crate) struct Writer {
     /// Length of the last commit in bytes.
     commit_len: u64,
     progress: Progress,
-    /// Up to here everything is on the medium.
+    /// Everything up to here is on the medium.
     durable: LogPosition,
-    /// The end of what recovery found and must be written again before the durable point may pass it: pages
+    /// End of what recovery found and must be rewritten before the durable point may pass it: pages
     /// whose write-back failed in an earlier process look clean in the system's cache.
     rewrite_until: u64,
-    /// The end of what came with a copy that was not completed, if it is beyond what was durable
-    /// then: the hints go on saying so until the durable point has reached it.
+    /// If an interrupted copy left slots beyond what was durable then, their end. The hints keep
+    /// saying so until the durable point has reached it.
     copied_until: u64,
-    /// End of the newest barrier, or of what was durable when the store was opened.
+    /// End of the newest barrier, or the durable tail at the time of opening.
     barrier_end: u64,
     checkpoint_sequence: u64,
     pub(crate) tables: Tables,
-    /// Barriers since the store was opened.
+    /// Barriers written since the store was opened.
     barriers: u64,
-    /// Whether the file says that the store was closed, and nothing has been appended since.
+    /// Whether the file is marked as closed and nothing has been appended since.
     is_clean: bool,
     is_closed: bool,
-    /// Whether this is the store's file. One that compaction is still making says nothing of its own.
+    /// Whether this is the store's current file. A file that compaction is still building emits no
+    /// events.
     is_current: bool,
-    /// What stands beyond the tail and could not be saved when the store was opened.
+    /// Bytes beyond the tail that could not be saved when the store was opened.
     remains: Option<Remains>,
 }
 
-/// A flush that is about to run without the writer's lock.
+/// A flush that will run without the writer's lock.
 #[derive(Debug)]
 pub(crate) struct FlushStart {
     log: Arc<LogFile>,
     point: LogPosition,
     rewrite: Range<u64>,
-    /// What the flush covers.
+    /// What the flush will cover.
     pub(crate) progress: Progress,
 }
 
@@ -95,7 +96,7 @@ impl Writer {
             appender,
             totals: log.totals(),
             commit_len: 0,
-            // What recovery found counts as a commit that is not flushed yet.
+            // What recovery found counts as one commit that is not flushed yet.
             progress: Progress { appends: recovered, commits: recovered },
             durable,
             rewrite_until: if must_rewrite { tail.end } else { durable.end },
@@ -113,13 +114,13 @@ impl Writer {
         })
     }
 
-    /// For a file that may become the store's.
+    /// A writer for a file that may become the store's.
     pub(crate) fn of_new_file(state: ReadState, resume: Resume) -> io::Result<Self> {
         let current = Arc::new(Current::new(Arc::new(state)));
         Ok(Self { is_current: false, ..Self::new(current, resume)? })
     }
 
-    /// Whether writes are taken.
+    /// Makes sure that the writer still accepts writes.
     ///
     /// # Errors
     /// [`WriteError::Poisoned`].
@@ -127,7 +128,7 @@ impl Writer {
         self.appender.check()
     }
 
-    /// Cuts off what stands beyond the tail, if opening could not, so that something can be appended.
+    /// Cuts off the bytes beyond the tail if opening could not, so that appends are possible.
     ///
     /// # Errors
     /// [`StoreError::RemainsNotSaved`]; any I/O error of the file.
@@ -142,7 +143,7 @@ impl Writer {
         self.appender.trimmed()
     }
 
-    /// Refuses all further writes.
+    /// Makes the writer refuse all further writes.
     pub(crate) fn poison(&mut self, cause: PoisonCause) {
         self.appender.poison(cause);
         if self.is_current {
@@ -150,7 +151,7 @@ impl Writer {
         }
     }
 
-    /// Passes an append's result on; tells if its failure could not be undone.
+    /// Passes on the result of an append. Emits an event if a failed append could not be undone.
     pub(crate) fn appended(&self, result: io::Result<u64>) -> io::Result<u64> {
         if let (Err(_), Err(WriteError::Poisoned { cause }), true) =
             (&result, self.check(), self.is_current)
@@ -160,19 +161,19 @@ impl Writer {
         result
     }
 
-    /// The file, with the index that commits go to. Nobody replaces it while the writer is locked.
+    /// The current read state. Only the holder of the writer's lock replaces it.
     #[inline]
     pub(crate) fn state(&self) -> Loaded<ReadState> {
         self.current.load()
     }
 
-    /// Puts another list of index layers in the place of the present one. Returns the state before.
+    /// Replaces the list of index layers. Returns the previous read state.
     pub(crate) fn replace_index(&self, index: LayeredIndex) -> Arc<ReadState> {
         let next = ReadState::new(Arc::clone(&self.log), index);
         self.current.replace_index(self.tail(), next)
     }
 
-    /// How much of the log is live.
+    /// Totals as of the tail.
     pub(crate) fn totals(&self) -> Totals {
         self.totals
     }
@@ -187,7 +188,7 @@ impl Writer {
         self.commit_len
     }
 
-    /// What only the writer can count.
+    /// Counts that only the writer keeps.
     pub(crate) fn counts(&self) -> WriterCounts {
         WriterCounts { barriers: self.barriers, checkpoints: self.tables.checkpoints }
     }
@@ -196,12 +197,13 @@ impl Writer {
         self.appender.tail()
     }
 
-    /// How many bytes follow the last barrier.
+    /// Bytes of log after the last barrier.
     pub(crate) fn barrier_distance(&self) -> u64 {
         self.appender.tail() - self.barrier_end
     }
 
-    /// Appends a plan as one commit and makes it visible. Returns the new tail.
+    /// Appends the entries of a commit builder as one commit and publishes it. Returns the new
+    /// tail.
     ///
     /// Everything that can fail comes before the index is touched.
     pub(crate) fn commit(&mut self, plan: &CommitBuilder<'_>) -> io::Result<u64> {
@@ -219,7 +221,7 @@ impl Writer {
         Ok(end)
     }
 
-    /// As [`Writer::commit`], for a plan whose last entry gets its payload from `reader`.
+    /// As [`Writer::commit`], but the last entry takes its payload from `reader`.
     pub(crate) fn commit_from(
         &mut self,
         plan: &CommitBuilder<'_>,
@@ -249,7 +251,7 @@ impl Writer {
         Ok(end)
     }
 
-    /// Makes sure that a map covers `len` more bytes, before they are written.
+    /// Makes sure that a map covers `len` more bytes before they are written.
     pub(crate) fn make_room(&self, len: u64) -> io::Result<()> {
         self.log.make_room(self.appender.tail_after(len)?)
     }
@@ -269,7 +271,7 @@ impl Writer {
             Ok(())
         });
         if let Err(error) = result {
-            // The commit is in the file, and a reopen will show it; this process cannot.
+            // The commit is in the file, and a reopened store will show it. This process cannot.
             self.poison(PoisonCause::PublishFailed);
             return Err(error);
         }
@@ -289,11 +291,11 @@ impl Writer {
         }
     }
 
-    /// Notes the result of a flush. A failed one is never tried again: the system may have dropped the data
-    /// and call the next one a success.
+    /// Records the result of a flush. A failed flush is never retried: the system may have dropped
+    /// the data, and would report the next flush as a success.
     pub(crate) fn flushed(&mut self, start: &FlushStart, result: io::Result<()>) -> io::Result<()> {
         if !Arc::ptr_eq(&start.log, &self.log) {
-            // Compaction has moved the store meanwhile, and has flushed all that it moved.
+            // Compaction has moved the store meanwhile, and has flushed everything it moved.
             return Ok(());
         }
         if let Err(error) = result {
@@ -330,8 +332,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the durable point and the published tail into the header. Hints: that they fail to reach the
-    /// medium costs the next open some time.
+    /// Writes the durable point and the published tail into the header. These are hints: if they
+    /// fail to reach the medium, only the next open takes longer.
     pub(crate) fn write_hints(&mut self, is_clean: bool) -> io::Result<()> {
         self.checkpoint_sequence += 1;
         let checkpoint = Checkpoint {
@@ -345,10 +347,10 @@ impl Writer {
         write_hints(&*self.log.file, &self.log.identity, &checkpoint, self.tail())
     }
 
-    /// Flushes, appends a barrier, trims the file, marks it clean and gives its lock back. The second time
-    /// nothing happens.
+    /// Flushes, appends a barrier, trims the file, marks it clean and unlocks it. A second call
+    /// does nothing.
     ///
-    /// If much was written since the last checkpoint, and `has_checkpoints`, the index goes to the file too.
+    /// With `has_checkpoints`, also makes a checkpoint if enough was written since the last one.
     pub(crate) fn close(&mut self, has_checkpoints: bool) -> io::Result<()> {
         if self.is_closed {
             return Ok(());
@@ -356,14 +358,14 @@ impl Writer {
         self.is_closed = true;
         let result = self.write_clean_end(has_checkpoints);
         self.appender.poison(PoisonCause::Closed);
-        // A handle that outlives the store keeps the file open, which must not keep others from writing.
+        // A handle that outlives the store keeps the file open. It must not keep the file locked.
         result.and(self.log.file.unlock())
     }
 
     fn write_clean_end(&mut self, has_checkpoints: bool) -> io::Result<()> {
         self.check()?;
         if self.remains.is_some() {
-            // The next open tries again to save them.
+            // The next open tries again to save the remains.
             return Ok(());
         }
         let is_trimmed = self.appender.allocated() == self.tail();
@@ -373,13 +375,13 @@ impl Writer {
         self.flush()?;
         let mut reserved = None;
         if has_checkpoints && self.is_worth_checkpoint() {
-            // Without it the next open takes longer, and that is all.
+            // Without the checkpoint, only the next open takes longer.
             reserved = self.checkpoint_alone().inspect_err(events::checkpoint_failed).ok();
         }
         let ends_with_barrier = self.barriers > 0 && self.barrier_distance() == 0;
         if !ends_with_barrier && let Err(error) = self.append_barrier() {
             self.check()?;
-            // The header says how far the log is flushed, too; a full disk takes no more than that.
+            // The header names the durable point too. A full disk costs no more than the barrier.
             events::barrier_not_written(&error);
         }
         self.appender.trim()?;
@@ -387,19 +389,19 @@ impl Writer {
         self.write_hints(true)?;
         if let Some(reserved) = reserved {
             let result = reserved.give_back(&self.needed_tables());
-            // Space that is not given back is no harm.
+            // Space that cannot be trimmed does no harm.
             let _ = result.inspect_err(events::space_not_given_back);
         }
         Ok(())
     }
 
-    /// How many bytes follow the durable point.
+    /// Bytes of log after the durable point.
     pub(crate) fn unflushed(&self) -> u64 {
         self.tail() - self.durable.end
     }
 
-    /// Makes everything durable, and the header says so, as does a barrier if the log stays shorter than `most` with
-    /// it. For a new file that is about to be shown.
+    /// Makes everything durable and records that in the header, and also in a barrier if the log
+    /// then stays shorter than `most`. For a new file that is about to be shown to readers.
     pub(crate) fn finish_new(&mut self, most: u64) -> io::Result<()> {
         self.flush()?;
         if self.tail_after_barrier()? <= most {
@@ -408,13 +410,14 @@ impl Writer {
         self.write_hints(false)
     }
 
-    /// Where the log would end after a barrier.
+    /// The tail that the log would have after a barrier.
     pub(crate) fn tail_after_barrier(&self) -> Result<u64, FormatError> {
         let payload_len = self.next_barrier().payload_len();
         self.appender.tail_after(self.log.layout.slot_len(payload_len, 0)?)
     }
 
-    /// Goes on in the file of `target`, which holds the same, and so do readers; the old one is no longer under its path.
+    /// Moves the writer and readers to the file of `target`, which holds the same entries. The old
+    /// file is no longer at the store's path.
     pub(crate) fn move_to(&mut self, target: Self) {
         let old = self.current.replace_file(target.current.load_full());
         let barriers = self.barriers + target.barriers;
@@ -422,17 +425,18 @@ impl Writer {
         let current = Arc::clone(&self.current);
         *self = Self { current, progress: self.progress, barriers, is_current: true, ..target };
         self.tables.checkpoints = checkpoints;
-        // For readers in other processes. A hint: they also notice that the path names another file.
+        // For readers in other processes. This is a hint: they also notice that the path names
+        // another file.
         let moved = PublishedTail { tail: old.publication.tail(), is_moved: true };
         let _ = write_all_at(&*old.file, &moved.encode(), 3 * PAGE_SIZE as u64);
     }
 
-    /// Whether the file has no name any more, so that flushing it is in vain.
+    /// Whether the file has no name any more, which makes flushing it pointless.
     pub(crate) fn is_file_deleted(&self) -> bool {
         self.log.file.status().is_ok_and(|status| status.links == 0)
     }
 
-    /// A flush under the lock.
+    /// Flushes under the writer's lock.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let start = self.flush_start();
         let result = start.run();
@@ -444,7 +448,8 @@ impl Writer {
     }
 }
 
-/// Writes a range of the file over itself, so that the next flush covers it whatever the cache believes.
+/// Rewrites a range of the file with its own bytes, so that the next flush covers it even if the
+/// system's cache believes it clean.
 fn rewrite_range(file: &dyn StoreFile, range: Range<u64>) -> io::Result<()> {
     if range.is_empty() {
         return Ok(());

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use bytemuck::Pod;
 
-/// `bytes` as a slice of `T`: borrowed if they are aligned for `T` and the machine is little-endian, else
-/// decoded into a copy by `from_le_bytes`. `N` is the size of `T` in bytes.
+/// `bytes` as a slice of `T`: borrowed if they are aligned for `T` and the machine is
+/// little-endian, otherwise decoded into a copy by `from_le_bytes`. `N` is the size of `T` in
+/// bytes.
 ///
 /// ```
 /// use simd_r_drive::utils::align_or_copy;
@@ -15,7 +16,7 @@ use bytemuck::Pod;
 /// ```
 ///
 /// # Panics
-/// If `N` is not the size of `T`, or the length of `bytes` is no multiple of it.
+/// If `N` is not the size of `T`, or the length of `bytes` is not a multiple of it.
 pub fn align_or_copy<T: Pod, const N: usize>(
     bytes: &[u8],
     from_le_bytes: fn([u8; N]) -> T,

@@ -1,4 +1,4 @@
-//! Small helpers that programs around a store share.
+//! Small helpers for programs that use a store.
 
 mod align_or_copy;
 mod namespace;

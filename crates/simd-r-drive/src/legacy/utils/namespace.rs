@@ -1,4 +1,4 @@
-//! Keys of fixed length in namespaces.
+//! Fixed-length keys in namespaces.
 
 use simd_r_drive_entry_handle::compute_hash;
 
@@ -18,14 +18,14 @@ pub struct NamespaceHasher {
 }
 
 impl NamespaceHasher {
-    /// A namespace, named by `prefix`.
+    /// A namespace with the name `prefix`.
     pub fn new(prefix: &[u8]) -> Self {
         Self { prefix: compute_hash(prefix).to_le_bytes() }
     }
 
     /// XXH3-64 of the namespace's name, then of `key`, both little-endian: 16 bytes.
     ///
-    /// The key itself is not kept: two keys of equal hash get one name.
+    /// The key itself is not kept: two keys of equal hash get the same result.
     pub fn namespace(&self, key: &[u8]) -> Vec<u8> {
         [self.prefix, compute_hash(key).to_le_bytes()].concat()
     }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// `path` with `.extension` put behind its file name, whatever extension it has already. A path without a
-/// file name stays as it is.
+/// Appends `.extension` to the file name of `path`, even if it already has an extension. A path
+/// without a file name stays unchanged.
 ///
 /// ```
 /// use std::path::Path;
@@ -24,7 +24,7 @@ pub fn append_extension(path: &Path, extension: &str) -> PathBuf {
 /// Makes sure that `path` names a regular file.
 ///
 /// # Errors
-/// `NotFound` if there is nothing, `InvalidInput` if it is something else; or the operating system's.
+/// `NotFound` if it does not exist, `InvalidInput` if it is not a regular file, or any I/O error.
 pub fn verify_file_existence(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(()),

@@ -1,8 +1,8 @@
-//! Sizes as people write them.
+//! Human-readable sizes.
 
 const UNITS: [(&str, u64); 3] = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
 
-/// `bytes` for people, in powers of 1,024: `"512 bytes"`, `"1.50 KB"`, `"3.00 GB"`.
+/// Formats `bytes` for people, in powers of 1,024: `"512 bytes"`, `"1.50 KB"`, `"3.00 GB"`.
 pub fn format_bytes(bytes: u64) -> String {
     match UNITS.iter().find(|(_, size)| bytes >= *size) {
         Some((unit, size)) => format!("{:.2} {unit}", bytes as f64 / *size as f64),
@@ -10,10 +10,11 @@ pub fn format_bytes(bytes: u64) -> String {
     }
 }
 
-/// A number of bytes with an optional unit, in powers of 1,024: `"4096"`, `"64k"`, `"64 KB"`, `"2M"`, `"1gb"`.
+/// Parses a number of bytes with an optional unit, in powers of 1,024: `"4096"`, `"64k"`, `"64
+/// KB"`, `"2M"`, `"1gb"`.
 ///
 /// # Errors
-/// A sentence that names what cannot be understood, or is too large for this machine.
+/// A sentence that names the part that cannot be parsed or is too large for this machine.
 pub fn parse_buffer_size(size: &str) -> Result<usize, String> {
     let text = size.trim();
     let digits_len = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! A loom model of a checkpoint: one writer, one reader, every interleaving and every allowed reordering.
+//! A loom model of a checkpoint: one writer, one reader, every interleaving and allowed reordering.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p simd-r-drive --lib --release model`.
 
@@ -11,7 +11,7 @@ use super::{Current, State, TailLimit};
 use crate::log::Publication;
 use crate::log::publication::model::ModelMap;
 
-/// A list of layers: the first has one, which the second one asks after its own.
+/// A list of layers. The first list has one layer; the second consults it after its own.
 #[derive(Debug)]
 struct List {
     log: Arc<Log>,
@@ -45,7 +45,7 @@ impl List {
     }
 }
 
-/// In which order the writer replaces the list, with the next commit.
+/// The order in which the writer replaces the list and publishes the next commit.
 #[derive(Clone, Copy)]
 enum Order {
     Right,
@@ -82,7 +82,7 @@ fn checkpoint_and_commit(current: &Current<List>, log: &Arc<Log>, order: Order) 
     }
 }
 
-/// Who sees the commit sees the list that knows it: there is nothing to wait for.
+/// A reader that sees the commit sees the list that knows it. There is nothing to wait for.
 fn now(current: &Current<List>) -> (std::sync::Arc<List>, u64) {
     let now = current.try_now().or_else(|| current.try_now());
     let (list, tail) = now.expect("the newer list is not there yet");

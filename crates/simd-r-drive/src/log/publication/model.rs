@@ -1,4 +1,4 @@
-//! A loom model of publication: one writer, one reader, every interleaving and every allowed reordering.
+//! A loom model of publication: one writer, one reader, every interleaving and allowed reordering.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p simd-r-drive --lib --release publication`.
 
@@ -10,7 +10,7 @@ use loom::thread;
 
 use super::{Publication, Window};
 
-/// A map of the model: how far it reaches. Its bytes are the model's `Log`.
+/// A map of the model. Its bytes are in `Model`.
 #[derive(Debug)]
 pub(crate) struct ModelMap {
     pub(crate) reserved: u64,
@@ -24,15 +24,15 @@ impl Window for ModelMap {
     fn reveal(&self, _: u64) {}
 }
 
-/// Slots of length 1: the one that ends at `end` holds what stands in `bytes[end - 1]`: key, previous end.
+/// Slots have length 1: `bytes[end - 1]` holds key and previous end of the slot that ends at `end`.
 struct Model {
     bytes: Vec<UnsafeCell<(u64, u64)>>,
     index: Mutex<HashMap<u64, u64>>,
     publication: Publication<ModelMap>,
 }
 
-// SAFETY of sharing `UnsafeCell`s: that no access races is what the model checks; loom's cells panic if one
-// does.
+// SAFETY of sharing `UnsafeCell`s: the model checks that no accesses race; loom's cells panic if
+// one does.
 #[expect(unsafe_code, reason = "loom checks accesses to its cells at run time")]
 // SAFETY: see above.
 unsafe impl Sync for Model {}
@@ -60,7 +60,7 @@ impl Model {
         self.bytes[end as usize - 1].with(|cell| unsafe { *cell })
     }
 
-    /// A commit of `keys`, from `start` on, the way the engine's writer does it.
+    /// Commits `keys` from `start` on, in the order of the engine's writer.
     fn commit(&self, start: u64, keys: &[u64]) {
         let end = start + keys.len() as u64;
         if self.publication.needs_map(end) {
@@ -123,7 +123,7 @@ fn whoever_sees_a_tail_reads_every_slot_below_it_without_the_index() {
         model.commit(0, &[7]);
         let writer = {
             let model = Arc::clone(&model);
-            // Needs another map.
+            // This commit needs another map.
             thread::spawn(move || model.commit(1, &[8, 9]))
         };
         let tail = model.publication.tail();
@@ -133,7 +133,7 @@ fn whoever_sees_a_tail_reads_every_slot_below_it_without_the_index() {
     });
 }
 
-/// The model itself must be able to fail: a tail stored before the slot's bytes is found out.
+/// Makes sure that the model can fail: it must detect a tail stored before the slot's bytes.
 #[test]
 #[should_panic]
 fn a_tail_published_too_early_is_found_out() {

@@ -1,4 +1,4 @@
-//! What finding the tail costs, and that nothing but a genuine slot moves it.
+//! Tests of what finding the tail costs, and that only genuine slots move it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use simd_r_drive_writer::FileKey;
 
 use super::*;
 
-/// A file in memory that counts what is read of it.
+/// A file in memory that counts the bytes read.
 #[derive(Debug, Default)]
 struct MemoryFile {
     bytes: Vec<u8>,
@@ -60,7 +60,7 @@ impl StoreFile for MemoryFile {
     }
 }
 
-/// A log that is built in memory.
+/// A log built in memory.
 struct Log {
     identity: Identity,
     layout: Layout,
@@ -112,8 +112,8 @@ impl Log {
     }
 }
 
-/// Each block claims to end a slot with a long key that starts where the log ends. A reader that read a window
-/// anew for each claim read thousands of times what is there.
+/// Each block claims to end a slot with a long key that starts where the log ends. A reader that
+/// refills its window for each claim would read the same bytes thousands of times.
 #[test]
 fn false_claims_are_rejected_at_the_price_of_one_pass() {
     const KEY_LEN: u16 = 256;
@@ -178,12 +178,12 @@ fn a_durable_point_where_no_slot_can_end_used_to_underflow_a_read_only_open() {
             find_tail(&log.file, &log.identity, &[checkpoint], len, tolerate, &mut |_| {})
         };
         assert!(is_format_error(&find(false).unwrap_err()), "{durable_tail}");
-        // Whoever tolerates damage goes on without it.
+        // An open that tolerates damage ignores it.
         assert_eq!(find(true).unwrap().tail, log.tail, "{durable_tail}");
     }
 }
 
-/// With the secret of its file at hand, somebody may seal what no writer would.
+/// Anyone who knows the secret of a file can seal what no writer would.
 #[test]
 fn barriers_that_lag_far_behind_used_to_take_quadratic_time() {
     let mut log = Log::new();
@@ -199,7 +199,7 @@ fn barriers_that_lag_far_behind_used_to_take_quadratic_time() {
     assert_eq!(found.candidates.len(), (2 << 20) / 64 + 1);
 }
 
-/// All of them start where the log ends, follow it, and are sealed; none has the payload that it claims.
+/// All slots start where the log ends, follow it, and are sealed. None has the payload it claims.
 #[test]
 fn sealed_slots_with_wrong_payloads_used_to_be_read_in_quadratic_time() {
     let mut log = Log::new();
@@ -240,7 +240,7 @@ fn the_last_byte_that_is_set_is_found_wherever_it_stands() {
     }
 }
 
-/// A barrier came with a copy that was interrupted, and an older slot that it vouches for did not.
+/// A barrier came with an interrupted copy, but an older slot that it vouches for did not.
 #[test]
 fn barriers_that_were_copied_are_not_believed_while_the_copy_is_incomplete() {
     let mut log = Log::new();
@@ -269,7 +269,7 @@ fn barriers_that_were_copied_are_not_believed_while_the_copy_is_incomplete() {
     log.file.bytes[lost].fill(0);
     let found = find(&log, &copying);
     assert_eq!((found.durable, found.tail, found.data_end), (old, old, len));
-    // The newest checkpoint counts: one of a copy that is complete is newer than all that were
-    // written on the way.
+    // The newest checkpoint counts: that of a complete copy is newer than all those written on the
+    // way.
     assert!(find(&log, &[checkpoint(3, false), checkpoint(2, true)]).durable.end > old.end);
 }
