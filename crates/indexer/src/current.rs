@@ -1,4 +1,4 @@
-//! What a writer learns before it appends.
+//! What a writer asks the index before it appends.
 
 use crate::group::{Group, Place};
 use crate::groups::Probe;
@@ -7,47 +7,48 @@ use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::Version;
 
-/// What the index holds for an identity and its hash, see [`KeyIndexer::current`].
+/// What the index holds for an identity and its hash. See [`KeyIndexer::current`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Current {
-    /// The newest version of the key's line; `None` if it has none, or if a bare identity was asked for.
+    /// The newest version of the key's chain. `None` if there is no such chain, or if the identity
+    /// is bare.
     pub keyed: Option<Version>,
-    /// The newest version of the hash's bare line.
+    /// The newest version of the hash's bare chain.
     pub bare: Option<Version>,
-    /// The live keyed lines of the hash, that of the key itself among them.
+    /// The live keyed chains of the hash, including the key's own.
     pub live_keyed: LiveKeyed,
-    /// Whether the index holds something under the hash, live or not.
+    /// Whether the index holds any chain of the hash, live or deleted.
     pub is_known_hash: bool,
 }
 
-/// How many keyed lines of a hash are live.
+/// How many keyed chains of a hash are live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LiveKeyed {
     /// None.
     #[default]
     None,
-    /// One, whose newest slot ends at this offset.
+    /// One. Its newest slot ends at this offset.
     One(u64),
-    /// How many there are, at least two. [`KeyIndexer::live_chains`] names them.
+    /// At least two; this is their number. [`KeyIndexer::live_chains`] lists them.
     Many(usize),
 }
 
-/// Questions of the writer. There is no tail in them: a writer sees all that was inserted.
+/// Queries for the writer. They take no tail, because a writer sees everything inserted so far.
 impl KeyIndexer {
     /// What a new version of `identity` under `hash` would follow and supersede.
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     ///
     /// # Costs
     ///
-    /// One look-up in the table, and one source call if there is a keyed line to compare the key with. A
-    /// hash of several lines costs two look-ups more.
+    /// One look-up in the table. If the hash has a keyed chain, one source call to compare its key.
+    /// A hash with several chains costs two more look-ups.
     ///
     /// # Locking
     ///
-    /// A shard's lock, shared, for each look-up.
+    /// Takes a shard's lock, shared, for each look-up.
     #[inline]
     pub fn current<S: SlotSource + ?Sized>(
         &self,
@@ -62,11 +63,11 @@ impl KeyIndexer {
         }
     }
 
-    /// The ends of the newest slots of all live lines of `hash`, keyed and bare, oldest first.
+    /// The ends of the newest slots of all live chains of `hash`, keyed and bare, oldest first.
     ///
     /// # Locking
     ///
-    /// A shard's lock, shared, while the ends are copied.
+    /// Holds a shard's lock, shared, while the ends are copied.
     pub fn live_chains(&self, hash: u64) -> Vec<u64> {
         match self.table.get(hash) {
             None => Vec::new(),

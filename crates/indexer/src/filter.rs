@@ -1,9 +1,9 @@
-//! What keeps look-ups away from a layer that does not hold their hash.
+//! A filter that spares look-ups a layer that does not hold their hash.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Hashes for each word of 64 bits. Of what was not inserted, one hash in fifty passes.
+/// Hashes per 64-bit word. About one absent hash in fifty passes the filter.
 const HASHES_PER_WORD: u64 = 6;
 const WORDS_MIN: u64 = 1 << 9;
 const WORDS_MAX: u64 = 1 << 22;
@@ -11,15 +11,17 @@ const WORDS_MAX: u64 = 1 << 22;
 /// How many of the highest bits of a mixed hash the filter uses.
 pub(crate) const FILTER_BITS: u32 = 40;
 
-/// A Bloom filter (Bloom, 1970) whose bits for one hash stand in one word (Putze, Sanders, Singler, "Cache-,
-/// Hash- and Space-Efficient Bloom Filters", 2007). Any number of threads insert and ask, without a lock.
+/// A Bloom filter (Bloom, 1970) that keeps all bits of a hash in one word (Putze, Sanders, Singler,
+/// "Cache-, Hash- and Space-Efficient Bloom Filters", 2007). Any number of threads insert and query
+/// without a lock.
 ///
-/// Takes no memory before the first insertion.
+/// Allocates nothing before the first insertion.
 ///
 /// # Memory orders
 ///
-/// Relaxed: a reader must see the bits of what was inserted before the tail was published that it has loaded, and
-/// loading the tail sees to that. If it does not see later ones, the hash is not there yet, for it.
+/// Relaxed is enough. A reader must see the bits of every hash inserted before the tail it loaded
+/// was published, and loading the tail guarantees that. A hash whose bits it misses was inserted
+/// later, so it does not exist for that reader yet.
 #[derive(Debug)]
 pub(crate) struct Filter {
     len: u64,
@@ -52,7 +54,7 @@ impl Filter {
         words[self.word(mixed)].fetch_or(mask(mixed), Ordering::Relaxed);
     }
 
-    /// As [`insert`](Self::insert), while nobody else knows the filter.
+    /// Like [`insert`](Self::insert), but for a filter that is not shared yet.
     #[inline]
     pub(crate) fn insert_alone(&mut self, mixed: u64) {
         let word = self.word(mixed);
@@ -65,7 +67,8 @@ impl Filter {
     }
 
     fn no_bits(&self) -> Box<[AtomicU64]> {
-        // Zeros straight from the system, which takes no time, nor memory for what is never written.
+        // The system hands out zeroed pages lazily: no time is spent, and pages never written use
+        // no memory.
         bytemuck::zeroed_slice_box(self.len as usize)
     }
 
@@ -74,7 +77,7 @@ impl Filter {
     }
 }
 
-/// Three bits of a word, by bits of the hash that choose no word.
+/// Selects three bits of a word, using hash bits that do not select the word.
 #[inline]
 fn mask(mixed: u64) -> u64 {
     (1 << ((mixed >> 24) & 63)) | (1 << ((mixed >> 30) & 63)) | (1 << ((mixed >> 36) & 63))

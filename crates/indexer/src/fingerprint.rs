@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 
 /// Where in a group a key belongs.
 ///
-/// The keys of a group have the same XXH3 hash, by chance or because someone searched for them, so a
-/// second public hash would help nobody: this one is SipHash under a random secret of this index. It is slow
-/// next to XXH3, and only runs for keys that collide.
+/// The keys of a group share their XXH3 hash, by chance or because someone searched for such keys.
+/// A second public hash could be attacked the same way, so this one is SipHash with a random secret
+/// of this index. It is slower than XXH3, but runs only for keys that collide.
 #[derive(Debug)]
 pub(crate) struct Fingerprints {
     secret: RandomState,
@@ -23,7 +23,7 @@ impl Fingerprints {
         }
     }
 
-    /// Fingerprints of a few bits, so that tests meet keys whose fingerprints collide too.
+    /// Fingerprints of a few bits, so that tests meet colliding fingerprints too.
     #[cfg(test)]
     pub(crate) fn with_mask(mask: u64) -> Self {
         Self { secret: RandomState::new(), mask }

@@ -1,4 +1,4 @@
-//! The lines of one hash.
+//! The chains of one hash.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -6,26 +6,26 @@ use std::ops::Bound;
 use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
 
-/// Where in its group a line stands.
+/// Where a chain is in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The position of a keyed line: the fingerprint of its key, or the next free number above it where
-    /// fingerprints collide.
+    /// The position of a keyed chain: the fingerprint of its key, or the next free number above it
+    /// if fingerprints collide.
     Keyed(u64),
     Bare,
 }
 
-/// All lines of one hash, by place and by the end of their newest version.
+/// All chains of one hash, by place and by the end of their newest version.
 ///
-/// Lines stay for good, deleted ones as tombstones, since readers of older tails start their walk there.
-/// So a chain of colliding fingerprints never has a hole, but for the undoing of a batch, which takes
-/// away what came last.
+/// Chains are never removed. A deleted one stays as a tombstone, because readers of older tails
+/// start their walk there. So a run of colliding fingerprints never has a hole. The exception is
+/// the undoing of a batch, which removes only what was added last.
 #[derive(Debug)]
 pub(crate) struct Group {
     keyed: HashMap<u64, PackedSlot, Mix>,
     bare: Option<PackedSlot>,
-    /// Newest versions that are values. Two sets rather than one with a flag: the newest live line must be
-    /// found at once however many lines were deleted after it.
+    /// Newest versions that are values. Two maps rather than one with a flag: finding the newest
+    /// live chain must be fast however many chains were deleted after it.
     live: BTreeMap<u64, Place>,
     /// Newest versions that are tombstones.
     dead: BTreeMap<u64, Place>,
@@ -48,7 +48,8 @@ impl Group {
         }
     }
 
-    /// Sets the newest version of the line at `place`, or removes the line; returns what stood there.
+    /// Sets the newest version of the chain at `place`, or removes the chain. Returns what was
+    /// there.
     pub(crate) fn set(&mut self, place: Place, newest: Option<PackedSlot>) -> Option<PackedSlot> {
         let before = match (place, newest) {
             (Place::Keyed(position), Some(slot)) => self.keyed.insert(position, slot),
@@ -64,7 +65,7 @@ impl Group {
         before
     }
 
-    /// Gives the line whose newest version ends at `end` back its version before it, if it had one.
+    /// Resets the chain whose newest version ends at `end` to the version before it, if it had one.
     pub(crate) fn retract(&mut self, end: u64, before: Option<PackedSlot>) {
         if let Some(&place) = self.live.get(&end).or_else(|| self.dead.get(&end)) {
             self.set(place, before);
@@ -79,7 +80,7 @@ impl Group {
         self.keyed.len()
     }
 
-    /// The newest version of every line.
+    /// The newest version of every chain.
     pub(crate) fn lines(&self) -> impl Iterator<Item = PackedSlot> {
         self.keyed.values().copied().chain(self.bare)
     }
@@ -88,7 +89,7 @@ impl Group {
         self.live.len() + self.dead.len()
     }
 
-    /// The ends of all live lines, oldest first.
+    /// The ends of all live chains, oldest first.
     pub(crate) fn live_ends(&self) -> impl Iterator<Item = u64> {
         self.live.keys().copied()
     }
@@ -97,22 +98,23 @@ impl Group {
         self.live.len() - usize::from(self.bare.is_some_and(|slot| !slot.is_tombstone()))
     }
 
-    /// The end of the newest live keyed line.
+    /// The end of the newest live keyed chain.
     pub(crate) fn newest_live_keyed(&self) -> Option<u64> {
         self.live.iter().rev().find(|(_, place)| **place != Place::Bare).map(|(end, _)| *end)
     }
 
-    /// Whether a live line has its newest version at `end`.
+    /// Whether a live chain has its newest version at `end`.
     pub(crate) fn is_live(&self, end: u64) -> bool {
         self.live.contains_key(&end)
     }
 
-    /// The newest live line among those whose newest version is not beyond `tail`.
+    /// The newest live chain among those whose newest version ends at or below `tail`.
     pub(crate) fn newest_live_until(&self, tail: u64) -> Option<u64> {
         self.live.range(..=tail).next_back().map(|(end, _)| *end)
     }
 
-    /// The newest versions beyond `tail`, dead ones too: their lines may have been live at `tail`.
+    /// The newest versions beyond `tail`, including tombstones: their chains may have been live at
+    /// `tail`.
     pub(crate) fn newest_beyond(&self, tail: u64) -> impl Iterator<Item = PackedSlot> {
         let beyond = (Bound::Excluded(tail), Bound::Unbounded);
         let live = self.live.range(beyond);

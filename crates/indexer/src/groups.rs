@@ -1,4 +1,4 @@
-//! The second table: hashes of several lines.
+//! The second table: hashes with several chains.
 
 use dashmap::DashMap;
 
@@ -8,17 +8,17 @@ use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, SlotSource};
 
-/// The groups by hash.
+/// The groups, by hash.
 ///
-/// Every method copies out what it returns: no guard leaves it, and the source is asked between two looks
-/// into the table, never during one.
+/// Every method copies out what it returns. No guard escapes, and the source is never called while
+/// the table is locked.
 #[derive(Debug)]
 pub(crate) struct Groups {
     by_hash: DashMap<u64, Group, Mix>,
     fingerprints: Fingerprints,
 }
 
-/// Where an identity stands in its group, or where it would go.
+/// Where an identity is in its group, or where it would go.
 #[derive(Clone, Copy)]
 pub(crate) enum Probe {
     Present { place: Place, newest: PackedSlot },
@@ -39,7 +39,7 @@ impl Groups {
         Self { by_hash: DashMap::with_hasher(Mix::new()), fingerprints }
     }
 
-    /// Looks at a group under its shard's lock; `None` if the hash has no group.
+    /// Inspects a group under its shard's lock. `None` if the hash has no group.
     pub(crate) fn look<R>(&self, hash: u64, read: impl FnOnce(&Group) -> R) -> Option<R> {
         self.by_hash.get(&hash).map(|group| read(&group))
     }
@@ -48,13 +48,13 @@ impl Groups {
         self.look(hash, |group| group.line(place)).flatten()
     }
 
-    /// Finds the line of `identity`. A line whose newest version ends at `known_end` is taken to be it
-    /// without asking the source.
+    /// Finds the chain of `identity`. A chain whose newest version ends at `known_end` is taken for
+    /// it without asking the source.
     ///
     /// # Costs
     ///
-    /// A source call for a keyed line that is there, none for one that is not. More only where the 64-bit
-    /// secret fingerprints of two keys collide.
+    /// One source call if the chain exists, none if it does not. More only if the secret 64-bit
+    /// fingerprints of two keys collide.
     pub(crate) fn probe<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
@@ -82,7 +82,7 @@ impl Groups {
         }
     }
 
-    /// Sets the newest version of a line, or removes the line. The hash must have a group.
+    /// Sets the newest version of a chain, or removes the chain. The hash must have a group.
     pub(crate) fn set(&self, hash: u64, place: Place, newest: Option<PackedSlot>) {
         if let Some(mut group) = self.by_hash.get_mut(&hash) {
             group.set(place, newest);
@@ -96,7 +96,7 @@ impl Groups {
         }
     }
 
-    /// Founds a group. It appears with both lines in it or not at all.
+    /// Creates a group of two chains. It becomes visible with both or not at all.
     pub(crate) fn found(
         &self,
         hash: u64,
@@ -115,12 +115,13 @@ impl Groups {
         Place::Keyed(position)
     }
 
-    /// The number of keyed lines of each group.
+    /// The number of keyed chains in each group.
     pub(crate) fn sizes(&self) -> Vec<usize> {
         self.by_hash.iter().map(|group| group.keyed_count()).collect()
     }
 
-    /// Founds a group of lines that are known already. It appears with all of them or not at all.
+    /// Creates a group from chains that are already known. It becomes visible with all of them or
+    /// not at all.
     pub(crate) fn found_all(&self, hash: u64, lines: &[(ChainKey<'_>, PackedSlot)]) {
         let mut group = Group::new(*self.by_hash.hasher());
         for (identity, slot) in lines {

@@ -10,10 +10,10 @@ use crate::stats::IndexStats;
 use crate::table::Table;
 use simd_r_drive_entry_handle::compute_hash;
 
-/// Maps the hash of a key to the newest slot of every line of that hash.
+/// Maps the hash of a key to the newest slot of every chain of that hash.
 ///
-/// See the [crate docs](crate) for slots, lines and tails. Any number of threads may read while one writes;
-/// that no two write at once is the caller's part.
+/// See the [crate docs](crate) for slots, chains and tails. Any number of threads may read while
+/// one writes. The caller must ensure that no two threads write at once.
 pub struct KeyIndexer {
     pub(crate) table: Table,
     pub(crate) groups: Groups,
@@ -32,21 +32,21 @@ impl KeyIndexer {
         indexer
     }
 
-    /// Makes room for `additional` more hashes, so that inserting about that many grows nothing.
+    /// Makes room for `additional` more hashes, so that inserting about that many grows no shard.
     ///
     /// # Locking
     ///
-    /// Takes the lock of every shard in turn; readers of a shard wait while it is moved.
+    /// Takes the lock of every shard in turn. Readers of a shard wait while its entries move.
     pub fn reserve(&self, additional: usize) {
         self.table.reserve(additional);
     }
 
-    /// Counts hashes, lines and memory.
+    /// Counts hashes, chains and memory.
     ///
     /// # Costs
     ///
-    /// One short lock per shard, plus a visit to every group. The counts come one after the other, so those
-    /// taken beside a writer may not fit together to the last line.
+    /// One short lock per shard, and a visit to every group. The counts are taken one after the
+    /// other, so they may be inconsistent with each other if a writer is active.
     pub fn stats(&self) -> IndexStats {
         let hashes = self.table.len();
         let groups = self.groups.group_count();
@@ -59,12 +59,12 @@ impl KeyIndexer {
         }
     }
 
-    /// Shows every hash to `visit`, in no order, each under its shard's lock.
+    /// Calls `visit` for every hash, in no particular order, each under its shard's lock.
     pub(crate) fn for_each_hash(&self, visit: impl FnMut(u64, PackedSlot)) {
         self.table.for_each(visit);
     }
 
-    /// The newest version of every line of a hash.
+    /// The newest version of every chain of a hash.
     pub(crate) fn lines(&self, hash: u64) -> Vec<PackedSlot> {
         match self.table.get(hash) {
             Some(slot) if slot.is_group() => {
@@ -74,7 +74,7 @@ impl KeyIndexer {
         }
     }
 
-    /// The number of keyed lines of each group.
+    /// The number of keyed chains in each group.
     pub(crate) fn group_sizes(&self) -> Vec<usize> {
         self.groups.sizes()
     }
@@ -84,14 +84,15 @@ impl KeyIndexer {
         self.table.len() == 0
     }
 
-    /// Takes over all lines of a hash that is not there, from another index. They appear at once.
+    /// Takes over all chains of a hash from another index. The hash must not be present. The chains
+    /// become visible at once.
     pub(crate) fn adopt(&self, hash: u64, lines: &[(ChainKey<'_>, PackedSlot)]) {
         match lines {
             [] => {}
             [(_, single)] => self.table.set(hash, Some(*single)),
             many => {
                 self.groups.found_all(hash, many);
-                // Only now: whoever reads the mark must find the group behind it.
+                // Last, because a reader that sees the mark must find the group.
                 self.table.set(hash, Some(PackedSlot::group(hash)));
             }
         }
@@ -109,13 +110,13 @@ impl KeyIndexer {
         packed_slot::tag_from_hash(compute_hash(key))
     }
 
-    /// Puts a 16-bit tag above a 48-bit value. Bits of `offset` above the 48th are dropped.
+    /// Packs a 16-bit tag above a 48-bit value. Bits of `offset` above the low 48 are dropped.
     #[inline]
     pub fn pack(tag: u16, offset: u64) -> u64 {
         packed_slot::pack(tag, offset)
     }
 
-    /// Takes apart what [`pack`](Self::pack) built: the tag and the 48-bit value.
+    /// The inverse of [`pack`](Self::pack): the tag and the 48-bit value.
     #[inline]
     pub fn unpack(packed: u64) -> (u16, u64) {
         packed_slot::unpack(packed)
@@ -130,7 +131,7 @@ impl Default for KeyIndexer {
 
 impl fmt::Debug for KeyIndexer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Counts, not contents: an index holds millions of words that mean nothing without the log.
+        // Counts instead of contents: the words of an index mean nothing without the log.
         f.debug_struct("KeyIndexer").field("stats", &self.stats()).finish()
     }
 }

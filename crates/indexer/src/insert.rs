@@ -6,21 +6,22 @@ use crate::place::Placed;
 use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 use crate::slot_source::{ChainKey, SlotSource};
 
-/// A slot on its way into the index.
+/// A slot to be inserted into the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Insertion {
     /// The hash of the entry's key, or the one it was written under.
     pub hash: u64,
     /// Where the slot ends, in bytes: a multiple of 64, at most [`MAX_SLOT_END`](crate::MAX_SLOT_END).
     pub end: u64,
-    /// Where the previous version of the same line ends; 0 if the line begins with this slot.
+    /// Where the previous version in the same chain ends; 0 if this slot begins the chain.
     pub replaces: u64,
-    /// Whether the slot deletes its line.
+    /// Whether the slot is a tombstone.
     pub is_tombstone: bool,
-    /// Whether the entry was written by hash alone.
+    /// Whether the entry was written under a bare hash.
     pub is_bare: bool,
-    /// Whether the caller knows, from [`Current::is_known_hash`](crate::Current::is_known_hash), that the index holds
-    /// nothing under the hash: that saves looking for it. `false` is always right.
+    /// Whether the caller knows, from [`Current::is_known_hash`](crate::Current::is_known_hash),
+    /// that the index holds nothing under the hash. This saves a look-up. `false` is always
+    /// correct.
     pub is_new: bool,
 }
 
@@ -30,17 +31,17 @@ impl Insertion {
         PackedSlot::new(self.hash, self.end, self.is_tombstone, self.is_bare)
     }
 
-    /// What to file under a hash, if that takes neither a group nor a comparison of keys.
+    /// The word to file under the hash, if this needs neither a group nor a comparison of keys.
     #[inline]
     fn slot_over(&self, occupant: Option<PackedSlot>) -> Option<PackedSlot> {
-        // A line begins with `replaces` 0 and a group mark ends at 0, while no slot does.
+        // `replaces` is 0 where a chain begins, and a group mark has end 0, but no slot ends at 0.
         let is_plain =
             occupant.is_none_or(|slot| self.replaces != 0 && slot.end() == self.replaces);
         is_plain.then(|| self.slot())
     }
 }
 
-/// What was done for one item, so that it can be undone.
+/// A change made for one item, kept so that it can be undone.
 struct Applied {
     index: usize,
     before: Option<PackedSlot>,
@@ -49,28 +50,30 @@ struct Applied {
 impl KeyIndexer {
     /// Inserts the slots of a commit, in log order. At most one thread may insert at a time.
     ///
-    /// Each becomes the newest version of its line. Readers at tails below the commit go on to see what was
-    /// there before it: they follow the links of the new slots down. So every slot must be readable through
-    /// the source before the call, and the store publishes its tail after it.
+    /// Each slot becomes the newest version of its chain. Readers at earlier tails keep seeing what
+    /// was there before, because they follow the links of the new slots down. The caller must
+    /// therefore make every slot readable through the source before the call, and publish the new
+    /// tail after it.
     ///
-    /// One commit may hold several versions of a line, lines that collide with one another, and the tombstone
-    /// of one line of a hash beside the value of another.
+    /// A commit may hold several versions of one chain, chains whose hashes collide, and a
+    /// tombstone of one chain together with a value of another chain of the same hash.
     ///
     /// # Errors
     ///
-    /// What the source returns. Nothing of the commit is in the index then; a reader that was under way may
-    /// still be looking at the links of its slots, so their bytes must not change while one can be.
+    /// Any error of the source. The index then holds nothing of the commit. A concurrent reader may
+    /// still be following the links of its slots, so their bytes must not change while such a
+    /// reader is active.
     ///
     /// # Costs
     ///
-    /// One look-up an item. From 64 items on, the lock of a shard is taken once for all items of a chunk of
-    /// 1,024. The source is asked about an item only if its hash has another line, and never about a line's
-    /// previous version if `replaces` names it.
+    /// One look-up per item. From 64 items on, each shard is locked once per chunk of 1,024 items.
+    /// The source is called for an item only if its hash has another chain, and never for a
+    /// previous version that `replaces` names.
     ///
     /// # Locking
     ///
-    /// The lock of every shard concerned, one after the other. Readers of a shard wait for the few items
-    /// that fall into it, or while it grows.
+    /// Takes the lock of each affected shard, one at a time. Readers of a shard wait while its few
+    /// items are inserted, or while it grows.
     pub fn insert_batch<S: SlotSource + ?Sized>(
         &self,
         items: &[Insertion],
@@ -91,11 +94,11 @@ impl KeyIndexer {
         result
     }
 
-    /// Inserts one slot: [`insert_batch`](Self::insert_batch) of a single item, under the same terms.
+    /// Inserts one slot. The same as [`insert_batch`](Self::insert_batch) with a single item.
     ///
     /// # Errors
     ///
-    /// What the source returns. The slot is not in the index then.
+    /// Any error of the source. The index then does not hold the slot.
     #[inline]
     pub fn insert<S: SlotSource + ?Sized>(
         &self,
@@ -105,7 +108,7 @@ impl KeyIndexer {
         self.insert_one(item, source).map(drop)
     }
 
-    /// Returns the newest version of the line before.
+    /// Returns the previous newest version of the chain.
     #[inline]
     fn insert_one<S: SlotSource + ?Sized>(
         &self,
@@ -157,8 +160,8 @@ impl KeyIndexer {
                     slot
                 },
             );
-            // Putting these off reorders no line: once one of its versions waits here, the next finds neither
-            // a vacant hash nor the version it replaces, and waits behind it.
+            // Deferring these reorders no chain: once one version of a chain waits here, the next
+            // finds neither a vacant hash nor the version it replaces, so it waits too.
             for index in apart.drain(..) {
                 let before = self.insert_apart(&items[index], source)?.before;
                 applied.push(Applied { index, before });
@@ -167,7 +170,7 @@ impl KeyIndexer {
         Ok(())
     }
 
-    /// Inserts an item whose hash has another line.
+    /// Inserts an item whose hash has another chain.
     #[cold]
     fn insert_apart<S: SlotSource + ?Sized>(
         &self,
@@ -178,8 +181,9 @@ impl KeyIndexer {
         self.place(item.hash, identity, item.slot(), item.replaces, source)
     }
 
-    /// Takes back a batch, last item first, so that every line passes through the states it came by. Groups
-    /// that were founded for it stay: a group of one line, or none, reads like the hash did before.
+    /// Undoes a batch, last item first, so that every chain passes back through its earlier states.
+    /// Groups created for the batch remain: a group of one chain or none reads like the hash did
+    /// before.
     #[cold]
     fn undo(&self, items: &[Insertion], applied: &[Applied]) {
         for Applied { index, before } in applied.iter().rev() {

@@ -1,26 +1,29 @@
 //! The index of a simd-r-drive store.
 //!
-//! You probably want [`simd-r-drive`](https://docs.rs/simd-r-drive), the store itself. This crate is its
-//! index alone, for those who build something else on the same log.
+//! You probably want [`simd-r-drive`](https://docs.rs/simd-r-drive), the store itself. This crate
+//! provides only its index, for building something else on the same log.
 //!
-//! # Slots, lines, tails
+//! # Slots, chains, tails
 //!
-//! A store is a log of *slots*. A slot is known by its *end*, the byte offset where it stops: a multiple of
-//! 64, never 0. It holds one version of one entry: a value, or a *tombstone* that deletes it.
+//! A store is a log of *slots*. A slot is identified by its *end*, the byte offset where it stops:
+//! a multiple of 64, never 0. It holds one version of one entry: a value, or a *tombstone* that
+//! deletes it.
 //!
-//! The versions of one entry form a *line*. Lines are told apart by a 64-bit hash and an [`ChainKey`]: the
-//! exact key bytes, or [`ChainKey::Bare`] for what was written by hash alone. Every slot links down to the
-//! previous version of its line.
+//! The versions of one entry form a *chain*. A chain is identified by a 64-bit hash and a
+//! [`ChainKey`]: the exact key bytes, or [`ChainKey::Bare`] for an entry written under a bare hash.
+//! Every slot links down to the previous version in its chain.
 //!
-//! [`KeyIndexer`] maps a hash to the newest slot of each of its lines, nearly always one. It keeps no key
-//! bytes: where it must compare keys it asks the log, through the [`SlotSource`] that every call is given.
-//! So a look-up never answers with another key's slot, whatever the hashes are.
+//! [`KeyIndexer`] maps a hash to the newest slot of each of its chains, almost always exactly one.
+//! It stores no key bytes. Where it must compare keys it reads them from the log, through the
+//! [`SlotSource`] passed to every call. So a look-up never returns the slot of another key,
+//! whatever the hashes are.
 //!
-//! A reader looks at the log up to a *tail* that it loaded before. A slot beyond that tail is not there yet,
-//! and the index follows the links below it to the version that was. This is how a commit appears all at
-//! once, and why a snapshot is one integer.
+//! A reader sees the log up to a *tail* that it loaded before. A slot beyond that tail does not
+//! exist for it yet, and the index follows the links down to the version that does. This is why a
+//! commit becomes visible all at once, and why a snapshot is a single integer.
 //!
-//! A bare entry answers for every key of its hash. A store lets no such entry live beside a keyed one: the
+//! A bare entry answers for every key of its hash. A store never keeps a bare entry live next to a
+//! keyed one: the commit that writes one deletes the other.
 //! commit that writes one deletes the other.
 //!
 //! ```
@@ -69,26 +72,28 @@
 //!
 //! # Threads
 //!
-//! Any number of threads read while one writes. There is no global lock: the table is cut into shards, and a
-//! look-up holds the lock of one, shared, for some nanoseconds. No lock is held when a method returns, nor
-//! while the [`SlotSource`] is asked.
+//! Any number of threads read while one writes. There is no global lock: the table is split into
+//! shards, and a look-up holds the lock of one shard, shared, for some nanoseconds. No lock is held
+//! when a method returns or while the [`SlotSource`] is called.
 //!
-//! # Hashes from anywhere
+//! # Arbitrary hashes
 //!
-//! Hashes may be page numbers or chosen by an enemy. They are mixed with a secret of the index before they
-//! pick a place, and keys that share a hash form a group in which a second, secret hash of the key bytes
-//! finds them: 100,000 keys of one hash take near-linear time.
+//! Hashes may be page numbers, or chosen by an attacker. They are mixed with a secret of the index
+//! before they select a place. Keys that share a hash form a group, in which they are found by a
+//! second, secret hash of the key bytes: inserting 100,000 keys with one hash takes near-linear
+//! time.
 //!
 //! # In the file
 //!
-//! [`LayeredIndex`] puts a [`KeyIndexer`] for what was written lately over [`FrozenIndex`]es, hash tables in the
-//! log itself that are read through its memory map: without a lock, and without memory for each key.
+//! [`LayeredIndex`] puts a [`KeyIndexer`] for recent writes over [`FrozenIndex`]es, hash tables in
+//! the log itself. They are read through the memory map of the log, without a lock and without
+//! memory per key.
 //!
 //! # Memory
 //!
-//! 16 bytes a hash and one control byte, in tables filled from 7/16 to 7/8: some 19 to 39 bytes. A hash of
-//! several lines takes some 500 bytes more, or about 80 a line where they are many. In the file, a hash takes 10.7
-//! bytes; what is frozen takes none in memory.
+//! 16 bytes and one control byte per hash, in tables filled from 7/16 to 7/8: about 19 to 39 bytes.
+//! A hash with several chains takes about 500 bytes more, or about 80 per chain if it has many. In
+//! the file, a hash takes 10.7 bytes. Tables in the file take no memory.
 
 #[cfg(test)]
 extern crate self as simd_r_drive_indexer;

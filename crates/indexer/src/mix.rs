@@ -2,13 +2,13 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Mixes the 64-bit hashes that callers hand in with a secret of this index.
+/// Mixes the 64-bit hashes of callers with a secret of this index.
 ///
-/// Callers may use any `u64` as a hash: page numbers 1, 2, 3, or values chosen to hurt. The table reads its
-/// shard from the high bits and its bucket from the low ones, so both ends must depend on every input bit:
-/// the two halves of a 128-bit product are folded into one another, and that twice. After one round,
-/// evenly spaced hashes are still nearly so, and under about one secret in a hundred they crowd into a
-/// few shards.
+/// Callers may use any `u64` as a hash: page numbers 1, 2, 3, or values chosen for an attack. The
+/// table takes the shard from the high bits and the bucket from the low ones, so both must depend
+/// on every input bit. Each round folds the two halves of a 128-bit product together. Two rounds
+/// are needed: after one, evenly spaced hashes are still nearly evenly spaced, and about one secret
+/// in a hundred crowds them into a few shards.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mix {
     first: u64,
@@ -49,7 +49,7 @@ impl BuildHasher for Mix {
     }
 }
 
-/// The [`Hasher`] face of [`Mix`]; the tables of this crate feed it exactly one `u64`.
+/// The [`Hasher`] for [`Mix`]. The tables of this crate feed it exactly one `u64`.
 pub(crate) struct MixHasher {
     mix: Mix,
     state: u64,

@@ -1,4 +1,4 @@
-//! A slot in one word: 16 bits of tag, 8 of flags, 40 of block number.
+//! A slot in one word: a 16-bit tag, 8 bits of flags and a 40-bit block number.
 
 use std::num::NonZeroU64;
 
@@ -10,13 +10,13 @@ const BLOCK_BITS: u32 = 40;
 const BLOCK_MASK: u64 = (1 << BLOCK_BITS) - 1;
 const BLOCK_LEN_LOG2: u32 = 6;
 
-/// Always set, so that no slot is the zero word and `Option<PackedSlot>` needs no word of its own.
+/// Always set, so that no slot is the zero word and `Option<PackedSlot>` needs no extra space.
 const OCCUPIED: NonZeroU64 = NonZeroU64::new(1 << BLOCK_BITS).unwrap();
 const TOMBSTONE: u64 = 1 << (BLOCK_BITS + 1);
 const BARE: u64 = 1 << (BLOCK_BITS + 2);
 const GROUP: u64 = 1 << (BLOCK_BITS + 3);
 
-/// The largest slot end the index can hold, in bytes: 64 TiB less one block.
+/// The largest slot end the index can hold, in bytes: 64 TiB minus one block.
 pub const MAX_SLOT_END: u64 = BLOCK_MASK << BLOCK_LEN_LOG2;
 
 /// The high 16 bits of a hash.
@@ -31,16 +31,16 @@ pub(crate) fn pack(tag: u16, offset: u64) -> u64 {
     (u64::from(tag) << VALUE_BITS) | (offset & VALUE_MASK)
 }
 
-/// Takes [`pack`] apart.
+/// The inverse of [`pack`].
 #[inline]
 pub(crate) fn unpack(packed: u64) -> (u16, u64) {
     (tag_from_hash(packed), packed & VALUE_MASK)
 }
 
-/// The newest slot of a line, or the mark that a hash has a group of lines.
+/// The newest slot of a chain, or a mark that the hash has a group of chains.
 ///
-/// The tag repeats the top of the hash the slot was filed under: the table compares whole hashes, so it
-/// decides nothing, but a slot that strays to another hash trips the assertions of a debug build.
+/// The tag repeats the top bits of the hash. Look-ups do not need it, since the table compares
+/// whole hashes, but debug assertions use it to catch a slot filed under the wrong hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PackedSlot(NonZeroU64);
 
@@ -57,7 +57,7 @@ impl PackedSlot {
         Self(OCCUPIED | pack(tag_from_hash(hash), tombstone | bare | block))
     }
 
-    /// The mark under which the main table files a hash of several lines.
+    /// The mark under which the main table files a hash with several chains.
     #[inline]
     pub(crate) fn group(hash: u64) -> Self {
         Self(OCCUPIED | pack(tag_from_hash(hash), GROUP))
@@ -84,7 +84,7 @@ impl PackedSlot {
         self.0.get() & GROUP != 0
     }
 
-    /// Whether the slot was filed under a hash that starts like this one.
+    /// Whether the slot was filed under a hash with the same top bits.
     #[inline]
     pub(crate) fn has_tag_of(self, hash: u64) -> bool {
         unpack(self.0.get()).0 == tag_from_hash(hash)

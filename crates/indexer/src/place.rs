@@ -1,23 +1,24 @@
-//! Where a new slot goes when its hash is not vacant.
+//! Placement of a slot whose hash is not vacant.
 
 use crate::groups::Probe;
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, SlotSource};
 
-/// What became of a slot.
+/// The outcome of placing a slot.
 pub(crate) struct Placed {
-    /// The newest version of the line before.
+    /// The previous newest version of the chain.
     pub(crate) before: Option<PackedSlot>,
-    /// Whether the slot is now the newest version; otherwise the line already had a newer one.
+    /// Whether the slot is now the newest version; otherwise the chain already had a newer one.
     pub(crate) is_newest: bool,
 }
 
 impl KeyIndexer {
-    /// Makes `slot` the newest version of the line of `identity`, unless that line has a newer one. A line
-    /// whose newest version ends at `replaces` is taken to be it without asking the source.
+    /// Makes `slot` the newest version of the chain of `identity`, unless that chain has a newer
+    /// one. A chain whose newest version ends at `replaces` is taken for it without asking the
+    /// source.
     ///
-    /// All source calls come before the first change: a failed call leaves the index as it was.
+    /// All source calls come before the first change, so a failed call leaves the index unchanged.
     pub(crate) fn place<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
@@ -37,7 +38,7 @@ impl KeyIndexer {
             let occupant_identity = identity_of(occupant, source)?;
             if occupant_identity != identity {
                 self.groups.found(hash, (occupant_identity, occupant), (identity, slot));
-                // Only now: whoever reads the mark must find the group behind it.
+                // Last, because a reader that sees the mark must find the group.
                 self.table.set(hash, Some(PackedSlot::group(hash)));
                 return Ok(Placed { before: None, is_newest: true });
             }
@@ -69,7 +70,7 @@ impl KeyIndexer {
     }
 }
 
-/// The identity of a filed slot; only that of a keyed one needs the source.
+/// The identity of a filed slot. The source is needed only for a keyed one.
 fn identity_of<'s, S: SlotSource + ?Sized>(
     slot: PackedSlot,
     source: &'s S,

@@ -7,27 +7,27 @@ use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::{Version, version_at};
 
-/// Look-ups. All of them answer for one point in time, the `tail`: a slot that ends beyond it is not there
-/// yet, and the version before it counts instead.
+/// Look-ups. Each answers for one point in time, the `tail`: a slot that ends beyond it does not
+/// exist yet, and the version before it counts instead.
 impl KeyIndexer {
-    /// The slot of `key` at `tail`: its live version, or else the live entry that was written by this hash
-    /// alone. Never the slot of another key.
+    /// The slot of `key` at `tail`: its live version, or else the live entry written under its bare
+    /// hash. Never the slot of another key.
     ///
-    /// `hash` must be the hash the key was inserted under.
+    /// `hash` must be the hash under which the key was inserted.
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     ///
     /// # Costs
     ///
-    /// One look-up in the table, and one source call with a comparison of key bytes if the hash is there.
-    /// Each version beyond `tail` adds a call. A key that shares its hash with others costs one look-up
-    /// more.
+    /// One look-up in the table. If the hash is present, one source call and a comparison of key
+    /// bytes. Each version beyond `tail` adds a call. A hash with several chains costs one more
+    /// look-up.
     ///
     /// # Locking
     ///
-    /// A shard's lock, shared, for the look-up alone.
+    /// Holds a shard's lock, shared, only for the look-up.
     #[inline]
     pub fn find<S: SlotSource + ?Sized>(
         &self,
@@ -42,20 +42,21 @@ impl KeyIndexer {
         }
     }
 
-    /// The newest live slot of any line of `hash` at `tail`. Keys are not compared: with colliding keys the
-    /// answer may belong to any of them.
+    /// The newest live slot of any chain of `hash` at `tail`. Keys are not compared: if keys
+    /// collide, the slot may belong to any of them.
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     ///
     /// # Costs
     ///
-    /// One look-up in the table, and a source call for each version beyond `tail`, of every line of the hash.
+    /// One look-up in the table, and one source call for each version beyond `tail` in every chain
+    /// of the hash.
     ///
     /// # Locking
     ///
-    /// A shard's lock, shared, for the look-up alone.
+    /// Holds a shard's lock, shared, only for the look-up.
     #[inline]
     pub fn find_by_hash<S: SlotSource + ?Sized>(
         &self,
@@ -69,12 +70,12 @@ impl KeyIndexer {
         }
     }
 
-    /// The first half of [`find`](Self::find): the entry of `hash`, without a look at any slot. `None` means
-    /// that no key of this hash exists.
+    /// The first half of [`find`](Self::find): what the index holds for `hash`. Reads no slot.
+    /// `None` means that no key with this hash exists.
     ///
     /// # Locking
     ///
-    /// A shard's lock, shared.
+    /// Takes a shard's lock, shared.
     #[inline]
     pub fn locate(&self, hash: u64) -> Option<Location> {
         let slot = self.table.get(hash)?;
@@ -82,17 +83,17 @@ impl KeyIndexer {
         Some(Location(slot))
     }
 
-    /// [`locate`](Self::locate) for many hashes: afterwards `locations[i]` is that of `hashes[i]`. What the
-    /// vector held before is gone, its memory is used again.
+    /// [`locate`](Self::locate) for many hashes: on return, `locations[i]` is the location of
+    /// `hashes[i]`. The previous contents of the vector are discarded; its memory is reused.
     ///
     /// # Costs
     ///
-    /// Less than the sum of its parts from 64 hashes on: the locks are taken once per shard, and the cache
-    /// misses of the look-ups overlap.
+    /// From 64 hashes on, less than that many single look-ups: each shard is locked once per chunk,
+    /// and the cache misses of the look-ups overlap.
     ///
     /// # Locking
     ///
-    /// The lock of every shard concerned, shared, one after the other.
+    /// Takes the lock of each affected shard, shared, one at a time.
     pub fn locate_batch(&self, hashes: &[u64], locations: &mut Vec<Option<Location>>) {
         locations.clear();
         locations.resize(hashes.len(), None);
@@ -103,11 +104,11 @@ impl KeyIndexer {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     ///
     /// # Locking
     ///
-    /// None, or a shard's lock, shared, if the hash has several lines.
+    /// None, or a shard's lock, shared, if the hash has several chains.
     #[inline]
     pub fn resolve<S: SlotSource + ?Sized>(
         &self,
@@ -135,11 +136,11 @@ impl KeyIndexer {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     ///
     /// # Locking
     ///
-    /// None, or a shard's lock, shared, if the hash has several lines.
+    /// None, or a shard's lock, shared, if the hash has several chains.
     #[inline]
     pub fn resolve_by_hash<S: SlotSource + ?Sized>(
         &self,
@@ -154,21 +155,22 @@ impl KeyIndexer {
         Ok(version_at(location.0, tail, source)?.and_then(Version::live_end))
     }
 
-    /// Whether the slot that ends at `end`, of this hash and identity, is what its line holds at `tail`: the
-    /// newest version there, and no tombstone. Scans of the log ask this of every slot.
+    /// Whether the slot that ends at `end`, with this hash and identity, is current at `tail`: the
+    /// newest version of its chain there, and not a tombstone. Scans of the log call this for every
+    /// slot.
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     ///
     /// # Costs
     ///
-    /// One look-up in the table. A slot that is current at the newest tail, or outdated there and alone under
-    /// its hash, needs no source call.
+    /// One look-up in the table. No source call is needed for a slot that is current at the newest
+    /// tail, or that is outdated there and belongs to the only chain of its hash.
     ///
     /// # Locking
     ///
-    /// A shard's lock, shared, for the look-up alone.
+    /// Holds a shard's lock, shared, only for the look-up.
     #[inline]
     pub fn is_current<S: SlotSource + ?Sized>(
         &self,
@@ -192,7 +194,7 @@ impl KeyIndexer {
                     Some(newest) => newest,
                 }
             }
-            // The only line of its hash, so the slot's own.
+            // The only chain of its hash, so it is the slot's own.
             Some(single) => single,
         };
         let version = version_at(newest, tail, source)?;
@@ -244,7 +246,7 @@ fn is_slot_of<S: SlotSource + ?Sized>(
     Ok(source.slot(slot.end())?.identity == ChainKey::Keyed(key))
 }
 
-/// A single line whose newest version lies beyond the tail.
+/// A single chain whose newest version lies beyond the tail.
 #[cold]
 fn find_older<S: SlotSource + ?Sized>(
     newest: PackedSlot,

@@ -5,25 +5,26 @@ use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, SlotSource};
 
 impl KeyIndexer {
-    /// Inserts a slot found by a walk through the log, backward from its tail: it counts only if its line
-    /// is not there yet. Returns whether it did.
+    /// Inserts a slot found while walking the log backward from its tail. It is ignored if the
+    /// index already holds a newer version of its chain. Returns whether it was inserted as the
+    /// newest version.
     ///
-    /// In truth any order gives the same index, since of two versions of a line the one further up the log
-    /// wins; but backward is cheapest, and only then does the answer mean that the slot is the newest version
-    /// of its line. One thread at a time.
+    /// The order does not affect the resulting index, since of two versions of a chain the one
+    /// further up the log wins. But backward order is cheapest, and only then does the result tell
+    /// whether the slot is the newest version of its chain. Only one thread may insert at a time.
     ///
     /// # Errors
     ///
-    /// What the source returns. The slot is not in the index then.
+    /// Any error of the source. The index then does not hold the slot.
     ///
     /// # Costs
     ///
-    /// One look-up. The source is asked only if the hash is there already: once, for the key of the newer
-    /// version.
+    /// One look-up. The source is called only if the hash is already present: once, for the key of
+    /// the newer version.
     ///
     /// # Locking
     ///
-    /// A shard's lock.
+    /// Takes a shard's lock.
     #[inline]
     pub fn insert_older<S: SlotSource + ?Sized>(
         &self,

@@ -1,14 +1,14 @@
-//! A batch in the order of the shards it touches.
+//! Sorts a batch by the shards it touches.
 
-/// How many items go through one sort. A shard's lock is held for the items of one chunk that fall into it,
-/// a handful, so that a batch of a million items keeps no reader waiting.
+/// The number of items sorted at a time. A shard's lock is held only for the few items of a chunk
+/// that fall into it, so a batch of a million items does not keep readers waiting.
 pub(crate) const CHUNK_LEN: usize = 1024;
 
-/// Below this many items nearly every one has a shard to itself, and sorting costs more than it saves. The
-/// tests of this crate sort small batches too, to see both ways at work.
+/// With fewer items, nearly every one falls into a shard of its own, and sorting costs more than it
+/// saves. The tests of this crate also sort small batches, to cover both paths.
 pub(crate) const SORT_LEN_MIN: usize = if cfg!(test) { 4 } else { 64 };
 
-/// A stable counting sort of a chunk by shard, with buffers that serve all chunks of a batch.
+/// A stable counting sort of a chunk by shard. Its buffers are reused for all chunks of a batch.
 pub(crate) struct ShardOrder {
     /// Mixed hashes in item order.
     mixed: Vec<u64>,
@@ -29,7 +29,7 @@ impl ShardOrder {
         Self { mixed: Vec::new(), sorted: Vec::new(), ends: vec![0; shard_count] }
     }
 
-    /// Cuts a batch into chunks, each with the index of its first item.
+    /// Splits a batch into chunks, each with the index of its first item.
     pub(crate) fn chunks<T>(items: &[T]) -> impl Iterator<Item = (&[T], usize)> {
         items.chunks(CHUNK_LEN).zip((0..).step_by(CHUNK_LEN))
     }
@@ -45,7 +45,7 @@ impl ShardOrder {
         for &mixed in &self.mixed {
             self.ends[shard_of(mixed)] += 1;
         }
-        // From counts to starts; placing the items then moves each start to its end.
+        // Turns counts into starts. Placing the items then moves each start to its end.
         let mut start = 0;
         for end in &mut self.ends {
             start += std::mem::replace(end, start);

@@ -6,10 +6,10 @@
 pub struct IndexStats {
     /// Hashes in the index.
     pub hashes: usize,
-    /// Lines of versions, live or deleted: distinct keys, and hashes written bare.
+    /// Chains, live or deleted: one per distinct key, and one per hash written bare.
     pub lines: usize,
-    /// Hashes of more than one line.
+    /// Hashes with more than one chain.
     pub groups: usize,
-    /// Memory of the main table in bytes; that of the groups comes on top.
+    /// Memory of the main table in bytes, not counting the groups.
     pub table_bytes: usize,
 }

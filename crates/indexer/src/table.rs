@@ -8,16 +8,17 @@ use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
 use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 
-/// Least number of shards, whatever the machine: a shard that grows holds its lock while it moves its
-/// entries, so small shards keep that pause short.
+/// The minimum number of shards. A shard holds its lock while it grows and moves its entries, so
+/// small shards keep that pause short.
 const SHARDS_MIN: usize = 64;
 const SHARDS_MAX: usize = 512;
 const SHARDS_PER_CORE: usize = 8;
 
-/// Hash to [`PackedSlot`].
+/// Maps a hash to its [`PackedSlot`].
 ///
-/// This is the one place that sees the shards. All access goes through [`Mix::mix`] and the shard it picks,
-/// no guard leaves a method, and what runs under one is code of this crate that neither blocks nor locks.
+/// Only this type knows the shards. All access goes through [`Mix::mix`] and the shard it selects.
+/// No guard escapes a method, and the code that runs under one belongs to this crate and neither
+/// blocks nor locks.
 pub(crate) struct Table {
     shards: DashMap<u64, PackedSlot, Mix>,
 }
@@ -47,10 +48,11 @@ impl Table {
         shard.get(mixed, |(other, _)| *other == hash).map(|(_, slot)| *slot.get())
     }
 
-    /// Looks up many hashes with one lock per shard; `found[i]` receives the slot of `hashes[i]`.
+    /// Looks up many hashes with one lock per shard. Calls `found` with `i` and the slot of
+    /// `hashes[i]`.
     ///
-    /// Besides the locks this saves waiting: taking a lock is a barrier that no later load may cross, so
-    /// with one lock per look-up the cache misses of a batch come one after the other.
+    /// This saves more than the locks: taking a lock is a barrier that no later load may cross, so
+    /// with one lock per look-up the cache misses of a batch would not overlap.
     pub(crate) fn get_batch(
         &self,
         hashes: &[u64],
@@ -90,7 +92,8 @@ impl Table {
         }
     }
 
-    /// Shows `decide` the slot of `hash` and puts in what it returns, if anything; returns what was there.
+    /// Shows `decide` the slot of `hash` and stores what it returns, if anything. Returns the
+    /// previous slot.
     #[inline]
     pub(crate) fn update(
         &self,
@@ -112,8 +115,8 @@ impl Table {
         None
     }
 
-    /// [`update`](Self::update) for each of `items`, with one lock per shard; items of one hash keep their
-    /// order. `decide` receives the index of the item.
+    /// [`update`](Self::update) for each of `items`, with one lock per shard. Items with the same
+    /// hash keep their order. `decide` receives the index of the item.
     pub(crate) fn update_batch<T>(
         &self,
         items: &[T],
@@ -139,23 +142,24 @@ impl Table {
         }
     }
 
-    /// An order fit for [`update_batch`](Self::update_batch).
+    /// A [`ShardOrder`] for [`update_batch`](Self::update_batch).
     pub(crate) fn new_order(&self) -> ShardOrder {
         ShardOrder::new(self.shards.shards().len())
     }
 
-    /// Makes room for `additional` more hashes, spread as hashes spread.
+    /// Makes room for `additional` more hashes, assuming they spread evenly over the shards.
     pub(crate) fn reserve(&self, additional: usize) {
         let shards = self.shards.shards();
         let mean = additional / shards.len() + 1;
-        // The fill of a shard deviates by about the root of its mean: six of them leave none to grow later.
+        // The fill of a shard deviates by about the square root of its mean. Six deviations leave
+        // no shard to grow later.
         let share = if additional == 0 { 0 } else { mean + 6 * mean.isqrt() };
         for shard in shards {
             shard.write().reserve(share, |(hash, _)| self.mix(*hash));
         }
     }
 
-    /// Shows every hash to `visit`, in no order, each under its shard's lock.
+    /// Calls `visit` for every hash, in no particular order, each under its shard's lock.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(u64, PackedSlot)) {
         for entry in self.shards.iter() {
             visit(*entry.key(), *entry.value());
@@ -166,7 +170,7 @@ impl Table {
         self.shards.shards().iter().map(|shard| shard.read().len()).sum()
     }
 
-    /// The memory of all shards: a control byte and an entry per bucket.
+    /// The memory of all shards: one control byte and one entry per bucket.
     pub(crate) fn heap_bytes(&self) -> usize {
         let bucket_len = size_of::<(u64, PackedSlot)>() + 1;
         self.shards.shards().iter().map(|shard| shard.read().buckets() * bucket_len).sum()
@@ -177,7 +181,7 @@ impl Table {
 mod tests {
     use super::*;
 
-    /// Families of hashes that callers use or attackers send, each of `n` members.
+    /// Families of hashes that callers use or attackers choose, `n` members each.
     fn families(n: u64) -> Vec<(&'static str, Vec<u64>)> {
         vec![
             ("1, 2, 3, ...", (1..=n).collect()),
@@ -189,8 +193,8 @@ mod tests {
         ]
     }
 
-    /// How far counts deviate from an even spread: about 1 for random ones, 0 for perfectly even ones. The
-    /// secrets are random, so the bounds leave room: 1.8 was the most of 20,000 tries.
+    /// How far counts deviate from an even spread: about 1 for random hashes, 0 for perfectly even
+    /// ones. The secrets are random, so the bounds leave room: the maximum of 20,000 tries was 1.8.
     fn chi_square_per_slot(counts: &[usize]) -> f64 {
         let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
         let deviation = |count: &usize| (*count as f64 - mean).powi(2) / mean;

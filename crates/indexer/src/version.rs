@@ -1,19 +1,19 @@
-//! One version of a line, and the walk back to the version that held at an earlier tail.
+//! One version in a chain, and the walk back to the version current at an earlier tail.
 
 use crate::packed_slot::PackedSlot;
 use crate::slot_source::SlotSource;
 
-/// One version of a line.
+/// One version in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Where the slot of this version ends, in bytes.
     pub end: u64,
-    /// Whether this version deletes the line.
+    /// Whether this version deletes the entry.
     pub is_tombstone: bool,
 }
 
 impl Version {
-    /// Where the slot ends, unless it is a tombstone.
+    /// Where the slot ends; `None` for a tombstone.
     #[inline]
     pub fn live_end(self) -> Option<u64> {
         (!self.is_tombstone).then_some(self.end)
@@ -27,11 +27,12 @@ impl From<PackedSlot> for Version {
     }
 }
 
-/// The version of a line at `tail`, given its newest one; `None` if the line began later.
+/// The version of a chain at `tail`, given its newest one. `None` if the chain began later.
 ///
 /// # Costs
 ///
-/// None while the newest version is not beyond `tail`; else one call of the source a version walked.
+/// Nothing if the newest version ends at or below `tail`; otherwise one source call per version
+/// walked.
 #[inline]
 pub(crate) fn version_at<S: SlotSource + ?Sized>(
     newest: PackedSlot,
@@ -56,7 +57,8 @@ fn walk_back<S: SlotSource + ?Sized>(
         if end <= tail {
             return Ok(Some(Version { end, is_tombstone: slot.is_tombstone }));
         }
-        // Links point down. One that does not could lead in a circle, so it ends the line.
+        // Valid links point down. Treat any other as the end of the chain, since it could form a
+        // cycle.
         if slot.previous_end == 0 || slot.previous_end >= end {
             return Ok(None);
         }

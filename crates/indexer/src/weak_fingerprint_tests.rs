@@ -1,5 +1,5 @@
-//! The histories of `tests/indexer/histories.rs` once more, with fingerprints so short that keys
-//! of one group collide in them as well. Only inside the crate can they be shortened.
+//! Repeats the histories of `tests/indexer/histories.rs` with fingerprints so short that keys of
+//! one group collide in them too. They can be shortened only inside the crate.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn index_with_mask(mask: u64) -> KeyIndexer {
     KeyIndexer { table: Table::new(), groups: Groups::new(Fingerprints::with_mask(mask)) }
 }
 
-/// A fingerprint of no bits, of one, of two, or whole.
+/// A fingerprint of zero, one or two bits, or a whole one.
 fn mask() -> impl Strategy<Value = u64> {
     prop::sample::select(vec![0, 1, 3, u64::MAX])
 }
