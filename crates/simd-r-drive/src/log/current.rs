@@ -34,7 +34,7 @@ impl Default for TailLimit {
 
 impl TailLimit {
     /// Whether the list answers for `tail`, which must have been loaded after the list.
-    #[inline]
+    #[inline(always)]
     fn allows(&self, tail: u64) -> bool {
         // Relaxed: `tail` was loaded with Acquire, and any tail beyond the limit was published
         // after the limit was set.
@@ -58,7 +58,7 @@ impl<S: State> Current<S> {
 
     /// The state that the next look-up will use. Its tail may be beyond its limit, unless no one
     /// can replace it now. To read, use [`Current::now`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn load(&self) -> Loaded<S> {
         self.0.load()
     }
@@ -69,7 +69,7 @@ impl<S: State> Current<S> {
     }
 
     /// A state and a tail for which it answers.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn now(&self) -> (Loaded<S>, u64) {
         loop {
             if let Some(now) = self.try_now() {
@@ -81,7 +81,7 @@ impl<S: State> Current<S> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_now(&self) -> Option<(Loaded<S>, u64)> {
         let state = self.load();
         let tail = state.published_tail();
