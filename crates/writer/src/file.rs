@@ -89,9 +89,9 @@ pub trait StoreFile: Debug + Send + Sync {
         Ok(())
     }
 
-    /// The maximum length to which this process may grow the file, in bytes. Callers check it
-    /// before writing: exceeding a file size limit sends a signal that kills a process without a
-    /// handler for it.
+    /// The maximum length to which this process may grow the file, in bytes. Writing beyond it
+    /// fails. Callers check it before writing, because exceeding a file size limit sends a signal
+    /// that kills a process without a handler for it.
     ///
     /// # Errors
     /// Any error of the operating system.
