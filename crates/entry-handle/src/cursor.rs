@@ -1,4 +1,4 @@
-//! Walking the log backward: each slot ends where the next one starts.
+//! Walks the log backward: each slot ends where the next one starts.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use crate::layout::Layout;
 use crate::seal::Seal;
 use crate::trailer::{SealedTrailer, Trailer};
 
-/// Where the bytes of a log come from: a mapped file, or positional reads through a buffer.
+/// A source of log bytes: a mapped file, or positional reads through a buffer.
 pub trait LogSource {
-    /// The `len` bytes at `offset`, all of them.
+    /// Exactly `len` bytes at `offset`.
     ///
     /// # Errors
-    /// Whatever reading raises; `UnexpectedEof` when the log ends before.
+    /// Any error of the read; `UnexpectedEof` if the log ends before.
     fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]>;
 }
 
@@ -45,10 +45,11 @@ pub struct LogSlot<'a> {
 }
 
 impl<'a> LogSlot<'a> {
-    /// Checks the slot that ends at `end`. `bytes` are its last ones, from its key on or from further ahead.
+    /// Checks the slot that ends at `end`. `bytes` are the bytes before `end`, and include at least
+    /// the key and the trailer.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] when there is no genuine slot.
+    /// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] if there is no genuine slot.
     #[inline]
     pub fn check(bytes: &'a [u8], layout: &Layout, end: u64) -> Result<Self, FormatError> {
         let Some(trailer) = bytes.last_chunk() else {
@@ -84,8 +85,8 @@ impl<'a> LogSlot<'a> {
 /// Reads and checks the slot that ends at `end`.
 ///
 /// # Errors
-/// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] inside the `io::Error` when there is no genuine
-/// slot; anything else comes from the source.
+/// [`FormatError::Damaged`] or [`FormatError::NoSuchSlot`] inside the `io::Error` if there is no
+/// genuine slot; any error of the source.
 #[inline]
 pub fn read_slot<'a>(
     source: &'a mut impl LogSource,
@@ -113,8 +114,8 @@ fn start_of(layout: &Layout, trailer: &SealedTrailer, end: u64) -> Result<u64, F
 
 /// Walks a log from its newest slot to its oldest, checking seal and link of each.
 ///
-/// Iterative and total: no bytes make it panic, recurse, or visit an offset twice. Costs one read of key
-/// and trailer a slot; payloads are not read.
+/// Iterative and total: no input makes it panic, recurse, or visit an offset twice. Costs one read
+/// of key and trailer per slot; payloads are not read.
 #[derive(Debug)]
 pub struct LogCursor<S> {
     source: S,
@@ -124,27 +125,27 @@ pub struct LogCursor<S> {
 }
 
 impl<S: LogSource> LogCursor<S> {
-    /// A cursor that starts with the slot that ends at `end`. `newest_self` is the `self` half of that
-    /// slot's seal if the caller knows it from elsewhere.
+    /// Creates a cursor that starts with the slot that ends at `end`. `newest_self` is the `self`
+    /// half of that slot's seal, if the caller knows it from elsewhere.
     pub fn new(source: S, layout: Layout, end: u64, newest_self: Option<u32>) -> Self {
         Self { source, layout, end, expected_self: newest_self }
     }
 
-    /// Where the next slot ends: everything from here on has been visited.
+    /// Where the next slot ends. Everything after it has been visited.
     pub fn position(&self) -> u64 {
         self.end
     }
 
-    /// Where the bytes come from, to read more of a slot than the cursor does.
+    /// The source, for reading more of a slot than the cursor does.
     pub fn source(&mut self) -> &mut S {
         &mut self.source
     }
 
-    /// The next older slot; `None` when the header is reached.
+    /// The next older slot; `None` once the header is reached.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] in the `io::Error` where the chain breaks. The cursor does not move past
-    /// an error: calling again repeats it.
+    /// [`FormatError::Damaged`] inside the `io::Error` if the links are broken. The cursor does not
+    /// move past an error: calling again repeats it.
     #[inline]
     pub fn previous(&mut self) -> io::Result<Option<LogSlot<'_>>> {
         let end = self.end;

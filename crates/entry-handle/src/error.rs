@@ -1,18 +1,18 @@
-//! What can be wrong with bytes that claim to be a store.
+//! What can be wrong with the bytes of a store.
 
 use std::io;
 
 use crate::foreign::Foreign;
 use crate::subject::Subject;
 
-/// Why bytes are not what the format asks for.
+/// Why bytes do not conform to the format.
 ///
-/// It converts into [`std::io::Error`] with a fitting kind; from there it is reached again through
-/// [`std::io::Error::get_ref`] and `downcast_ref::<FormatError>()`.
+/// It converts into [`std::io::Error`] with a matching kind. Use [`std::io::Error::get_ref`] and
+/// `downcast_ref::<FormatError>()` to get it back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The file is something else. It was not changed.
+    /// The file is not a store. It was not changed.
     #[error("{subject}not a simd-r-drive store: {found}; the file was left as it is")]
     NotAStore {
         /// What the file looks like.
@@ -74,9 +74,9 @@ pub enum FormatError {
         subject: Subject,
         /// Offset of the damaged structure in bytes.
         offset: u64,
-        /// What does not fit.
+        /// Which check failed.
         what: Damage,
-        /// The value that the rest of the store calls for.
+        /// The value that the rest of the store requires.
         expected: u64,
         /// The value found.
         got: u64,
@@ -84,7 +84,7 @@ pub enum FormatError {
     /// An alignment that the format does not allow.
     #[error("alignment of {0} bytes is not a power of two from 64 to 65536")]
     BadAlignment(u64),
-    /// A store that is kept as a value asks for more alignment than the store that holds it gives.
+    /// A nested store needs a larger alignment than the store that holds it provides.
     #[error(
         "the nested store aligns its payloads to {inner} bytes, the store that holds it only to {outer}; \
          write it to a file of its own, or keep it in a store of the larger alignment"
@@ -134,7 +134,7 @@ pub enum Damage {
     /// Key and trailer do not match their seal.
     #[error("seal of key and trailer does not match")]
     Seal,
-    /// A slot does not follow the one before it.
+    /// A slot is not linked to the one before it.
     #[error("slot does not link to its predecessor")]
     Link,
     /// The payload does not match its CRC-32.
@@ -146,13 +146,13 @@ pub enum Damage {
     /// A page of the header that holds a checkpoint fails its checksum.
     #[error("checkpoint does not match its checksum")]
     Checkpoint,
-    /// The page of the header that holds the published tail is not as it was written.
+    /// The header page with the published tail is malformed.
     #[error("published tail is malformed")]
     PublishedTail,
     /// Lines of the index in the file fail their checks, or the index cannot be used.
     #[error("index does not match its checks")]
     Index,
-    /// The index knows other entries than the log holds.
+    /// The index and the log hold different entries.
     #[error("index does not agree with the log")]
     Counts,
     /// A special slot holds a value that no writer stores.
@@ -161,7 +161,7 @@ pub enum Damage {
     /// No durable point can be found: all checkpoints and barriers are unreadable.
     #[error("no valid durable point")]
     DurablePoint,
-    /// What is known of a key may be outdated: a slot that may hold something newer cannot be read.
+    /// A key may have a newer version than the one found: a slot that may hold it cannot be read.
     #[error(
         "a slot that may hold a newer version cannot be read; salvage gives what is left, outdated or not"
     )]
@@ -188,22 +188,22 @@ impl FormatError {
         }
     }
 
-    /// Damage found at `offset`, with no figures to compare.
+    /// Damage at `offset`, without values to compare.
     pub fn damaged(offset: u64, what: Damage) -> Self {
         Self::mismatch(offset, what, 0, 0)
     }
 
-    /// Damage found at `offset`, where `got` stands instead of what was `expected`.
+    /// Damage at `offset`: `got` was found instead of `expected`.
     pub fn mismatch(offset: u64, what: Damage, expected: u64, got: u64) -> Self {
         Self::Damaged { subject: Subject::UNKNOWN, offset, what, expected, got }
     }
 
-    /// That a file is `found` instead of a store.
+    /// The error for a file that is `found` instead of a store.
     pub fn not_a_store(found: Foreign) -> Self {
         Self::NotAStore { found, subject: Subject::UNKNOWN }
     }
 
-    /// That no slot ends at `offset`.
+    /// The error for an `offset` where no slot ends.
     pub fn no_such_slot(offset: u64) -> Self {
         Self::NoSuchSlot { offset, subject: Subject::UNKNOWN }
     }
@@ -228,12 +228,12 @@ impl FormatError {
         Self::OlderFormat { subject: Subject::UNKNOWN }
     }
 
-    /// A file of `len` bytes, which should have `expected` at least.
+    /// The error for a file of `len` bytes that should have at least `expected`.
     pub fn truncated(len: u64, expected: u64) -> Self {
         Self::Truncated { len, expected, subject: Subject::UNKNOWN }
     }
 
-    /// What the error is about, if it says so.
+    /// What the error is about; unknown if it has no subject.
     pub fn subject(&self) -> &Subject {
         match self {
             Self::NotAStore { subject, .. }
@@ -250,7 +250,7 @@ impl FormatError {
         }
     }
 
-    /// The same error about `about`. One that is about the caller's arguments stays as it is.
+    /// The same error with the subject `about`. Errors about the caller's arguments are unchanged.
     #[must_use]
     pub fn about(mut self, about: impl Into<Subject>) -> Self {
         match &mut self {
@@ -272,7 +272,7 @@ impl FormatError {
     }
 }
 
-/// Nothing if there are no figures to compare.
+/// Empty if there are no values to compare.
 fn figures(expected: u64, got: u64) -> String {
     if expected == got {
         return String::new();

@@ -18,9 +18,10 @@ use crate::typed_view::TypedViewError;
 
 /// A value of a store, read in place.
 ///
-/// It derefs to the payload's bytes in the store's memory map: nothing is copied, and the first byte is
-/// aligned to the store's alignment (64 bytes unless chosen otherwise). A handle stays valid and unchanged
-/// for as long as it lives: across later writes, growth of the file, compaction and the drop of its store.
+/// It derefs to the payload's bytes in the store's memory map. Nothing is copied, and the first
+/// byte is aligned to the store's alignment (64 bytes unless chosen otherwise). A handle stays
+/// valid and unchanged as long as it lives: across later writes, growth of the file, compaction,
+/// and the drop of its store.
 ///
 /// Cloning costs one atomic increment.
 ///
@@ -40,7 +41,7 @@ pub struct EntryHandle {
 }
 
 impl EntryHandle {
-    /// The entry whose slot ends at `end`. `key_hash` is what the caller looked it up by.
+    /// The entry whose slot ends at `end`. `key_hash` is the hash that the caller looked up.
     ///
     /// # Errors
     /// [`FormatError::NoSuchSlot`] or [`FormatError::Damaged`] if no well-formed slot ends there.
@@ -49,10 +50,10 @@ impl EntryHandle {
         Self::from_slot(map, &map.slot(end)?, key_hash)
     }
 
-    /// The entry in `slot`, which was read from `map`. That of an index slot is empty.
+    /// The entry in `slot`, which was read from `map`. The payload of an index slot appears empty.
     ///
     /// # Errors
-    /// [`FormatError::NoSuchSlot`] if the slot is not one of `map`.
+    /// [`FormatError::NoSuchSlot`] if the slot does not belong to `map`.
     #[inline]
     pub fn from_slot(
         map: &Arc<Map>,
@@ -60,7 +61,7 @@ impl EntryHandle {
         key_hash: u64,
     ) -> Result<Self, FormatError> {
         let fields = &slot.trailer.fields;
-        // The payload of an index may change, so that no slice of it may exist.
+        // The payload of an index slot may change, so no slice of it may exist.
         let payload_len = if fields.kind == Kind::Index { 0 } else { fields.payload_len };
         let payload_end = slot.start.wrapping_add(payload_len);
         let payload =
@@ -70,11 +71,11 @@ impl EntryHandle {
         Ok(Self { payload, slot_end: slot.end, metadata })
     }
 
-    /// A handle to a private copy of `bytes`, for code that hands out values from elsewhere as entries.
-    /// Maps whole pages: meant for a few values, not for many small ones.
+    /// Creates a handle to a private copy of `bytes`, for code that returns values from elsewhere
+    /// as entries. Maps whole pages: meant for a few values, not for many small ones.
     ///
     /// # Errors
-    /// The operating system's, when memory is short.
+    /// Any error of the operating system if memory is short.
     pub fn from_owned_bytes_anon(bytes: &[u8], key_hash: u64) -> io::Result<Self> {
         let map = Arc::new(Map::anonymous(bytes)?);
         let len = bytes.len() as u64;
@@ -102,10 +103,11 @@ impl EntryHandle {
         bytes::Bytes::from_owner(self).into()
     }
 
-    /// A copy of the map's bytes up to the end of this entry, at the same offsets; the header's are zero. What
-    /// earlier versions lent here was the map itself, which no safe code may have.
+    /// A copy of the map's bytes up to the end of this entry, at the same offsets, with zeros for
+    /// the header. Earlier versions returned the map itself, which safe code must not have.
     ///
     /// # Errors
+    /// Any error of the operating system if memory is short.
     /// The operating system's, when memory is short.
     #[cfg(feature = "expose-internal-api")]
     pub fn mmap_arc(&self) -> io::Result<Arc<memmap2::Mmap>> {
@@ -124,9 +126,8 @@ impl EntryHandle {
         &self.payload
     }
 
-    /// The payload as a slice of `T`, in place: nothing is copied or converted. The bytes are taken as
-    /// they lie in the file, so the caller knows in which byte order they were written. An empty payload
-    /// is an empty slice.
+    /// The payload as a slice of `T`, in place: nothing is copied or converted. The caller must
+    /// know in which byte order the values were written. An empty payload is an empty slice.
     ///
     /// ```
     /// use simd_r_drive_entry_handle::{EntryHandle, TypedViewError};
@@ -139,10 +140,10 @@ impl EntryHandle {
     /// ```
     ///
     /// # Errors
-    /// - [`TypedViewError::Length`] if the payload is no whole number of `T`;
-    /// - [`TypedViewError::Alignment`] if it does not lie at a multiple of `T`'s alignment. The payloads of a
-    ///   store lie at multiples of the store's alignment, which is 64 bytes or more: no primitive type asks
-    ///   for that much.
+    /// - [`TypedViewError::Length`] if the payload's length is not a multiple of the size of `T`;
+    /// - [`TypedViewError::Alignment`] if the payload is not aligned for `T`. Payloads of a store
+    ///   are at multiples of its alignment, at least 64 bytes, which is enough for every primitive
+    ///   type.
     #[inline]
     pub fn as_typed<T: bytemuck::Pod>(&self) -> Result<&[T], TypedViewError> {
         bytemuck::try_cast_slice(self).map_err(|error| TypedViewError::of::<T>(error, self))
@@ -166,21 +167,22 @@ impl EntryHandle {
         self.metadata.key_hash
     }
 
-    /// The key's bytes; `None` for an entry that was written by hash alone, or is not from a store.
+    /// The key's bytes. `None` for an entry written under a bare hash, or one that is not from a
+    /// store.
     pub fn key(&self) -> Option<&[u8]> {
         let slot = self.slot()?;
         (!slot.trailer.fields.is_bare()).then(|| slot.key())
     }
 
-    /// When the entry was written, to 10 ms, by the clock of the machine that wrote it; `None` for an
-    /// entry that is not from a store.
+    /// When the entry was written, with a resolution of 10 ms, by the clock of the machine that
+    /// wrote it. `None` for an entry that is not from a store.
     pub fn written_at(&self) -> Option<SystemTime> {
         let units = self.slot()?.trailer.fields.written_at;
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(units.saturating_mul(10)))
     }
 
-    /// Where the slot of the previous version of this key ends, in bytes; `None` if there is none. It may
-    /// be a deletion.
+    /// Where the slot of the previous version of this key ends, in bytes; `None` if there is none.
+    /// It may be a tombstone.
     pub fn previous_version_end(&self) -> Option<u64> {
         let end = self.slot()?.trailer.fields.previous_end;
         (end != 0).then_some(end)
@@ -192,7 +194,7 @@ impl EntryHandle {
         u32::from_le_bytes(self.metadata.checksum)
     }
 
-    /// CRC-32 of the payload, as its four bytes stand in the file (little-endian).
+    /// CRC-32 of the payload, as its four bytes in the file (little-endian).
     #[inline]
     pub fn raw_checksum(&self) -> [u8; 4] {
         self.metadata.checksum
@@ -203,7 +205,7 @@ impl EntryHandle {
         compute_checksum(self) == self.metadata.checksum
     }
 
-    /// Checks everything: payload against its CRC-32, key and trailer against their seal.
+    /// Checks everything: the payload against its CRC-32, key and trailer against their seal.
     ///
     /// # Errors
     /// [`FormatError::Damaged`] with the offset.
@@ -212,11 +214,11 @@ impl EntryHandle {
         verify_slot(&slot, layout)
     }
 
-    /// The payload as a map of its own, with slots of `alignment`, for a store that is kept as a value: its
-    /// payloads are then read in place. Nothing of it is readable yet.
+    /// The payload as a map of its own, with slots of `alignment`, for a store nested in a value.
+    /// Its payloads can then be read in place. Nothing of the map is readable yet.
     ///
     /// # Errors
-    /// [`FormatError::NestedAlignment`] if the entry's own store has a smaller alignment.
+    /// [`FormatError::NestedAlignment`] if the alignment of the entry's own store is smaller.
     pub fn payload_map(&self, alignment: Alignment) -> Result<Map, FormatError> {
         Map::within(&self.payload, alignment)
     }
@@ -249,7 +251,7 @@ impl EntryHandle {
         self.payload.as_ptr_range()
     }
 
-    /// Where the entry's slot ends: the store's tail just after the entry.
+    /// Where the entry's slot ends, in bytes: the store's tail right after the entry.
     #[inline]
     pub fn slot_end(&self) -> u64 {
         self.slot_end
@@ -271,7 +273,7 @@ pub fn verify_slot(slot: &MappedSlot<'_>, layout: &Layout) -> Result<(), FormatE
     verify_payload(slot)
 }
 
-/// Checks the payload alone: for a slot whose seal has just been checked.
+/// Checks only the payload, for a slot whose seal has just been checked.
 ///
 /// # Errors
 ///

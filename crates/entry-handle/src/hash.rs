@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-/// XXH3-64 with seed 0 of `key`. Stable for ever: people store these hashes.
+/// XXH3-64 of `key` with seed 0. It will never change, because users store these hashes.
 ///
 /// Algorithm: XXH3 by Yann Collet, <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
 #[inline]
@@ -17,7 +17,7 @@ pub fn compute_hash_batch(keys: &[&[u8]]) -> Vec<u64> {
     keys.iter().map(|key| compute_hash(key)).collect()
 }
 
-/// CRC-32 (IEEE 802.3) of `data`, little-endian, as it stands in a trailer.
+/// CRC-32 (IEEE 802.3) of `data`, little-endian, as stored in a trailer.
 #[inline]
 pub fn compute_checksum(data: &[u8]) -> [u8; 4] {
     crc32fast::hash(data).to_le_bytes()
@@ -51,8 +51,8 @@ impl BuildHasher for Xxh3BuildHasher {
 
 /// Passes a `u64` through unchanged, for maps whose keys are hashes already.
 ///
-/// Only for keys that nobody chooses: the engine's own index mixes every hash with a secret first.
-/// Anything but a `u64` is folded in as XXH3-64.
+/// Do not use it for keys that an attacker can choose; the engine's own index mixes every hash with
+/// a secret first. Anything but a `u64` is folded in as XXH3-64.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IdentityHasher(u64);
 

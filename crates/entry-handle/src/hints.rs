@@ -19,7 +19,7 @@ const AT_CHECK: usize = 168;
 const FLAG_CLEAN: u64 = 1;
 const FLAG_COPYING: u64 = 2;
 
-/// A durable point, as written at barriers into pages 1 and 2 in turn.
+/// A durable point. Barriers write it to pages 1 and 2 alternately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Counts checkpoints; the larger one is newer. Its lowest bit chooses the page.
@@ -30,11 +30,10 @@ pub struct Checkpoint {
     pub durable_seal: u64,
     /// End of the newest barrier, which names the tables of the index; 0 if there is none.
     pub barrier_end: u64,
-    /// Whether the store was closed after it.
+    /// Whether the store was closed after the checkpoint.
     pub is_clean: bool,
-    /// Whether a log is being copied to the file, with its barriers: those beyond the durable tail
-    /// are not to be believed, since they tell what was on the medium of the file that they were
-    /// copied from.
+    /// Whether a log is being copied to the file, barriers included. Barriers beyond the durable
+    /// tail must not be trusted then: they describe the medium of the file they were copied from.
     pub is_copying: bool,
 }
 
@@ -60,7 +59,7 @@ impl Checkpoint {
         })
     }
 
-    /// The page, ready to be written: a copy of the identity and the checkpoint.
+    /// Encodes the page: a copy of the identity, and the checkpoint.
     pub fn encode(&self, identity: &Identity) -> [u8; PAGE_SIZE] {
         let mut page = identity.encode();
         put(&mut page, AT_SEQUENCE, &self.sequence.to_le_bytes());
@@ -81,8 +80,8 @@ fn check(page: &[u8], identity: &Identity) -> u64 {
         .map_or(0, |bytes| xxh3_64_with_seed(bytes, identity.checksum()))
 }
 
-/// Page 3: a lower bound of the published tail. It may lag, and it is never trusted alone: the slot that
-/// it names must be sealed, marked as a commit and chained to a durable point.
+/// Page 3: a lower bound of the published tail. It may lag, and is never trusted alone: the slot it
+/// names must be sealed, marked as a commit, and linked to a durable point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedTail {
     /// End of a committed slot, or the header's length.
@@ -102,7 +101,7 @@ impl PublishedTail {
         (u64_at(page, 8)? == !tail && moved <= 1).then_some(Self { tail, is_moved: moved == 1 })
     }
 
-    /// The record, ready to be written to the start of page 3.
+    /// Encodes the record, which goes to the start of page 3.
     pub fn encode(&self) -> [u8; Self::LEN] {
         let mut record = [0; Self::LEN];
         put(&mut record, 0, &self.tail.to_le_bytes());

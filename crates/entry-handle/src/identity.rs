@@ -12,8 +12,8 @@ use crate::error::FormatError;
 use crate::layout::Layout;
 use crate::seal::Sealer;
 
-/// First bytes of every store: a byte that is never valid UTF-8, the name, then the line ends and the DOS
-/// end-of-file that text-mode transfers mangle, as PNG does it.
+/// The first bytes of every store: a byte that is never valid UTF-8, the name, then line ends and
+/// the DOS end-of-file character. As in PNG, text-mode transfers damage these and are so detected.
 pub const MAGIC: [u8; 16] = *b"\xF5SIMDR-DRIVE\r\n\x1A\n";
 
 /// Minor version of the format that this crate writes.
@@ -52,19 +52,19 @@ pub struct Identity {
     pub incompatible_features: u64,
     /// Feature bits that a writer must know.
     pub read_only_compatible_features: u64,
-    /// Feature bits that anybody may ignore.
+    /// Feature bits that can be ignored.
     pub compatible_features: u64,
     /// Alignment of payloads and slots.
     pub alignment: Alignment,
-    /// Names the store; compaction keeps it.
+    /// Identifies the store; unchanged by compaction.
     pub store_id: [u8; 16],
-    /// Names the file; compaction draws a new one.
+    /// Identifies the file; compaction generates a new one.
     pub file_id: [u8; 16],
-    /// Counts the files that the store has had.
+    /// The number of files the store has had before this one.
     pub generation: u64,
     /// Creation time in units of 10 ms since 1970-01-01 UTC.
     pub created_at: u64,
-    /// Zero as yet. What a later minor version puts there must survive in the copies that are written.
+    /// Zero so far. Values of later minor versions must be preserved when the identity is copied.
     reserved: [u8; 3],
     seal_key: [u8; 16],
     check: u64,
@@ -110,9 +110,10 @@ impl Identity {
     /// Reads an identity from the start of a header page.
     ///
     /// # Errors
-    /// `Ok(None)` when the bytes are no identity at all or fail their checksum;
-    /// [`FormatError::NewerVersion`] or [`FormatError::UnknownFeatures`] for a sound one that this crate
-    /// cannot read; [`FormatError::BadAlignment`] for a sound one with an alignment that does not exist.
+    /// `Ok(None)` if the bytes are not an identity or fail their checksum.
+    /// [`FormatError::NewerVersion`] or [`FormatError::UnknownFeatures`] if the identity is valid
+    /// but this crate cannot read it; [`FormatError::BadAlignment`] if it is valid but its
+    /// alignment is not allowed.
     pub fn decode(page: &[u8]) -> Result<Option<Self>, FormatError> {
         Self::parse(page).map_or(Ok(None), |identity| identity.map(Some))
     }
@@ -152,10 +153,10 @@ impl Identity {
         }))
     }
 
-    /// The version that a page claims whose magic is right, whatever its checksum says.
+    /// The version claimed by a page with the right magic, whatever its checksum.
     ///
-    /// A later format may compute its checksum in another way; such a file should still be called newer,
-    /// not damaged.
+    /// A later format may compute its checksum differently. Such a file should be reported as
+    /// newer, not as damaged.
     pub fn claimed_version(page: &[u8]) -> Option<(u16, u16)> {
         (array::<16>(page, 0)? == MAGIC)
             .then_some((u16_at(page, AT_MAJOR)?, u16_at(page, AT_MINOR)?))
@@ -182,7 +183,7 @@ impl Identity {
         page
     }
 
-    /// Refuses features that a writer must know and this crate does not.
+    /// Fails if the store uses features that a writer must know and this crate does not.
     ///
     /// # Errors
     /// [`FormatError::UnknownFeatures`] with the unknown bits.
@@ -193,7 +194,7 @@ impl Identity {
         }
     }
 
-    /// What slots of this file look like.
+    /// The layout of this file's slots.
     pub fn layout(&self) -> Layout {
         Layout::new(self.alignment, Sealer::new(self.seal_key), self.check as u32)
     }

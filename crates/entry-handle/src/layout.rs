@@ -1,4 +1,4 @@
-//! What slots of one file look like: where they start, and whether their seal is genuine.
+//! The layout of one file's slots: where they start, and whether their seal is genuine.
 
 use crate::alignment::Alignment;
 use crate::constants::{MAX_FILE_LEN, METADATA_SIZE};
@@ -25,10 +25,10 @@ impl Layout {
         self.alignment
     }
 
-    /// A number that only who can read the file knows: for another use of the file's secret than seals, named by
-    /// `purpose`.
+    /// A number that only readers of the file can know. `purpose` separates it from other uses of
+    /// the file's secret.
     pub fn derived_secret(&self, purpose: &[u8]) -> u64 {
-        // No slot ends at the last offset there is, so that no seal tells anything about the result.
+        // No slot can end at this offset, so no seal reveals anything about the result.
         self.sealer.seal(purpose, u64::MAX).0
     }
 
@@ -38,16 +38,16 @@ impl Layout {
         self.alignment.header_len()
     }
 
-    /// What the first slot links to in place of a predecessor's `self`.
+    /// What the first slot links to instead of a predecessor's `self`.
     #[inline]
     pub fn root(&self) -> u32 {
         self.root
     }
 
-    /// Length of the slot for a payload and a key of these lengths, in bytes.
+    /// Length of a slot for a payload and a key of these lengths, in bytes.
     ///
     /// # Errors
-    /// [`FormatError::KeyTooLong`], or [`FormatError::StoreFull`] when no file can hold it.
+    /// [`FormatError::KeyTooLong`]; [`FormatError::StoreFull`] if no file can hold it.
     pub fn slot_len(&self, payload_len: usize, key_len: usize) -> Result<u64, FormatError> {
         let key_len = u16::try_from(key_len).map_err(|_| FormatError::KeyTooLong {
             len: key_len,
@@ -59,15 +59,15 @@ impl Layout {
             .ok_or(FormatError::StoreFull { max: MAX_FILE_LEN })
     }
 
-    /// Where the slot starts that ends at `end` with this trailer; `None` if it would reach into the header
-    /// or `end` is no slot boundary.
+    /// Where the slot that ends at `end` with this trailer starts. `None` if it would overlap the
+    /// header or `end` is not a slot boundary.
     #[inline]
     pub fn slot_start(&self, end: u64, trailer: &Trailer) -> Option<u64> {
         slot_start(self.alignment, end, trailer)
     }
 
-    /// Checks the seal of the slot that ends at `end`, without its link: enough for a slot whose place is
-    /// known. `key_and_trailer` are its last bytes, from the first byte of the key on.
+    /// Checks the seal of the slot that ends at `end`, but not its link: sufficient for a slot
+    /// whose place is known. `key_and_trailer` are its last bytes, from the start of the key.
     #[inline]
     pub fn check_seal(
         &self,

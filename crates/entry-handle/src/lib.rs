@@ -1,11 +1,12 @@
 //! The on-disk format of [simd-r-drive](https://docs.rs/simd-r-drive), and nothing else: header pages,
 //! slots and their trailers, seals, the log cursor, the memory map, and zero-copy handles to entries.
 //!
-//! You probably want the `simd-r-drive` crate, which is the storage engine. This one is for programs that
-//! pass [`EntryHandle`]s around without the engine, and for tools that read the format itself.
+//! You probably want the `simd-r-drive` crate, which is the storage engine. This one is for
+//! programs that pass [`EntryHandle`]s around without the engine, and for tools that read the
+//! format itself.
 //!
-//! A slot is `payload | zeros | key | trailer`, its start and length multiples of the store's alignment, so
-//! that a payload can be used in place as a `&[f32]` or by SIMD loads:
+//! A slot is `payload | zeros | key | trailer`. Its start and length are multiples of the store's
+//! alignment, so that a payload can be used in place as a `&[f32]` or by SIMD loads:
 //!
 //! ```
 //! use simd_r_drive_entry_handle::{Alignment, EntryHandle};
@@ -18,7 +19,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Everything that parses bytes of a file is total: no input makes it panic, recurse, or take memory beyond
+//! All parsing of file contents is total: no input makes it panic, recurse, or use more memory than
 //! a small multiple of what is read.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,12 +1,12 @@
-//! What users see of a slot's trailer.
+//! The public view of a slot's trailer.
 
 /// A view of an entry's trailer.
 ///
-/// Bounds of an entry are never derived from it; what else the format knows (write time, previous
-/// version) is on [`EntryHandle`](crate::EntryHandle).
+/// It is never used to derive the bounds of an entry. Other data of the format (write time,
+/// previous version) is on [`EntryHandle`](crate::EntryHandle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EntryMetadata {
-    /// Hash of the key: XXH3-64, or whatever the caller handed in for an entry written by hash.
+    /// Hash of the key: its XXH3-64, or the hash that the entry was written under.
     pub key_hash: u64,
     /// Where the entry's slot starts: the tail of the store before the entry, in bytes.
     pub prev_offset: u64,

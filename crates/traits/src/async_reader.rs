@@ -1,4 +1,4 @@
-//! The asynchronous twin of the reader trait.
+//! The asynchronous counterpart of the reader trait.
 
 use std::io::Result;
 
@@ -7,7 +7,7 @@ use simd_r_drive_entry_handle::EntryMetadata;
 /// [`DataStoreReader`](crate::DataStoreReader) for asynchronous code. It needs no particular runtime.
 #[async_trait::async_trait]
 pub trait AsyncDataStoreReader {
-    /// What a read hands out.
+    /// The type that reads return.
     type EntryHandleType;
 
     /// See [`DataStoreReader::exists`](crate::DataStoreReader::exists).

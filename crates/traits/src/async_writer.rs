@@ -1,4 +1,4 @@
-//! The asynchronous twin of the writer trait.
+//! The asynchronous counterpart of the writer trait.
 
 use std::io::{Read, Result};
 

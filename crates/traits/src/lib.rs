@@ -1,7 +1,7 @@
 //! Reader and writer traits of [simd-r-drive](https://docs.rs/simd-r-drive), synchronous and asynchronous.
 //!
-//! You probably want the `simd-r-drive` crate, which implements and re-exports them. This one is for code
-//! that works with any store, or puts another one behind the same interface:
+//! You probably want the `simd-r-drive` crate, which implements and re-exports them. This one is
+//! for code that works with any store, or that provides another store behind the same interface:
 //!
 //! ```
 //! use simd_r_drive_traits::DataStoreReader;

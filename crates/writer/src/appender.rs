@@ -1,4 +1,4 @@
-//! The one place that grows the log: commits, roll-back, poison.
+//! The only code that grows the log: commits, roll-back, poisoning.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use crate::entry::NewEntry;
 use crate::error::{PoisonCause, WriteError};
 use crate::file::{StoreFile, write_all_at};
 
-/// Least space that is allocated ahead of the tail, in bytes.
+/// Minimum space allocated ahead of the tail, in bytes.
 const MIN_ALLOCATION: u64 = 256 << 10;
 
-/// Most space that is allocated ahead of the tail, in bytes.
+/// Maximum space allocated ahead of the tail, in bytes.
 const MAX_ALLOCATION: u64 = 64 << 20;
 
 /// Appends commits to the log of one file.
 ///
-/// A commit is all or nothing: when a step fails, the file and the tail are as they were, or, if even that
-/// fails, the appender is *poisoned* and refuses to write. It keeps no buffer between calls.
+/// A commit is atomic. If a step fails, the file and the tail are restored. If that fails too, the
+/// appender is *poisoned* and refuses all writes. It keeps no buffer between calls.
 ///
 /// The caller holds the writer's lock and makes commits visible; see the `simd-r-drive` crate.
 ///
@@ -54,7 +54,7 @@ pub struct Appender {
     layout: Layout,
     tail: u64,
     tail_seal: Seal,
-    /// Length of the file: what lies between tail and here is zeros.
+    /// Length of the file in bytes. Everything between the tail and here is zeros.
     allocated: u64,
     can_allocate: bool,
     /// Bytes beyond the tail may hold an abandoned commit.
@@ -64,8 +64,9 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// An appender that goes on at `tail`, the end of a slot with the seal `tail_seal` (of the header, with
-    /// the identity's checksum, in an empty log). The file must hold nothing but zeros beyond.
+    /// Creates an appender that continues at `tail`, the end of a slot with the seal `tail_seal`.
+    /// In an empty log, this is the end of the header and the identity's checksum. The file must
+    /// hold only zeros beyond.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -89,8 +90,8 @@ impl Appender {
         })
     }
 
-    /// Takes the time that slots carry from `clock`, in units of 10 ms since 1970-01-01 UTC, rather than from
-    /// the system. For logs that must come out the same every time.
+    /// Takes the time stored in slots from `clock`, in units of 10 ms since 1970-01-01 UTC, instead
+    /// of from the system. For logs that must be reproducible.
     #[must_use]
     pub fn with_clock(mut self, clock: fn() -> u64) -> Self {
         self.clock = clock;
@@ -118,7 +119,7 @@ impl Appender {
         self.poison.get_or_insert(cause);
     }
 
-    /// Whether writes are taken.
+    /// Checks that writes are accepted.
     ///
     /// # Errors
     /// [`WriteError::Poisoned`].
@@ -150,15 +151,17 @@ impl Appender {
         }
     }
 
-    /// Appends `entries` as one commit and returns the new tail. Slots follow each other without a gap, in
-    /// the order given, so that their ends follow from [`Appender::slot_len`]. No entry: nothing happens.
+    /// Appends `entries` as one commit and returns the new tail. The slots follow each other
+    /// without gaps, in the order given, so their ends can be computed with [`Appender::slot_len`].
+    /// Does nothing if `entries` is empty.
     ///
-    /// Costs one positional write for about each MiB, and one for each payload of 128 KiB or more, which is
-    /// not copied.
+    /// Costs about one positional write per MiB, and one for each payload of 128 KiB or more, which
+    /// is not copied.
     ///
     /// # Errors
-    /// Limits are checked before the first byte is written. When writing fails, the tail is where it was
-    /// and the next commit works, or the appender is poisoned.
+    /// [`WriteError::Poisoned`], [`FormatError::KeyTooLong`] or [`FormatError::StoreFull`], before
+    /// the first byte is written; any I/O error of the file. If writing fails, either the tail is
+    /// unchanged and the next commit works, or the appender is poisoned.
     pub fn append(&mut self, entries: &[NewEntry<'_>]) -> io::Result<u64> {
         let mut len = 0_u64;
         for entry in entries {
@@ -174,15 +177,15 @@ impl Appender {
         })
     }
 
-    /// Appends the entries `before`, which have no payload, and then `entry`, as one commit. The payload of
-    /// `entry`, of `payload_len` bytes, comes from `reader`; its own is not used. If its CRC-32 is known, the
-    /// payload must have it.
+    /// Appends the entries `before`, which have no payload, and then `entry`, as one commit. The
+    /// payload of `entry`, of `payload_len` bytes, is read from `reader`; its own `payload` field
+    /// is ignored. If its CRC-32 is known, the payload must match it.
     ///
-    /// The caller holds the writer's lock meanwhile, so the reader should be one that does not make it wait.
+    /// The caller holds the writer's lock during the call, so the reader should not block.
     ///
     /// # Errors
-    /// As [`Appender::append`]; the reader's; `UnexpectedEof` if it ends early; `InvalidData` if the payload has
-    /// another CRC-32.
+    /// As [`Appender::append`]; any error of the reader; `UnexpectedEof` if the reader ends early;
+    /// `InvalidData` if the payload does not match its CRC-32.
     pub fn append_from(
         &mut self,
         before: &[NewEntry<'_>],
@@ -236,9 +239,9 @@ impl Appender {
         })
     }
 
-    /// Appends a slot for an index of `payload_len` bytes, as a commit of its own, and returns the new tail. Its
-    /// payload is left as it is, zeros, to be filled later. `previous_end` is where the slot of the index before
-    /// ends, or 0.
+    /// Appends a slot for an index of `payload_len` bytes, as a commit of its own, and returns the
+    /// new tail. The payload is left as zeros, to be filled later. `previous_end` is where the
+    /// previous index slot ends, or 0.
     ///
     /// # Errors
     /// As [`Appender::append`].
@@ -263,7 +266,7 @@ impl Appender {
         })
     }
 
-    /// Gives back the space allocated ahead: the file ends at the tail. For closing.
+    /// Gives back the space allocated ahead, so that the file ends at the tail. Called on closing.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -276,7 +279,7 @@ impl Appender {
         Ok(())
     }
 
-    /// Somebody else has cut the file at the tail.
+    /// Must be called after other code has truncated the file at the tail.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -292,7 +295,7 @@ impl Appender {
     ) -> io::Result<u64> {
         self.check()?;
         if self.is_dirty {
-            // Somebody panicked in the middle of a commit.
+            // A panic interrupted a commit.
             self.roll_back()?;
         }
         let end = self.tail_after(len)?;
@@ -309,22 +312,24 @@ impl Appender {
                 Ok(end)
             }
             Err(error) => {
-                // The write's error is the one to report; that undoing failed shows in the next write.
+                // Report the error of the write. If undoing failed as well, the next write reports
+                // that.
                 let _ = self.roll_back();
                 Err(error)
             }
         }
     }
 
-    /// Removes whatever an abandoned commit wrote beyond the tail: left there, its slots could pass for a
-    /// commit after a crash.
+    /// Removes what an abandoned commit wrote beyond the tail. If its slots stayed, they could be
+    /// taken for a commit after a crash.
     fn roll_back(&mut self) -> io::Result<()> {
         if self.file.set_len(self.tail).is_ok() {
             self.allocated = self.tail;
             self.is_dirty = false;
             return Ok(());
         }
-        // A mapped file cannot shrink on Windows, and any file system may refuse: write zeros instead.
+        // Windows cannot shrink a mapped file, and any file system may refuse to: write zeros
+        // instead.
         let result = self.zero_beyond_tail();
         match &result {
             Ok(()) => self.is_dirty = false,
@@ -346,25 +351,27 @@ impl Appender {
         Ok(())
     }
 
-    /// Allocates space up to `end`, and some ahead of it: writing into allocated space is faster and grows
-    /// the file rarely.
+    /// Allocates space up to `end` and some ahead of it. Writing into allocated space is faster,
+    /// and the file rarely has to grow.
     ///
     /// # Errors
-    /// The file's, if the process may not make it that long. Nothing has been written then.
+    /// Any error of the file if the process may not make it that long. Nothing has been written
+    /// then.
     fn allocate(&mut self, end: u64) -> io::Result<()> {
         if end <= self.allocated || !self.can_allocate {
             return Ok(());
         }
         let ahead = (end / 4).clamp(MIN_ALLOCATION, MAX_ALLOCATION);
-        // What is only allocated ahead must not run into a limit, whose signal would end the process.
+        // Allocation ahead must not exceed the file size limit, whose signal would kill the
+        // process.
         let most = self.file.max_len()?.min(MAX_FILE_LEN).max(end);
         let wish = end.saturating_add(ahead).min(most);
         let start = self.allocated;
         match self.file.allocate(start, wish - start) {
             Ok(()) => self.allocated = wish,
             Err(error) if error.kind() == io::ErrorKind::Unsupported => self.can_allocate = false,
-            // Short of space, or over a limit: the write itself will tell whether what it needs is left.
-            // A failed attempt may have extended the file, with zeros.
+            // Out of space, or over a limit. The write itself will show whether there is room for
+            // what it needs. A failed attempt may have extended the file with zeros.
             Err(_) => self.allocated = self.file.len()?.max(self.tail),
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Encoding slots into aligned bytes and handing them to the file.
+//! Encodes slots into aligned bytes and writes them to the file.
 
 use std::io::{self, Read};
 
@@ -7,23 +7,23 @@ use simd_r_drive_entry_handle::{Layout, Seal, Trailer};
 
 use crate::file::{StoreFile, write_all_at};
 
-/// Small slots are gathered into writes of about this many bytes.
+/// Small slots are collected into writes of about this many bytes.
 const CHUNK_LEN: usize = 1 << 20;
 
-/// From this payload length on, payloads go to the file from where they are, without a copy.
+/// Payloads of at least this many bytes are written from where they are, without a copy.
 const DIRECT_LEN: usize = 128 << 10;
 
-/// How much of a payload is checksummed, then copied or written, while it is in the processor's cache.
+/// How much of a payload is checksummed and then copied or written while it is in the cache.
 const CACHED_LEN: usize = 16 << 10;
 
-/// Larger pieces for payloads that are written directly: a system call each.
+/// Piece size for payloads that are written directly, larger because each piece is a system call.
 const DIRECT_CHUNK_LEN: usize = 256 << 10;
 
-/// Writes consecutive slots, from an offset on: for files that nobody else sees yet. A log that is in use is
-/// written through an [`Appender`](crate::Appender), which undoes what fails.
+/// Writes consecutive slots from an offset on. For files that are not in use yet: a log in use is
+/// written through an [`Appender`](crate::Appender), which undoes failed writes.
 ///
-/// Each payload is read from memory once: a piece is checksummed and copied (or written) while it is in the
-/// cache. Memory is bounded by some 2 MiB, whatever the payloads' length.
+/// Each payload is read from memory once: a piece is checksummed and copied (or written) while it
+/// is in the cache. Memory use is at most about 2 MiB, whatever the length of the payloads.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     file: &'a dyn StoreFile,
@@ -35,8 +35,9 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Slots will follow at `offset`, where a slot with the seal `predecessor` ends (after the header, the
-    /// identity's checksum). `len` is how many bytes will be encoded in all, to size the buffer.
+    /// Creates an encoder for slots from `offset` on, where a slot with the seal `predecessor`
+    /// ends. After the header, this is the identity's checksum. `len` is the total number of bytes
+    /// to be encoded, for sizing the buffer.
     pub fn new(
         file: &'a dyn StoreFile,
         layout: &'a Layout,
@@ -48,8 +49,8 @@ impl<'a> Encoder<'a> {
         Self { file, layout, offset, buffer: Vec::with_capacity(capacity), predecessor }
     }
 
-    /// Encodes one slot of `slot_len` bytes, as [`Layout::slot_len`] gives it; `trailer` makes its trailer
-    /// from the payload's CRC-32.
+    /// Encodes one slot of `slot_len` bytes, as returned by [`Layout::slot_len`]. `trailer` builds
+    /// its trailer from the payload's CRC-32.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -73,11 +74,12 @@ impl<'a> Encoder<'a> {
         self.finish_slot(key, start + slot_len, trailer(crc))
     }
 
-    /// Encodes one slot whose payload of `payload_len` bytes comes from `reader`; `trailer` makes its trailer from
-    /// the payload's CRC-32, or refuses it.
+    /// Encodes one slot whose payload of `payload_len` bytes is read from `reader`. `trailer`
+    /// builds its trailer from the payload's CRC-32, or rejects it.
     ///
     /// # Errors
-    /// The file's, the reader's and those of `trailer`; `UnexpectedEof` if the reader ends early.
+    /// Any error of the file, of the reader or of `trailer`; `UnexpectedEof` if the reader ends
+    /// early.
     pub fn push_from(
         &mut self,
         key: &[u8],
@@ -106,7 +108,7 @@ impl<'a> Encoder<'a> {
         self.finish_slot(key, start + slot_len, trailer(hasher.finalize())?)
     }
 
-    /// Encodes a slot without a key whose payload is not written: what stands in its place, zeros, stays.
+    /// Encodes a slot without a key whose payload is not written: the zeros in the file stay.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -117,7 +119,7 @@ impl<'a> Encoder<'a> {
         self.finish_slot(&[], end, trailer)
     }
 
-    /// Hands what is left to the file and returns the seal of the last slot.
+    /// Writes the rest to the file and returns the seal of the last slot.
     ///
     /// # Errors
     /// Any I/O error of the file.
@@ -126,7 +128,7 @@ impl<'a> Encoder<'a> {
         Ok(self.predecessor)
     }
 
-    /// Zeros up to the key, the key, the trailer.
+    /// Appends zeros up to the key, the key, and the trailer.
     fn finish_slot(&mut self, key: &[u8], end: u64, trailer: Trailer) -> io::Result<()> {
         let end_in_buffer = (end - self.offset) as usize;
         self.buffer.resize(end_in_buffer, 0);

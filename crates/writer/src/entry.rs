@@ -13,14 +13,14 @@ pub struct NewEntry<'a> {
     pub is_bare: bool,
     /// The payload; empty for a tombstone.
     pub payload: &'a [u8],
-    /// Where the previous version of this key ends; 0 if there is none.
+    /// Where the previous version in the same chain ends, in bytes; 0 if there is none.
     pub previous_end: u64,
     /// Whether that previous version is live.
     pub replaces_live: bool,
-    /// Whether no slot of an earlier commit has the hash of this one. `false` is always right; with `true`, whoever brings an
-    /// index up to date later need not look for the hash.
+    /// Whether no slot of an earlier commit has this slot's hash. `false` is always correct. `true`
+    /// saves a look-up when an index is brought up to date later.
     pub is_new_hash: bool,
-    /// When the entry was written, in units of 10 ms since 1970; `None` is now.
+    /// When the entry was written, in units of 10 ms since 1970-01-01 UTC; `None` means now.
     pub written_at: Option<u64>,
 }
 

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 /// An error of the append path.
 ///
-/// It converts into [`std::io::Error`] with a fitting kind; from there it is reached again through
-/// [`std::io::Error::get_ref`] and `downcast_ref::<WriteError>()`.
+/// It converts into [`std::io::Error`] with a matching kind. Use [`std::io::Error::get_ref`] and
+/// `downcast_ref::<WriteError>()` to get it back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// An earlier failure left it unknown what is on the medium.
+    /// After an earlier failure it is unknown what is on the medium.
     #[error("writing is refused since {cause}; reads go on; reopen the store to write again")]
     Poisoned {
         /// What happened.
@@ -25,7 +25,7 @@ pub enum WriteError {
         /// The process that opened the store.
         owner: u32,
     },
-    /// Somebody else writes to the store.
+    /// Another process or handle is writing to the store.
     #[error(
         "the store {path} is open for writing elsewhere, and only one can write at a time; close it there, or try \
          again later (opening it read-only needs no lock)"
@@ -34,7 +34,7 @@ pub enum WriteError {
         /// The store's path.
         path: PathBuf,
     },
-    /// The file has several names, and compaction would leave the others with the old one.
+    /// The file has several names, and after compaction the others would still name the old file.
     #[error(
         "the file {path} has {links} hard links, and compaction would give only one of them the new file; \
          remove the others first"
@@ -45,7 +45,7 @@ pub enum WriteError {
         /// How many names the file has.
         links: u64,
     },
-    /// The path does not lead to the store's file any more.
+    /// The path no longer leads to the store's file.
     #[error(
         "{path} {}: the store's file was moved, removed or replaced; the store goes on in its own file, which \
          can be compacted once it is opened by its present path", if *is_taken { "is another file now" } else { "is gone" }
@@ -53,10 +53,10 @@ pub enum WriteError {
     NameLost {
         /// The path by which the store was opened, links resolved.
         path: PathBuf,
-        /// Whether another file has the name.
+        /// Whether the name now belongs to another file.
         is_taken: bool,
     },
-    /// The file is mounted by itself, so that nothing can take its place.
+    /// The file itself is a mount point, so it cannot be replaced.
     #[error(
         "{path} is a mount point of its own, as when a single file is mounted into a container; a new file cannot \
          take its place: mount its directory instead"
@@ -65,14 +65,14 @@ pub enum WriteError {
         /// The file's path.
         path: PathBuf,
     },
-    /// It is unknown whether a file has got its name.
+    /// It is unknown whether a file has been given its name.
     #[error(
         "it is unknown which file {path} is now ({source}); look at it before anything is written"
     )]
     PlacementUnknown {
         /// The path.
         path: PathBuf,
-        /// What happened.
+        /// The error that left this unknown.
         source: io::Error,
     },
     /// The process may not make a file that long.
@@ -105,7 +105,7 @@ pub enum WriteError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoisonCause {
-    /// A flush failed: the system may have dropped the data that it could not write.
+    /// A flush failed: the system may have dropped the data it could not write.
     #[error("a flush to the medium failed, so that unflushed commits may be lost")]
     SyncFailed,
     /// A failed append could not be undone.
@@ -114,7 +114,7 @@ pub enum PoisonCause {
     /// A commit is in the file, but the index does not show it.
     #[error("a commit could not be made visible")]
     PublishFailed,
-    /// Compaction could not learn whether its new file has taken the old one's place.
+    /// It is unknown whether the new file of a compaction has replaced the old one.
     #[error("it is unknown which file has the store's name")]
     NameUnknown,
     /// The store has been closed.

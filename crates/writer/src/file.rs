@@ -1,14 +1,15 @@
-//! The file trait: every byte that the engine reads, writes, maps or flushes goes through it.
+//! The file trait. Every byte that the engine reads, writes, maps or flushes goes through it.
 
 use std::fmt::Debug;
 use std::io;
 
 use simd_r_drive_entry_handle::{Alignment, Map};
 
-/// An open file of a store, by positional calls only: no cursor exists, calls may come from any thread.
+/// An open file of a store. All calls are positional: there is no cursor, and calls may come from
+/// any thread.
 ///
-/// The real one is [`OsFile`](crate::OsFile). Tests put files behind the engine that fail, tear or record.
-/// Implementations do not retry and do not loop: [`read_full_at`] and [`write_all_at`] do.
+/// [`OsFile`](crate::OsFile) is the real implementation. Tests use files that fail, tear or record
+/// writes. Implementations neither retry nor loop; [`read_full_at`] and [`write_all_at`] do.
 pub trait StoreFile: Debug + Send + Sync {
     /// Length of the file in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -18,25 +19,25 @@ pub trait StoreFile: Debug + Send + Sync {
         Ok(self.len()? == 0)
     }
 
-    /// Reads up to `buffer.len()` bytes at `offset`; 0 is the end of the file.
+    /// Reads up to `buffer.len()` bytes at `offset`. Returns 0 at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// Writes up to `bytes.len()` bytes at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
-    /// Cuts the file, or extends it with zeros that take no space.
+    /// Truncates the file, or extends it with a hole that takes no space.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Makes the file at least `offset + len` bytes long and gives that range space on the medium.
+    /// Makes the file at least `offset + len` bytes long and allocates space for that range.
     ///
     /// # Errors
-    /// `Unsupported` where the file system cannot; then writing simply extends the file.
+    /// `Unsupported` if the file system cannot allocate. Writing then simply extends the file.
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
 
-    /// Gives the space of a range back to the file system; it reads as zeros from then on.
+    /// Gives the space of a range back to the file system. The range then reads as zeros.
     ///
     /// # Errors
-    /// `Unsupported` where the file system cannot; then nothing changes.
+    /// `Unsupported` if the file system cannot do this. Nothing changes then.
     fn punch_hole(&self, _offset: u64, _len: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -47,71 +48,74 @@ pub trait StoreFile: Debug + Send + Sync {
     /// Maps the file; see [`Map::reserve`].
     fn map(&self, alignment: Alignment, need: u64, wish: u64) -> io::Result<Map>;
 
-    /// First offset at or after `offset` that may hold data; everything before it is zeros. `None` when only
-    /// zeros follow. Saves reading holes; answering `Some(offset)` is always right.
+    /// The first offset at or after `offset` that may hold data; everything before it is zeros.
+    /// `None` if only zeros follow. Saves reading holes. `Some(offset)` is always correct.
     fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
         Ok(Some(offset))
     }
 
-    /// First offset at or after `offset`, which holds data, from which on only zeros follow for a while; at most
-    /// the end of the file. Answering `u64::MAX` is always right.
+    /// The start of the first hole after `offset`, which holds data, or the end of the file.
+    /// `u64::MAX` is always correct.
     fn next_hole(&self, _offset: u64) -> io::Result<u64> {
         Ok(u64::MAX)
     }
 
-    /// Takes the writer's lock without waiting; `false` if somebody else holds it. It belongs to this open
-    /// file, so that a second handle of the same process is refused too.
+    /// Tries to take the writer's lock without waiting. `false` if another handle holds it. The
+    /// lock belongs to this open file, so a second handle of the same process is refused too.
     fn try_lock(&self) -> io::Result<bool>;
 
-    /// Gives the writer's lock back. A forked child must not call it: parent and child share the lock.
+    /// Releases the writer's lock. A forked child must not call it, since parent and child share
+    /// the lock.
     fn unlock(&self) -> io::Result<()>;
 
-    /// Names the file itself, whatever path it has.
+    /// Identifies the file itself, whatever its path.
     fn key(&self) -> io::Result<FileKey>;
 
-    /// What the system knows of the file beside its contents.
+    /// What the system knows about the file besides its contents.
     ///
     /// # Errors
-    /// The operating system's; `Unsupported` for what is no file of a file system.
+    /// Any error of the operating system; `Unsupported` if this is not a file of a file system.
     fn status(&self) -> io::Result<FileStatus> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Gives the file these permissions, and this owner and group as far as the process may. Where it may not set
-    /// the group, that group's permissions become those of everybody. Where there is no such thing, nothing
-    /// happens.
+    /// Gives the file these permissions, and this owner and group as far as the process is allowed
+    /// to. If the group cannot be set, the group's permissions are reduced to those of others. Does
+    /// nothing on systems without permissions.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Any error of the operating system.
     fn set_permissions(&self, _permissions: FilePermissions) -> io::Result<()> {
         Ok(())
     }
 
-    /// Longest that this process may make the file, in bytes. Writing beyond it fails, but for a process that has
-    /// a limit of file size and no handler for its signal, writing is fatal. So it is asked before.
+    /// The maximum length to which this process may grow the file, in bytes. Writing beyond it
+    /// fails. Callers check it before writing, because exceeding a file size limit sends a signal
+    /// that kills a process without a handler for it.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Any error of the operating system.
     fn max_len(&self) -> io::Result<u64> {
         Ok(u64::MAX)
     }
 
-    /// Whether maps of the file may go on showing what another file held, while reads show what this one holds: on
-    /// an overlay file system, a file that was opened for reading before its first writer came.
+    /// Whether maps of the file may still show another file's contents while reads show this one's.
+    /// This happens on an overlay file system if a file was opened for reading before it was first
+    /// opened for writing.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Any error of the operating system.
     fn may_maps_lag(&self) -> io::Result<bool> {
         Ok(false)
     }
 
-    /// Whether the file lies on a network file system, where neither locks nor maps can be relied on.
+    /// Whether the file is on a network file system, where neither locks nor maps are reliable.
     fn is_on_network(&self) -> io::Result<bool> {
         Ok(false)
     }
 }
 
-/// Names a file within the machine: device and inode, or what the platform has instead.
+/// Identifies a file on this machine: device and inode, or the equivalent of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileKey {
     /// Device or volume.
@@ -120,20 +124,20 @@ pub struct FileKey {
     pub inode: u64,
 }
 
-/// What a system knows of a file.
+/// What the system knows about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStatus {
-    /// Which file it is.
+    /// Identifies the file.
     pub key: FileKey,
     /// How many names it has.
     pub links: u64,
-    /// Space that it takes on the medium, in bytes.
+    /// Space it takes on the medium, in bytes.
     pub disk_bytes: u64,
-    /// Who may do what with it.
+    /// Who may access it.
     pub permissions: FilePermissions,
 }
 
-/// Mode, owner and group of a file, where there are such.
+/// Mode, owner and group of a file, on systems that have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FilePermissions {
     /// Mode bits, as in chmod(2).
@@ -145,14 +149,15 @@ pub struct FilePermissions {
 }
 
 impl FilePermissions {
-    /// The same, but that the owner may write. For copies.
+    /// The same permissions, but writable by the owner. For copies.
     #[must_use]
     pub fn writable(self) -> Self {
         Self { mode: self.mode & 0o777 | 0o200, ..self }
     }
 }
 
-/// Reads until `buffer` is full or the file ends; returns how many bytes were read. Retries `Interrupted`.
+/// Reads until `buffer` is full or the file ends. Returns the number of bytes read. Retries
+/// `Interrupted`.
 ///
 /// # Errors
 /// Any I/O error of the file.
@@ -180,7 +185,7 @@ pub fn read_full_at(
 /// Reads exactly `buffer.len()` bytes.
 ///
 /// # Errors
-/// The file's; `UnexpectedEof` if it ends before.
+/// Any I/O error of the file; `UnexpectedEof` if it ends before.
 pub fn read_exact_at(file: &dyn StoreFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     if read_full_at(file, buffer, offset)? == buffer.len() {
         Ok(())
@@ -189,10 +194,10 @@ pub fn read_exact_at(file: &dyn StoreFile, buffer: &mut [u8], offset: u64) -> io
     }
 }
 
-/// Writes all of `bytes`, however many calls it takes. Retries `Interrupted`.
+/// Writes all of `bytes`, in as many calls as needed. Retries `Interrupted`.
 ///
 /// # Errors
-/// The file's; `WriteZero` if it takes no more bytes.
+/// Any I/O error of the file; `WriteZero` if it accepts no more bytes.
 pub fn write_all_at(file: &dyn StoreFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, offset) {

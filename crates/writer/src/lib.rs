@@ -1,9 +1,9 @@
-//! The append path of [simd-r-drive](https://docs.rs/simd-r-drive): the file trait, encoding to aligned
-//! slots, commits with roll-back and poison, barriers, the writer's lock.
+//! The append path of [simd-r-drive](https://docs.rs/simd-r-drive): the file trait, encoding of
+//! aligned slots, commits with roll-back and poisoning, barriers, the writer's lock.
 //!
-//! You probably want the `simd-r-drive` crate, which is the storage engine. This one is for programs that
-//! put their own file behind the engine ([`StoreFile`], [`FileSystem`]), or write logs of the format without
-//! its index ([`Appender`], with an example).
+//! You probably want the `simd-r-drive` crate, which is the storage engine. This one is for
+//! programs that provide their own files to the engine ([`StoreFile`], [`FileSystem`]), or that
+//! write logs of the format without its index ([`Appender`], with an example).
 
 mod appender;
 mod clock;

@@ -14,7 +14,7 @@ use crate::platform;
 #[derive(Debug)]
 pub struct OsFile {
     file: File,
-    /// The limit of file size of this process, as it was when it was asked for last.
+    /// The process's file size limit when it was last queried.
     max_len: AtomicU64,
 }
 
@@ -24,7 +24,7 @@ impl OsFile {
         Self { file, max_len: AtomicU64::new(platform::max_file_len()) }
     }
 
-    /// Refuses to make the file longer than the process may: the system would send a fatal signal.
+    /// Refuses to grow the file beyond the process's limit: the system would send a fatal signal.
     #[inline]
     fn check_len(&self, offset: u64, len: u64) -> io::Result<()> {
         let end = offset.saturating_add(len);
@@ -65,7 +65,7 @@ impl StoreFile for OsFile {
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        // Anew: the limit may have been lowered, and this is a rare call.
+        // Query again: the limit may have been lowered, and this call is rare.
         self.max_len()?;
         self.check_len(offset, len)?;
         platform::allocate(&self.file, offset, len)

@@ -1,4 +1,4 @@
-//! What an open file can be asked to do on each operating system.
+//! File operations that differ between operating systems.
 
 #[cfg(not(unix))]
 pub(crate) use other::*;
@@ -47,10 +47,11 @@ mod unix {
         if (own.owner, own.group) != (owner, group)
             && fchown(file, Some(owner), Some(group)).is_err()
         {
-            // Only root may give files away. The group may be one of the process's own.
+            // Only root may change the owner. The group may be set to one of the process's own
+            // groups.
             let is_group_set = own.group == group || fchown(file, None, Some(group)).is_ok();
             if !is_group_set {
-                // Another group must not get what that one had.
+                // Members of another group must not get the access of the original group.
                 mode = mode & !0o070 | (mode & 0o007) << 3;
             }
         }
@@ -103,8 +104,8 @@ mod unix {
         Ok(rustix::fs::fstatfs(file)?.f_type as u32)
     }
 
-    /// Whether SEEK_HOLE can be believed. Other file systems have called data a hole that had not been written
-    /// back yet: the whole log beyond the durable point would have been taken for zeros.
+    /// Whether SEEK_HOLE is reliable. Other file systems have reported data not yet written back as
+    /// a hole; the whole log beyond the durable point would have been taken for zeros.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn knows_holes(file: &File) -> bool {
         const EXT: u32 = 0xef53;
@@ -168,8 +169,8 @@ mod unix {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn may_maps_lag(file: &File) -> io::Result<bool> {
-        // statfs(2): an overlay. A file of a lower layer is copied up when it is first opened for writing; maps of
-        // those who opened it before stay with the lower one.
+        // statfs(2): an overlay. A file of a lower layer is copied up when it is first opened for
+        // writing; maps opened before then still show the lower file.
         const OVERLAY: u32 = 0x794c_7630;
         Ok(file_system_kind(file)? == OVERLAY)
     }
@@ -207,8 +208,8 @@ mod other {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Stable std offers no file index on Windows; creation time and length stand in for it, which is
-    /// enough to notice that a path names another file by now.
+    /// Stable std offers no file index on Windows. Creation time and length stand in for it, which
+    /// is enough to notice that a path now names another file.
     pub(crate) fn key(metadata: &Metadata) -> io::Result<FileKey> {
         let created = metadata.created()?.duration_since(std::time::UNIX_EPOCH);
         Ok(FileKey { device: 0, inode: created.map_or(0, |time| time.as_nanos() as u64) })

@@ -1,4 +1,4 @@
-//! Making a table from those before and from what has changed since.
+//! Builds a table from older tables and from what changed since.
 
 use std::fmt;
 use std::io;
@@ -19,14 +19,15 @@ use crate::indexer::KeyIndexer;
 use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::Version;
 
-/// Hashes for each bucket of eight words, on average. At this load a look-up of what is there touches 1.10 buckets
-/// and one of what is not 1.23; a hash takes 10.7 bytes.
+/// Average number of hashes per bucket of eight words. At this load a look-up of a present hash
+/// touches 1.10 buckets, one of an absent hash 1.23, and a hash takes 10.7 bytes.
 const HASHES_PER_BUCKET: u64 = 6;
 
-/// A table with less than one hash in this many of the new table's does not keep tags short: its keys are read instead.
+/// A table with less than one in this many of the new table's hashes does not limit the tag length:
+/// its keys are read instead.
 const SMALL_SHARE: u64 = 64;
 
-/// How large a table must be, decided before it is built.
+/// The size of a table, decided before it is built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TableSize {
     buckets: u64,
@@ -39,7 +40,7 @@ impl TableSize {
         Self { buckets: hashes.div_ceil(HASHES_PER_BUCKET).max(1), record_lines }
     }
 
-    /// How many hashes it is made for.
+    /// The number of hashes the table is sized for.
     fn hashes(self) -> u64 {
         self.buckets.saturating_mul(HASHES_PER_BUCKET)
     }
@@ -50,13 +51,13 @@ impl TableSize {
     }
 }
 
-/// Why a table could not be built. Whatever was written of it is no table, and does no harm.
+/// Why a table could not be built. What was written of it is not a table, and does no harm.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError<E> {
-    /// The table before is damaged: it must be rebuilt from the log first.
+    /// An older table is damaged: it must be rebuilt from the log first.
     Damaged,
-    /// There was more to put in than had been said.
+    /// There were more entries than the table was sized for.
     Overfull,
     /// The log could not be read.
     Source(E),
@@ -81,27 +82,28 @@ impl<E> From<LineDamaged> for BuildError<E> {
     }
 }
 
-/// What a table is made from.
+/// The inputs of a table.
 pub(crate) struct Build<'a> {
     /// Secrets of the file.
     pub(crate) layout: &'a Layout,
     /// Where the slot of the new table starts, in bytes.
     pub(crate) start: u64,
-    /// For the log up to here, the sources and the tables below them answer.
+    /// The new table, together with the tables below it, answers for the log up to here.
     pub(crate) tail: u64,
-    /// Whether there are no tables below them.
+    /// Whether there are no tables below the new one.
     pub(crate) is_complete: bool,
-    /// The space that was set aside.
+    /// The space set aside for it.
     pub(crate) size: TableSize,
-    /// The layers in memory, newer than all tables, newest first. For each hash that a source holds, it holds all lines.
+    /// The layers in memory, newer than all tables, newest first. Every source holds all chains of
+    /// each of its hashes.
     pub(crate) layers: &'a [&'a KeyIndexer],
     /// Newest first.
     pub(crate) tables: &'a [&'a FrozenIndex],
-    /// Whether the table should have a filter in front.
+    /// Whether to build a filter for the table.
     pub(crate) has_filter: bool,
 }
 
-/// A table that is in its place, but for its header.
+/// A table that is written except for its header.
 #[derive(Debug)]
 pub struct BuiltTable {
     header: Header,
@@ -115,19 +117,20 @@ impl BuiltTable {
         self.header.hashes
     }
 
-    /// The header, with which the table becomes one.
+    /// The header. Writing it makes the table valid.
     pub fn header(&self) -> [u8; HEADER_LEN] {
         self.header.encode(self.check_seed)
     }
 }
 
 impl Build<'_> {
-    /// Builds the table: hands all of it but the header to `write`.
+    /// Builds the table: passes everything but the header to `write`.
     ///
     /// # Costs
     ///
-    /// One pass over the tables, and a sort of the layers, which takes 16 bytes of memory a hash. The log is asked for
-    /// keys where a table does not tell enough of a hash, or where two sources have, most likely, the same one.
+    /// One pass over the tables, and a sort of the layers, which takes 16 bytes of memory per hash.
+    /// Keys are read from the log only where a table does not determine enough bits of a hash, or
+    /// where two sources probably hold the same hash.
     pub(crate) fn run<S: SlotSource + ?Sized>(
         &self,
         source: &S,
@@ -172,7 +175,7 @@ impl Build<'_> {
         tables.fold(geometry, |geometry, table| geometry.made_from(table.geometry))
     }
 
-    /// What is in the layers.
+    /// The contents of the layers.
     fn sorted(&self, mixer: &Mixer) -> Sorted {
         let (mut entries, mut groups) = (Vec::new(), Vec::new());
         for (layer, index) in self.layers.iter().enumerate() {
@@ -188,7 +191,7 @@ impl Build<'_> {
             });
         }
         entries.sort_unstable_by_key(Entry::order);
-        // Of several the newest came first, and stays.
+        // Keeps the newest of equal hashes, which comes first.
         entries.dedup_by_key(|entry| entry.bits);
         Sorted { entries, groups }
     }
@@ -212,7 +215,7 @@ impl Build<'_> {
         placed.map_err(PlaceError::into_build)
     }
 
-    /// The lines of the record of a group, with its number.
+    /// The lines of the record of a group, given its number.
     #[cold]
     fn record_lines<S: SlotSource + ?Sized>(
         &self,
@@ -230,7 +233,7 @@ impl Build<'_> {
     }
 }
 
-/// The hash of an entry of a table, from the log, or from its record.
+/// The hash of a table's entry, from the log or from its record.
 pub(super) fn hash_of_entry<S: SlotSource + ?Sized>(
     table: &FrozenIndex,
     what: What,
@@ -245,7 +248,7 @@ pub(super) fn hash_of_entry<S: SlotSource + ?Sized>(
     }
 }
 
-/// What is in the layers, by mixed hash, each hash once.
+/// The contents of the layers, sorted by mixed hash, each hash once.
 struct Sorted {
     entries: Vec<Entry>,
     /// Hashes that have a group.
@@ -272,7 +275,7 @@ fn record_of<S: SlotSource + ?Sized>(
     Ok(record)
 }
 
-/// How many lines of records the groups of an index take.
+/// The number of record lines that the groups of an index take.
 pub(crate) fn record_lines_of(index: &KeyIndexer) -> u64 {
     index.group_sizes().into_iter().map(record_lines).sum()
 }

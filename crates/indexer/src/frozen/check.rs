@@ -7,10 +7,10 @@ use super::header::{FIRST_BUCKET, HEADER_LEN, Header};
 use super::line::{LINE_LEN, Line};
 
 impl FrozenIndex {
-    /// Which of a table's bytes are not as they were written: offsets in the file. `bytes` stand at
-    /// line `first` of the table.
+    /// Returns the damaged byte ranges of a table, as offsets in the file. `bytes` are its contents
+    /// from line `first` on.
     ///
-    /// For whoever reads a table from one end to the other, by other means than the map.
+    /// For programs that read a whole table by other means than the map.
     pub fn damaged_lines(&self, first: u64, bytes: &[u8]) -> Vec<Range<u64>> {
         let mut damaged: Vec<Range<u64>> = Vec::new();
         let is_header_sound = first > 0

@@ -13,7 +13,7 @@ use crate::indexer::KeyIndexer;
 use crate::slot_source::{ChainKey, RebuildSource, SlotSource};
 use crate::version::Version;
 
-/// What a word of a bucket stands for, if its tag is that of the hash that is looked for.
+/// What a word of a bucket refers to, if its tag matches the hash being looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Candidate {
     /// A slot that ends here.
@@ -37,7 +37,7 @@ impl<E> From<LineDamaged> for Failure<E> {
 
 /// What a table holds under a hash.
 pub(crate) enum Held<'t, 's> {
-    /// The only line of the hash.
+    /// The only chain of the hash.
     Single {
         version: Version,
         identity: ChainKey<'s>,
@@ -46,7 +46,7 @@ pub(crate) enum Held<'t, 's> {
 }
 
 impl FrozenIndex {
-    /// Shows `accept` the words that have the tag of a mixed hash, until it breaks.
+    /// Passes the words whose tag matches a mixed hash to `accept`, until it breaks.
     #[inline]
     fn search<B, E: From<LineDamaged>>(
         &self,
@@ -74,7 +74,8 @@ impl FrozenIndex {
                     return Ok(Some(found));
                 }
             }
-            // Behind its bucket an entry stands among the displaced, which fill each line on the way.
+            // Beyond its own bucket, an entry can only be among the displaced words at the start of
+            // a line. A line before it is full of displaced words.
             let is_last = if number == home {
                 line.overflow() == 0
             } else {
@@ -92,14 +93,14 @@ impl FrozenIndex {
         }
     }
 
-    /// The first candidate for a mixed hash: what is worth fetching before it is looked at.
+    /// The first candidate for a mixed hash, so that it can be prefetched.
     #[inline]
     pub(crate) fn first(&self, mixed: u64) -> Result<Option<Candidate>, LineDamaged> {
         self.search(mixed, |candidate| Ok::<_, LineDamaged>(ControlFlow::Break(candidate)))
     }
 
-    /// Where the live slot of `key`, or else of a live bare entry of its hash, ends: `None` if the table does not
-    /// hold the hash, `Some(None)` if it does, and there is no such slot.
+    /// Where the live slot of `key` ends, or else the live bare entry of its hash. `None` if the
+    /// table does not hold the hash; `Some(None)` if it does but there is no such slot.
     #[inline]
     pub(crate) fn find<S: SlotSource + ?Sized>(
         &self,
@@ -114,7 +115,8 @@ impl FrozenIndex {
                 let live_end = (!slot.is_tombstone).then_some(end);
                 Ok(match slot.identity {
                     ChainKey::Keyed(other) if other == key => ControlFlow::Break(live_end),
-                    // It is another hash's, most likely. If not, this one has no other line.
+                    // Most likely an entry of another hash. If not, it is the only chain of this
+                    // one.
                     _ if source.hash_of(&slot) != hash => ControlFlow::Continue(()),
                     ChainKey::Keyed(_) => ControlFlow::Break(None),
                     ChainKey::Bare => ControlFlow::Break(live_end),
@@ -144,7 +146,7 @@ impl FrozenIndex {
         Ok(record.bare.and_then(Version::live_end))
     }
 
-    /// The member that holds the versions of `key`.
+    /// The member for the chain of `key`.
     fn member_of<S: SlotSource + ?Sized>(
         &self,
         record: &Record<'_>,
@@ -164,7 +166,7 @@ impl FrozenIndex {
         fingerprint(key, self.mixer.fingerprint_seed)
     }
 
-    /// What the table holds under a hash, if it does.
+    /// What the table holds under a hash; `None` if it does not hold the hash.
     #[inline]
     pub(crate) fn held<'s, S: SlotSource + ?Sized>(
         &self,
@@ -192,8 +194,8 @@ impl FrozenIndex {
         })
     }
 
-    /// Whether the slot that ends at `end`, of this hash and identity, is what the table holds; `None` if it does not
-    /// hold the hash. A slot that it holds is not read.
+    /// Whether the table holds the slot that ends at `end`, with this hash and identity. `None` if
+    /// it does not hold the hash. If it holds the slot, the slot is not read.
     #[inline]
     pub(crate) fn holds<S: SlotSource + ?Sized>(
         &self,
@@ -221,7 +223,7 @@ impl FrozenIndex {
         })
     }
 
-    /// Whether the table holds, as the only line of some hash, the slot that ends at `end`.
+    /// Whether the table holds the slot that ends at `end` as the only chain of some hash.
     pub(crate) fn is_single(&self, mixed: u64, end: u64) -> Result<bool, LineDamaged> {
         let found = self.search(mixed, |candidate| {
             Ok::<_, LineDamaged>(if candidate == Candidate::Slot(end) {
@@ -286,8 +288,8 @@ impl FrozenIndex {
         Ok(Some(current))
     }
 
-    /// The index of the same slots in memory, built from the log: where a line is damaged. Once built, it answers
-    /// in place of the table.
+    /// Returns an index in memory of the same slots, built from the log because a line is damaged.
+    /// Once built, it answers in place of the table.
     ///
     /// # Locking
     ///
@@ -312,7 +314,7 @@ impl FrozenIndex {
     }
 }
 
-/// The secret hash by which the keys of one hash are sorted.
+/// The secret hash that orders the keys of one hash.
 pub(crate) fn fingerprint(key: &[u8], seed: u64) -> u64 {
     xxh3_64_with_seed(key, seed)
 }

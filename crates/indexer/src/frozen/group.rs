@@ -1,8 +1,7 @@
-//! Records of hashes that have several lines.
+//! Records of hashes that have several chains.
 //!
-//! A record is a line with the hash and what its versions come to, and then lines with four versions each, sorted
-//! by fingerprint. (A *line of a table* is 64 bytes; the versions of one entry are a line too, here called a
-//! member.)
+//! A record is a line with the hash and a summary of its chains, followed by lines of up to four
+//! members each, sorted by fingerprint. A *member* is the newest version of one chain.
 
 use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 
@@ -11,16 +10,16 @@ use super::{FrozenIndex, LineDamaged};
 use crate::current::LiveKeyed;
 use crate::version::Version;
 
-/// Members in a line.
+/// Members per line.
 const PER_LINE: usize = 4;
 const MEMBER_LEN: usize = 14;
 const BLOCK_LEN: usize = 5;
 
 const TOMBSTONE: u8 = 1;
-/// Of the bare member, that there is one.
+/// Set in the flags of the bare member if there is one.
 const PRESENT: u8 = 2;
 
-/// The newest version of one keyed line of the hash.
+/// The newest version of one keyed chain of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Member {
     pub(crate) fingerprint: u64,
@@ -34,7 +33,7 @@ impl Member {
     }
 }
 
-/// A record as a whole, to be written.
+/// A complete record to be written.
 #[derive(Debug)]
 pub(crate) struct NewRecord {
     pub(crate) hash: u64,
@@ -42,7 +41,7 @@ pub(crate) struct NewRecord {
     pub(crate) bare: Option<Version>,
 }
 
-/// How many lines a record with `members` keyed members takes.
+/// The number of lines of a record with `keyed` keyed members.
 pub(crate) fn record_lines(keyed: usize) -> u64 {
     1 + keyed.div_ceil(PER_LINE) as u64
 }
@@ -79,7 +78,7 @@ impl NewRecord {
     }
 }
 
-/// A record in a table.
+/// A record read from a table.
 pub(crate) struct Record<'a> {
     table: &'a FrozenIndex,
     /// Number of its first line.

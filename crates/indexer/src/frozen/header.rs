@@ -7,7 +7,7 @@ use super::line::LINE_LEN;
 
 const MAGIC: [u8; 7] = *b"SRDINDX";
 
-/// Number of the line that holds the first bucket.
+/// The number of the line that holds the first bucket.
 pub(crate) const FIRST_BUCKET: u64 = 1;
 
 /// Length of the header in bytes: one line.
@@ -22,18 +22,18 @@ pub(crate) struct Header {
     /// Bits of a tag.
     pub(crate) tag_bits: u8,
     pub(crate) buckets: u64,
-    /// Lines of records of groups.
+    /// Number of record lines.
     pub(crate) record_lines: u64,
     /// Hashes in the table.
     pub(crate) hashes: u64,
-    /// For the log up to here, this table and the older ones answer: where its slot starts, or, if it was merged from
-    /// tables alone, the tail of the newest of them.
+    /// This table and the older ones answer for the log up to here. It is where the slot of the
+    /// table starts, or, for a table merged from tables alone, the tail of the newest of them.
     pub(crate) tail: u64,
-    /// Whether it holds every hash of the log up to there, and stands on no other table.
+    /// Whether the table holds every hash of the log up to its tail, and so needs no older table.
     pub(crate) is_complete: bool,
 }
 
-/// Lines of a table.
+/// Number of lines of a table.
 pub(crate) fn lines(buckets: u64, record_lines: u64) -> u64 {
     first_record(buckets).saturating_add(record_lines)
 }
@@ -43,17 +43,18 @@ fn first_record(buckets: u64) -> u64 {
 }
 
 impl Header {
-    /// Lines that hold buckets: there are some more than hashes choose from, for what the last ones cannot take.
+    /// Number of bucket lines. Some more than the buckets that hashes map to, to take the overflow
+    /// of the last ones.
     pub(crate) fn bucket_lines(&self) -> u64 {
         self.buckets.saturating_add(MAX_DISPLACEMENT)
     }
 
-    /// Number of the line with which the records begin.
+    /// The number of the first record line.
     pub(crate) fn first_record(&self) -> u64 {
         first_record(self.buckets)
     }
 
-    /// Lines of the table.
+    /// Number of lines of the table.
     pub(crate) fn lines(&self) -> u64 {
         lines(self.buckets, self.record_lines)
     }
@@ -62,7 +63,7 @@ impl Header {
         self.buckets > 0 && self.lines() == lines
     }
 
-    /// Believes the line if its check is right.
+    /// Decodes the line; `None` if its check is wrong.
     pub(crate) fn decode(line: &[u8; HEADER_LEN], seed: u64) -> Option<Self> {
         let field = |number: usize| {
             let bytes = line.get(number * 8..).and_then(<[u8]>::first_chunk);

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Length of a line in bytes.
 pub(crate) const LINE_LEN: u64 = 64;
 
-/// Words in a bucket.
+/// Words per bucket.
 pub(crate) const WORDS: usize = 8;
 
 const WORD_LEN: usize = 7;
@@ -16,21 +16,23 @@ const AT_COUNTS: usize = AT_GROUPS + 1;
 const AT_OVERFLOW: usize = AT_GROUPS + 2;
 const AT_CHECK: usize = 60;
 
-/// Most entries of a bucket that can stand elsewhere.
+/// The maximum number of entries of a bucket that can be stored in later ones.
 pub(crate) const MAX_OVERFLOW: usize = 254;
 
 type Bytes = [u8; LINE_LEN as usize];
 
-/// A line whose check is right, as eight little-endian numbers: a look-up then takes its words from registers.
+/// A line whose check is right, as eight little-endian numbers, so that look-ups take its words
+/// from registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Line([u64; 8]);
 
 impl Line {
-    /// Believes line `number` if its check says so. A line of zeros never is believed.
+    /// Decodes line `number`; `None` if its check is wrong. A line of zeros is never valid.
     #[inline]
     pub(crate) fn decode(line: [u64; 8], number: u64, seed: u64) -> Option<Self> {
         let line = Self(line);
-        // The byte is never zero in a line that was written, whatever the check of zeros may be.
+        // This byte is nonzero in every written line, so zeros are rejected even if their check is
+        // zero.
         let is_right =
             line.byte(AT_OVERFLOW) != 0 && line.stored_check() == line.check(number, seed);
         is_right.then_some(line)
@@ -73,7 +75,7 @@ impl Line {
 
     #[inline]
     fn check(&self, number: u64, seed: u64) -> u32 {
-        // An odd multiplier spreads neighbouring numbers.
+        // An odd multiplier spreads consecutive numbers.
         let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         xxh3_64_with_seed(&self.bytes()[..AT_CHECK], seed) as u32
     }
@@ -83,8 +85,8 @@ impl Line {
         (self.0[7] >> 32) as u32
     }
 
-    /// A bucket of these words, of which those in `groups` are groups. `displaced` of them, the first ones, belong to
-    /// earlier buckets; `overflow` entries of this one stand in later ones.
+    /// A bucket of these words. Those in `groups` are groups. The first `displaced` words belong to
+    /// earlier buckets; `overflow` entries of this bucket are stored in later ones.
     #[inline]
     pub(crate) fn bucket(
         words: &[u64; WORDS],
@@ -104,7 +106,7 @@ impl Line {
         Self(line)
     }
 
-    /// A line of another kind: up to 57 bytes.
+    /// A line that is not a bucket, with up to 57 bytes.
     pub(crate) fn record(content: &[u8]) -> Self {
         let mut bytes = [0; LINE_LEN as usize];
         bytes[..content.len()].copy_from_slice(content);
@@ -120,13 +122,15 @@ impl Line {
 
     #[inline]
     pub(crate) fn word(&self, number: usize) -> u64 {
-        // Each word is a byte shorter than a number, so it begins in the number before, but for the first.
+        // A word is a byte shorter than a number, so each but the first begins in the number
+        // before.
         let end = self.0[number] << (8 * number);
         let start = if number == 0 { 0 } else { self.0[number - 1] >> (64 - 8 * number) };
         (start | end) & WORD_MASK
     }
 
-    /// A bit for each word, set for those that are `wanted` in the bits of `mask`. Takes as long wherever they stand.
+    /// A bit for each word, set if the word equals `wanted` in the bits of `mask`. Branch-free:
+    /// takes the same time wherever the matches are.
     #[inline]
     pub(crate) fn words_like(&self, wanted: u64, mask: u64) -> u8 {
         let is_like = |number| u8::from(self.word(number) & mask == wanted) << number;
@@ -144,13 +148,13 @@ impl Line {
         usize::from(self.byte(AT_COUNTS) & 0xF).min(WORDS)
     }
 
-    /// How many of them, the first ones, belong to earlier buckets.
+    /// How many of them, counted from the first, belong to earlier buckets.
     #[inline]
     pub(crate) fn displaced(&self) -> usize {
         usize::from(self.byte(AT_COUNTS) >> 4).min(self.count())
     }
 
-    /// How many entries of this bucket stand in later ones.
+    /// How many entries of this bucket are stored in later ones.
     #[inline]
     pub(crate) fn overflow(&self) -> usize {
         usize::from(self.byte(AT_OVERFLOW)) - 1

@@ -1,4 +1,4 @@
-//! Many sources of a table, as one sequence in the order of its buckets.
+//! Merges the sources of a table into one sequence in the order of its buckets.
 
 use super::FrozenIndex;
 use super::build::{BuildError, hash_of_entry};
@@ -6,21 +6,23 @@ use super::position::{Geometry, Mixer, Prefix, Spans};
 use super::reader::TableReader;
 use crate::slot_source::SlotSource;
 
-/// An entry on its way to a new table. Sixteen bytes, since many are sorted and copied.
+/// An entry on its way to a new table. Sixteen bytes, because many are sorted and copied.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    /// The mixed hash, as far as it is known, and zeros.
+    /// The known bits of the mixed hash, followed by zeros.
     pub(super) bits: u64,
-    /// The number of the source, whether the hash is known as a whole, what stands there, and where.
+    /// The number of the source, whether the whole hash is known, and the kind and location of the
+    /// entry.
     place: u64,
 }
 
-/// What an entry stands for.
+/// What an entry refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// A slot that ends with this block.
     Block(u64),
-    /// A group: its number among those of the layers in memory, or the number of the first line of its record.
+    /// A group: its number among the groups of the layers in memory, or the number of the first
+    /// line of its record.
     Group(u64),
 }
 
@@ -30,7 +32,7 @@ const WHOLE: u64 = GROUP << 1;
 const SOURCE_SHIFT: u32 = AT_BITS + 2;
 
 impl Entry {
-    /// An entry of a source whose hash is known as a whole.
+    /// An entry whose whole hash is known.
     #[inline]
     pub(super) fn whole(mixed: u64, source: usize, what: What) -> Self {
         let Self { bits, place } = Self::known(mixed, source, what);
@@ -58,9 +60,10 @@ impl Entry {
         if self.place & GROUP == 0 { What::Block(at) } else { What::Group(at) }
     }
 
-    /// By mixed hash, and the newest first.
+    /// Sorts by mixed hash, newest first.
     pub(super) fn order(&self) -> (u64, u64) {
-        // Only entries of one kind of source are compared so, and the source stands in the highest bits.
+        // Compares only entries of the same kind of source; the source is in the highest bits of
+        // `place`.
         (self.bits, self.place)
     }
 }
@@ -72,7 +75,7 @@ pub(super) struct Context<'a, S: ?Sized> {
     pub(super) geometry: Geometry,
     /// How many bits of each mixed hash must be known.
     pub(super) known_bits: u32,
-    /// How many layers in memory there are: the tables are numbered after them.
+    /// The number of layers in memory. Tables are numbered after them.
     pub(super) layers: usize,
     /// Newest first.
     pub(super) tables: &'a [&'a FrozenIndex],
@@ -94,7 +97,7 @@ impl<S: SlotSource + ?Sized> Context<'_, S> {
         }
     }
 
-    /// The same entry with its whole mixed hash, from the log if need be.
+    /// The same entry with its whole mixed hash, read from the log if necessary.
     fn completed(&self, entry: Entry) -> Result<Entry, BuildError<S::Error>> {
         if entry.place & WHOLE != 0 {
             return Ok(entry);
@@ -108,20 +111,20 @@ impl<S: SlotSource + ?Sized> Context<'_, S> {
 /// The sources of a table, newest first, each in the order of the new table's buckets.
 pub(super) struct Sources<'a> {
     streams: Vec<Stream<'a>>,
-    /// The key of each stream's next entry, but for the one that the last run came from.
+    /// The key of each stream's next entry. Outdated for the stream that the last run came from.
     keys: Vec<u64>,
     last: Option<usize>,
-    /// How many of the lowest bits of an entry are unknown, and left out of its key.
+    /// The number of low bits of an entry that may be unknown and are left out of its key.
     shift: u32,
-    /// Entries of several sources with one key.
+    /// Entries of several sources that have the same key.
     contested: Vec<Entry>,
 }
 
-/// The key of a stream that is at its end. No entry has it: with tables among the sources, keys have a bit less.
+/// The key of an exhausted stream. No entry has it, since keys are shorter than 64 bits.
 const END: u64 = u64::MAX;
 
 impl<'a> Sources<'a> {
-    /// `memory` is what the layers in memory hold, by mixed hash, each hash once.
+    /// `memory` is the contents of the layers in memory, sorted by mixed hash, each hash once.
     pub(super) fn new<S: SlotSource + ?Sized>(
         memory: Vec<Entry>,
         context: &Context<'a, S>,
@@ -139,8 +142,7 @@ impl<'a> Sources<'a> {
         Ok(sources)
     }
 
-    /// The next entries, in the order of their buckets, without those that something newer takes the place of. `None` at
-    /// the end.
+    /// The next entries, in the order of their buckets, without superseded ones. `None` at the end.
     pub(super) fn next_run<S: SlotSource + ?Sized>(
         &mut self,
         context: &Context<'a, S>,
@@ -153,7 +155,7 @@ impl<'a> Sources<'a> {
         // The lowest key, its stream, and the lowest key of all other streams.
         let (mut lowest, mut number, mut limit) = (END, 0, END);
         for (at, key) in self.keys.iter().enumerate() {
-            // Without branches, which no processor could predict.
+            // Branch-free, because no branch predictor could guess the outcome.
             limit = limit.min(lowest.max(*key));
             number = if *key < lowest { at } else { number };
             lowest = lowest.min(*key);
@@ -169,7 +171,7 @@ impl<'a> Sources<'a> {
         Ok(self.streams.get_mut(number).map(|stream| stream.take_until(limit, self.shift)))
     }
 
-    /// Takes the entries with a key from all streams, and drops what is superseded.
+    /// Takes the entries with a key from all streams, and drops those that are superseded.
     #[cold]
     fn contest<S: SlotSource + ?Sized>(
         &mut self,
@@ -189,18 +191,19 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// How many entries of a table are read ahead.
+/// The number of entries of a table that are read ahead.
 const READ_AHEAD: usize = 64;
 
 /// The entries of a source.
 ///
-/// Those of a table come in the order of its own buckets, so in that of the new one's: the mixed hashes of a bucket are
+/// A table's entries come in the order of its own buckets. This is also the order of the new
+/// table's buckets, because the mixed hashes of a bucket are an interval.
 /// an interval.
 struct Stream<'a> {
     number: usize,
-    /// The rest of a table.
+    /// What is left of a table.
     rest: Option<(TableReader<'a>, Spans)>,
-    /// What was read last, of it or of the memory.
+    /// The entries read last, from the table or from memory.
     entries: Vec<Entry>,
     /// How many of them have been taken.
     taken: usize,
@@ -235,7 +238,7 @@ impl<'a> Stream<'a> {
         entry
     }
 
-    /// Takes what has been read and comes before a key.
+    /// Takes the entries read so far that come before a key.
     #[inline]
     fn take_until(&mut self, limit: u64, shift: u32) -> &[Entry] {
         let rest = self.entries.get(self.taken..).unwrap_or_default();
@@ -244,7 +247,7 @@ impl<'a> Stream<'a> {
         rest.get(..run).unwrap_or_default()
     }
 
-    /// Reads some buckets.
+    /// Reads ahead in the table.
     #[inline(never)]
     fn read<S: SlotSource + ?Sized>(
         &mut self,
@@ -282,7 +285,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Drops what something newer takes the place of, of entries that come newest first.
+/// Drops superseded entries from a list sorted newest first.
 fn drop_superseded<S: SlotSource + ?Sized>(
     entries: &mut Vec<Entry>,
     context: &Context<'_, S>,
@@ -306,7 +309,7 @@ fn is_superseded<S: SlotSource + ?Sized>(
     let (newer, rest) = entries.split_at_mut(at);
     let Some(entry) = rest.first_mut() else { return Ok(false) };
     for other in newer {
-        // In one source each hash stands once.
+        // A source holds each hash only once.
         if other.source() != entry.source()
             && context.prefix_of(*other).may_equal(context.prefix_of(*entry))
         {

@@ -2,34 +2,39 @@
 //!
 //! # Layout
 //!
-//! The payload of an index slot is an array of lines of 64 bytes: a header, buckets, records of groups.
-//! `docs/format.md` of the project gives the fields.
+//! The payload of an index slot is an array of 64-byte lines: a header, buckets, and records.
+//! `docs/format.md` of the project describes the fields.
 //!
-//! - A *bucket* holds up to eight words of 56 bits: the lowest bits are the block where a slot ends, the others a
-//!   tag, cut from the mixed hash. A hash's bucket is the high half of the product of its mixed hash and the number
-//!   of buckets (multiply-shift; Lemire, "Fast Random Integer Generation in an Interval", 2019). What finds no room
-//!   there stands in one of the next buckets, and all entries stand in the order of their buckets (linear probing,
-//!   in the order that Knuth gives in volume 3, section 6.4, as Amble and Knuth's ordered tables).
-//! - A *record* holds the lines of a hash that has several, sorted by a secret hash of their keys.
+//! - A *bucket* holds up to eight words of 56 bits. The low bits are the block where a slot ends,
+//!   the others a tag cut from the mixed hash. The bucket of a hash is the high half of the product
+//!   of its mixed hash and the number of buckets (multiply-shift; Lemire, "Fast Random Integer
+//!   Generation in an Interval", 2019). An entry that does not fit goes into one of the next
+//!   buckets, and all entries are kept in the order of their buckets (linear probing in the order
+//!   of Amble and Knuth's ordered tables; Knuth, volume 3, section 6.4).
+//! - A *record* holds the chains of a hash that has several, sorted by a secret hash of their keys.
 //!
-//! Hashes are mixed with secrets of the file, by a bijection. The file grows as the table does, so that a word has
-//! always room for the bits of the mixed hash that its bucket does not tell: a larger table can be made from a
-//! smaller one without reading the keys in the log; see `position.rs`.
+//! Hashes are mixed with secrets of the file by a bijection. Since the file grows along with the
+//! table, a word always has room for the bits of the mixed hash that its bucket does not determine.
+//! A larger table can therefore be made from a smaller one without reading the keys in the log; see
+//! `position.rs`.
 //!
 //! # Tables on tables
 //!
-//! A table can stand on older ones: then it holds only the hashes that were written since those were made, with all
-//! of their lines, and what it does not hold, the older ones may. So the index of a large store can be brought up to
-//! date often, for little, and tables are merged from time to time.
+//! A table can build on older ones. It then holds only the hashes written since those were made,
+//! with all chains of these hashes, and look-ups of other hashes go on to the older tables. So the
+//! index of a large store can be brought up to date often and cheaply. Tables are merged from time
+//! to time.
 //!
-//! A merge of large tables takes a while, in which newer ones are made. So a table does not say which others answer
-//! together with it; the log does, see [`Barrier::tables`](simd_r_drive_entry_handle::Barrier::tables).
+//! A merge of large tables takes a while, during which newer tables are made. So a table does not
+//! name the tables it is used with. The log does; see
+//! [`Barrier::tables`](simd_r_drive_entry_handle::Barrier::tables).
 //!
 //! # Damage
 //!
-//! Every line carries a check over its bytes, its number and its table, and is believed only with it. A line that
-//! is damaged, that was not written, or whose space was given back, never means that a key does not exist: the index
-//! is then rebuilt from the log, in memory.
+//! Every line carries a check over its bytes, its number and its table, and is used only if the
+//! check is right. A line that is damaged, was never written, or whose space was given back is
+//! never taken to mean that a key does not exist. Instead, the index is rebuilt from the log, in
+//! memory.
 
 mod build;
 mod check;
@@ -58,12 +63,12 @@ pub use self::build::{BuildError, BuiltTable};
 pub(crate) use self::find::{Candidate, Failure, Held};
 pub(crate) use self::position::Mixer;
 
-/// How far from its bucket an entry may stand, in buckets: more is a sign of damage, or of a forgery.
+/// How many buckets an entry may be away from its own. A larger distance means damage or forgery.
 const MAX_DISPLACEMENT: u64 = 64;
 
 /// A hash table in the log, read in place.
 ///
-/// It answers for all slots below the one that holds it. See [`LayeredIndex`](crate::LayeredIndex), which asks it.
+/// It answers for all slots below its own. [`LayeredIndex`](crate::LayeredIndex) searches it.
 pub struct FrozenIndex {
     map: Arc<Map>,
     /// Where the table starts, in bytes.
@@ -74,18 +79,19 @@ pub struct FrozenIndex {
     geometry: Geometry,
     mixer: Mixer,
     check_seed: u64,
-    /// The index of the same slots in memory, once a damaged line has made it necessary.
+    /// The index of the same slots in memory, built once a damaged line has been found.
     rebuilt: OnceLock<KeyIndexer>,
     rebuilding: Mutex<()>,
 }
 
-/// A line that is not as it was written.
+/// A line is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineDamaged;
 
 impl FrozenIndex {
-    /// The table in the payload, of `len` bytes, of the index slot from `start` to `end`. `None` if there is none,
-    /// because it was never completed, is damaged, or was given back.
+    /// Opens the table of `len` bytes in the payload of the index slot from `start` to `end`.
+    /// `None` if there is no valid table, because it was never completed, is damaged, or was given
+    /// back.
     ///
     /// # Costs
     ///
@@ -114,12 +120,12 @@ impl FrozenIndex {
         })
     }
 
-    /// The tail of the log that it answers for, together with the older tables.
+    /// The tail up to which this table answers, together with the older tables.
     pub fn tail(&self) -> u64 {
         self.header.tail
     }
 
-    /// Where the table, and its slot, starts, in bytes.
+    /// Where the table and its slot start, in bytes.
     pub fn start(&self) -> u64 {
         self.start
     }
@@ -129,7 +135,7 @@ impl FrozenIndex {
         self.end
     }
 
-    /// Whether it holds every hash of the log up to its tail, and stands on no other table.
+    /// Whether the table holds every hash of the log up to its tail, and so needs no older table.
     pub fn is_complete(&self) -> bool {
         self.header.is_complete
     }
@@ -139,7 +145,7 @@ impl FrozenIndex {
         self.header.hashes
     }
 
-    /// Lines of records of groups.
+    /// Number of record lines.
     pub(crate) fn record_lines(&self) -> u64 {
         self.header.record_lines
     }
@@ -149,7 +155,7 @@ impl FrozenIndex {
         self.header.lines().saturating_mul(LINE_LEN)
     }
 
-    /// Whether a damaged line has made it necessary to build this index anew in memory.
+    /// Whether this index was rebuilt in memory because of a damaged line.
     pub fn is_rebuilt(&self) -> bool {
         self.rebuilt.get().is_some()
     }
@@ -166,7 +172,7 @@ impl FrozenIndex {
         self.line(header::FIRST_BUCKET + number)
     }
 
-    /// Asks the processor for the bucket of a mixed hash.
+    /// Prefetches the bucket of a mixed hash.
     #[inline]
     pub(crate) fn prefetch(&self, mixed: u64) {
         let number = header::FIRST_BUCKET + self.geometry.bucket(mixed);
@@ -184,12 +190,13 @@ impl fmt::Debug for FrozenIndex {
     }
 }
 
-/// What the checks of a table's lines start from: another number for each table of a file.
+/// The seed of a table's line checks. Differs for each table of a file.
 fn check_seed(layout: &Layout, start: u64) -> u64 {
     layout.derived_secret(b"index line") ^ start
 }
 
-/// How many bits of a word hold a block of the log before `start`, or a line of the table.
+/// How many bits of a word are needed for a block of the log before `start`, or for a line of the
+/// table.
 fn block_bits(start: u64, lines: u64) -> u32 {
     let largest = (start / BLOCK_SIZE).max(lines);
     u64::BITS - largest.leading_zeros()

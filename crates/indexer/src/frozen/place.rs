@@ -1,4 +1,4 @@
-//! Writing a table from one end to the other.
+//! Writes a table sequentially.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,16 +9,16 @@ use super::header::{FIRST_BUCKET, Header};
 use super::line::{LINE_LEN, Line, MAX_OVERFLOW, WORDS};
 use super::position::Geometry;
 
-/// How many bytes are written at a time.
+/// Bytes written at a time.
 const WRITE_LEN: usize = 256 << 10;
 
 /// Receives a table: an offset in it, and bytes.
 pub(super) type Write<'a> = dyn FnMut(u64, &[u8]) -> io::Result<()> + 'a;
 
-/// Why an entry found no place.
+/// Why an entry could not be placed.
 pub(super) enum PlaceError {
     Overfull,
-    /// Entries of the older table stand in no order that a table can have.
+    /// The entries of the older table are in an order that no valid table has.
     Disorder,
     Write(io::Error),
 }
@@ -41,12 +41,12 @@ struct Waiting {
     is_group: bool,
 }
 
-/// Puts entries, which come in the order of their buckets, into lines.
+/// Places entries, which come in the order of their buckets, into lines.
 pub(super) struct Placer<'a> {
     pub(super) geometry: Geometry,
     header: Header,
     check_seed: u64,
-    /// The next line of buckets, and what waits for a place, in order.
+    /// The next bucket line, and the entries waiting for a place, in order.
     line: u64,
     waiting: VecDeque<Waiting>,
     hashes: u64,
@@ -127,7 +127,7 @@ impl<'a> Placer<'a> {
             count += 1;
             displaced += usize::from(bucket < self.line);
         }
-        // Entries of later buckets have not come yet.
+        // Counts only this bucket: entries of later ones have not come yet.
         let overflow =
             self.waiting.iter().rev().take_while(|entry| entry.bucket == self.line).count();
         if overflow > MAX_OVERFLOW {
@@ -139,7 +139,7 @@ impl<'a> Placer<'a> {
         Ok(())
     }
 
-    /// Writes what is left; returns how many hashes there are.
+    /// Writes the rest. Returns the number of hashes.
     pub(super) fn finish(mut self) -> Result<u64, PlaceError> {
         while self.line < self.header.bucket_lines() {
             self.fill_line()?;
@@ -147,7 +147,7 @@ impl<'a> Placer<'a> {
         if !self.waiting.is_empty() {
             return Err(PlaceError::Overfull);
         }
-        // Records that were counted and not needed.
+        // Fills the lines that were reserved for records but not needed.
         while self.records.next < self.header.lines() {
             let line = Line::record(&[]);
             self.records.push(line, self.check_seed, self.write).map_err(PlaceError::Write)?;

@@ -1,15 +1,15 @@
-//! Where in a table a hash stands, and how much a table tells of the hashes in it.
+//! Where a hash is in a table, and how many bits of its hashes a table determines.
 
 use simd_r_drive_entry_handle::Layout;
 
 /// Bits of a word in a bucket.
 pub(crate) const WORD_BITS: u32 = 56;
 
-/// With a tag of fewer bits, too many keys would be compared in vain.
+/// With a shorter tag, too many keys would be compared in vain.
 const TAG_BITS_MIN: u32 = 16;
 
-/// Mixes hashes with secrets of the file, so that neither page numbers nor hashes that were chosen to hurt crowd
-/// into few buckets.
+/// Mixes hashes with secrets of the file, so that neither page numbers nor hashes chosen for an
+/// attack crowd into a few buckets.
 ///
 /// A bijection: equal mixed hashes are equal hashes. It has the shape of the finalizers of MurmurHash3 and
 /// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014), with secret
@@ -19,7 +19,7 @@ pub(crate) struct Mixer {
     mask: u64,
     first: u64,
     second: u64,
-    /// For the keys of one hash.
+    /// Seed of the fingerprints that distinguish keys of one hash.
     pub(crate) fingerprint_seed: u64,
 }
 
@@ -42,15 +42,17 @@ impl Mixer {
     }
 }
 
-/// How mixed hashes are cut into a bucket and a tag.
+/// How mixed hashes are split into a bucket and a tag.
 ///
-/// With `q` the largest number for which 2^q is not more than the number of buckets, and `t` the bits of a word
-/// that hold no block, the tag is bits `q` to `q + t` of the mixed hash, counted from the top. The bucket, which
-/// is known from where a word stands, tells the `q` bits above, or nearly: see [`Span::prefix`].
+/// Let `q` be the largest number for which 2^q does not exceed the number of buckets, and `t` the
+/// number of bits of a word not used for the block. The tag is bits `q` to `q + t` of the mixed
+/// hash, counted from the top. The `q` bits above it follow, almost always, from the bucket, which
+/// is known from the position of the word; see [`Span::prefix`].
 ///
-/// When a table grows, `q` does by as much as the log at most, since every key takes at least a block, and `t`
-/// shrinks by as much as the log grows: `q + t`, what is known of a hash, suffices for the larger table too. (Both
-/// are whole numbers, so that a table may have a bit of tag less than there is room for.)
+/// When a table grows, `q` grows no faster than the log does, since every key takes at least a
+/// block, and `t` shrinks as the log grows. So `q + t`, the number of known bits, also suffices for
+/// the larger table. (Both are whole numbers, so a table's tag may be one bit shorter than there is
+/// room for.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     buckets: u64,
@@ -59,17 +61,17 @@ pub(crate) struct Geometry {
     tag_bits: u32,
 }
 
-/// What a table tells of a mixed hash.
+/// What a table determines of a mixed hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Prefix {
-    /// The known bits, from the top, and zeros.
+    /// The known bits, from the top, followed by zeros.
     pub(crate) bits: u64,
     /// How many bits are known.
     pub(crate) len: u32,
 }
 
 impl Prefix {
-    /// A mixed hash that is known as a whole.
+    /// A mixed hash that is known completely.
     pub(crate) fn whole(mixed: u64) -> Self {
         Self { bits: mixed, len: u64::BITS }
     }
@@ -88,20 +90,20 @@ impl Prefix {
 }
 
 impl Geometry {
-    /// With as long a tag as there is room for.
+    /// With the longest tag there is room for.
     pub(crate) fn new(buckets: u64, block_bits: u32) -> Self {
         let quotient_bits = buckets.max(1).ilog2();
         let tag_bits = WORD_BITS.saturating_sub(block_bits).min(u64::BITS - quotient_bits).max(1);
         Self { buckets, block_bits, quotient_bits, tag_bits }
     }
 
-    /// With a tag of this length; `None` if there is no room for it.
+    /// With a tag of the given length; `None` if there is no room for it.
     pub(crate) fn with_tag_bits(self, tag_bits: u32) -> Option<Self> {
         (1..=self.tag_bits).contains(&tag_bits).then_some(Self { tag_bits, ..self })
     }
 
-    /// With as long a tag as there is room for, or the shorter one for which `older` tells enough of its hashes, if
-    /// that suffices to tell keys apart.
+    /// With the longest tag there is room for, or with the shorter one for which `older` determines
+    /// enough bits of its hashes, if that is still long enough to tell keys apart.
     pub(crate) fn made_from(self, older: Self) -> Self {
         let known = (older.quotient_bits + older.tag_bits).saturating_sub(self.quotient_bits);
         let tag_bits = self.tag_bits.min(known);
@@ -122,13 +124,13 @@ impl Geometry {
         (mixed << self.quotient_bits) >> (u64::BITS - self.tag_bits)
     }
 
-    /// A tag, where it stands in a word.
+    /// A tag at its position in a word.
     #[inline]
     pub(crate) fn tag_in_word(&self, mixed: u64) -> u64 {
         self.tag(mixed) << self.block_bits
     }
 
-    /// A tag and a block, or the number of a line.
+    /// A word: a tag, and a block or the number of a line.
     #[inline]
     pub(crate) fn word(&self, mixed: u64, block: u64) -> u64 {
         self.tag_in_word(mixed) | block
@@ -139,13 +141,13 @@ impl Geometry {
         word & !(u64::MAX << self.block_bits)
     }
 
-    /// The bits of a word that hold the tag.
+    /// The mask of the tag in a word.
     #[inline]
     pub(crate) fn tag_mask(&self) -> u64 {
         u64::MAX << self.block_bits
     }
 
-    /// What the words of each bucket have in common, from the first one on.
+    /// The spans of all buckets, from the first one on.
     pub(crate) fn spans(&self) -> Spans {
         let buckets = self.buckets.max(1);
         let all = u128::from(u64::MAX) + 1;
@@ -159,13 +161,13 @@ impl Geometry {
         }
     }
 
-    /// How many bits of a mixed hash must be known for a word.
+    /// The number of bits of a mixed hash that a word needs.
     #[inline]
     pub(crate) fn known_bits(&self) -> u32 {
         self.quotient_bits + self.tag_bits
     }
 
-    /// Bucket and tag of a prefix, if they follow from what is known.
+    /// The bucket of a prefix, if the known bits determine bucket and tag.
     #[inline]
     pub(crate) fn place(&self, prefix: Prefix) -> Option<u64> {
         let bucket = self.bucket(prefix.bits);
@@ -174,7 +176,7 @@ impl Geometry {
     }
 }
 
-/// The mixed hashes of one bucket: the first bits that are known of the smallest and the largest one.
+/// The mixed hashes of one bucket: the known bits of the smallest and of the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     first: u64,
@@ -183,11 +185,13 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// What is known of the mixed hash of a word of the bucket; `None` if its first bits could be either of two.
+    /// What a word of the bucket determines of its mixed hash. `None` if the top bits are
+    /// ambiguous.
     ///
-    /// The mixed hashes of a bucket are an interval that is at most as long as the cell of all numbers with the same
-    /// `q` first bits, so it lies in one cell, or in two neighbours; the tag says in which, except where it is the
-    /// tag at which the interval begins in the one and ends in the other.
+    /// Call the numbers with the same `q` top bits a cell. The mixed hashes of a bucket are an
+    /// interval no longer than a cell, so it lies in one cell or in two adjacent ones. The tag
+    /// determines which, unless it is the tag at which the interval both begins in one cell and
+    /// ends in the next.
     #[inline]
     pub(crate) fn prefix(&self, word: u64) -> Option<Prefix> {
         let Geometry { block_bits, tag_bits, .. } = self.geometry;
@@ -196,7 +200,7 @@ impl Span {
         let cell = self.first >> tag_bits;
         let low = (cell << tag_bits) | tag;
         let is_in_span = |bits: u64| (self.first..=self.last).contains(&bits);
-        // Beyond the last cell there is none.
+        // There is no cell beyond the last one.
         let high =
             (cell + 1).checked_shl(tag_bits).filter(|bits| *bits > low).map(|bits| bits | tag);
         let bits = match (is_in_span(low), high.filter(|bits| is_in_span(*bits))) {
@@ -208,13 +212,13 @@ impl Span {
     }
 }
 
-/// Walks over the buckets of a table, without a division for each.
+/// Iterates over the buckets of a table without a division for each.
 ///
 /// The smallest mixed hash of bucket `b` is `b * 2^64 / buckets`, rounded up.
 pub(crate) struct Spans {
     geometry: Geometry,
     bucket: u64,
-    /// `bucket * 2^64 / buckets`, rounded down, and what that leaves.
+    /// `bucket * 2^64 / buckets`, rounded down, and the remainder.
     first: u128,
     remainder: u64,
     step: u128,
@@ -222,7 +226,7 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// The span of `bucket`, which is not one that was asked for before the last.
+    /// The span of `bucket`, which must not be less than in the previous call.
     pub(crate) fn of(&mut self, bucket: u64) -> Span {
         while self.bucket < bucket {
             (self.first, self.remainder) = self.next();
@@ -232,7 +236,8 @@ impl Spans {
         let (first, behind) = (round_up((self.first, self.remainder)), round_up(self.next()));
         let unit = u64::BITS - self.geometry.known_bits();
         Span {
-            // The first of a bucket is less than 2^64, and the first of the one behind the last is just that.
+            // The first hash of a bucket is below 2^64. For the end of the last bucket it is
+            // exactly 2^64.
             first: (first >> unit) as u64,
             last: ((behind - 1) >> unit) as u64,
             geometry: self.geometry,

@@ -1,4 +1,4 @@
-//! Reading a table from one end to the other.
+//! Reads a table sequentially.
 
 use std::collections::VecDeque;
 
@@ -12,15 +12,15 @@ pub(super) struct Older {
     pub(super) is_group: bool,
 }
 
-/// Reads a table bucket by bucket, wherever their entries stand. In the order of the lines, entries come in the order
-/// of their buckets.
+/// Reads a table bucket by bucket, wherever the entries are stored. In the order of the lines,
+/// entries come in the order of their buckets.
 pub(super) struct TableReader<'a> {
     table: &'a FrozenIndex,
     line: Option<Line>,
     /// The next word of the line.
     at: usize,
     next_line: u64,
-    /// Buckets some of whose entries stand in later lines, the first one first, and how many.
+    /// Buckets with entries in later lines, in order, and how many such entries each has.
     pending: VecDeque<(u64, usize)>,
     /// The entries of the bucket that was read last.
     pub(super) entries: Vec<Older>,
@@ -60,8 +60,8 @@ impl<'a> TableReader<'a> {
         Ok(current)
     }
 
-    /// Reads the next line, if the one before has been read and no entries stand elsewhere: most lines are buckets of
-    /// their own. `None` if it is another case, or if the bucket is empty.
+    /// Fast path: reads the next line if nothing is left of the one before and no entries are
+    /// displaced, as for most lines. `None` in other cases, or if the bucket is empty.
     fn next_simple_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
         let is_read =
             self.line.as_ref().is_none_or(|line| self.at == line.count() && line.overflow() == 0);
@@ -111,7 +111,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// Leaves the entry that was peeked at behind.
+    /// Moves past the peeked entry.
     fn step(&mut self) {
         if self.line.as_ref().is_some_and(|line| self.at < line.displaced())
             && let Some((_, missing)) = self.pending.front_mut()

@@ -17,7 +17,7 @@ impl LayeredIndex {
         self.locate_sealed(hash, one)
     }
 
-    /// The newest layer on its way into a table that holds a hash.
+    /// The newest sealed layer that holds a hash.
     #[inline]
     pub(super) fn locate_sealed(&self, hash: u64, one: Sought) -> Option<(&KeyIndexer, Location)> {
         let mut layers = self.sealed.iter();
@@ -30,8 +30,8 @@ impl LayeredIndex {
         self.uncovered(one).iter().filter(move |table| table.may_hold(one.mixed))
     }
 
-    /// As [`tables`](Self::tables), for a reader, who looks for what is there, most likely in the oldest: while its filter is
-    /// on the way from memory, its line is too.
+    /// [`tables`](Self::tables) for a reader. Readers mostly look for keys that exist, most likely
+    /// in the oldest table, so its line is prefetched while its filter is checked.
     #[inline]
     fn tables_for_reader(&self, one: Sought) -> impl Iterator<Item = &Tier> {
         if let Some(oldest) = self.frozen.last() {
@@ -40,8 +40,8 @@ impl LayeredIndex {
         self.tables(one)
     }
 
-    /// As [`tables`](Self::tables), for one of a reader's many look-ups at a time, whose lines are on the way anyway: then
-    /// the filter of the oldest is not worth a look.
+    /// [`tables`](Self::tables) for batched look-ups of a reader. Their lines are prefetched
+    /// anyway, so the filter of the oldest table is not worth checking.
     #[inline]
     fn tables_of_many(&self, one: Sought) -> impl Iterator<Item = &Tier> {
         let is_asked = move |table: &&Tier| table.is_complete() || table.may_hold(one.mixed);
@@ -53,8 +53,8 @@ impl LayeredIndex {
         if one.is_recent { &self.frozen } else { &self.frozen[self.covered..] }
     }
 
-    /// Asks the tables, newest first, for the first one that knows; where one is damaged, the index that is rebuilt in
-    /// its place, which answers for all below.
+    /// Searches the tables, newest first, and returns the first answer. If a table is damaged, the
+    /// index rebuilt in its place answers for it and everything below.
     #[inline]
     pub(super) fn ask_frozen<'t, R: Default, S: RebuildSource + ?Sized>(
         tables: impl Iterator<Item = &'t Tier>,
@@ -80,7 +80,7 @@ impl LayeredIndex {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     #[inline]
     pub fn find<S: RebuildSource + ?Sized>(
         &self,
@@ -105,7 +105,7 @@ impl LayeredIndex {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     #[inline]
     pub fn find_by_hash<S: RebuildSource + ?Sized>(
         &self,
@@ -131,21 +131,22 @@ impl LayeredIndex {
         )
     }
 
-    /// [`LayeredIndex::find`] for many hashes, or [`LayeredIndex::find_by_hash`] if there are no keys. Calls `found`
-    /// for each, in their order, with its number and where its slot ends, soon after that slot was fetched.
+    /// [`LayeredIndex::find`] for many hashes, or [`LayeredIndex::find_by_hash`] if there are no
+    /// keys. Calls `found` for each, in order, with its number and where its slot ends, soon after
+    /// that slot was prefetched.
     ///
     /// # Errors
     ///
-    /// What the source returns, or `found`: it is not called again.
+    /// Any error of the source or of `found`, which is not called again after one.
     ///
     /// # Costs
     ///
-    /// Less than the sum of its parts: the buckets of some look-ups are fetched from memory while others are
-    /// worked on, and so are the slots.
+    /// Less than as many single look-ups: buckets and slots of some look-ups are fetched from
+    /// memory while others are processed.
     ///
     /// # Panics
     ///
-    /// If there are keys, and not as many as hashes.
+    /// If there are keys, but not as many as hashes.
     pub fn find_batch<S: RebuildSource + ?Sized>(
         &self,
         hashes: &[u64],
@@ -238,7 +239,7 @@ impl LayeredIndex {
         Ok(())
     }
 
-    /// The newest word of the tables with the tag of a mixed hash.
+    /// The newest word in the tables whose tag matches a mixed hash.
     #[inline]
     fn first_candidate(&self, one: Sought) -> First {
         for table in self.tables_of_many(one) {
@@ -252,7 +253,7 @@ impl LayeredIndex {
         First::Absent
     }
 
-    /// Asks the processor for what the writer's look-ups of these hashes will look at first, in the tables.
+    /// Prefetches what the writer's look-ups of these hashes will read first in the tables.
     pub fn prefetch_batch(&self, hashes: &[u64]) {
         for chunk in hashes.chunks(BATCH) {
             let sought = self.sought(chunk);
@@ -262,7 +263,7 @@ impl LayeredIndex {
         }
     }
 
-    /// Asks the processor for what a look-up of `hash` will look at first, in the tables.
+    /// Prefetches what a look-up of `hash` will read first in the tables.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
         self.prefetch_sought(self.sought_one(hash));
@@ -281,8 +282,8 @@ impl LayeredIndex {
         Sought { mixed, is_recent }
     }
 
-    /// Where to look for up to [`BATCH`] hashes. Without a branch for each, so that the words of the filter are fetched
-    /// at the same time.
+    /// Where to look for up to [`BATCH`] hashes. Branch-free per hash, so that the words of the
+    /// filter are fetched in parallel.
     #[inline]
     fn sought(&self, hashes: &[u64]) -> [Sought; BATCH] {
         let mut sought = [Sought::default(); BATCH];
@@ -296,7 +297,7 @@ impl LayeredIndex {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     #[inline]
     pub fn is_current<S: RebuildSource + ?Sized>(
         &self,
@@ -322,7 +323,7 @@ impl LayeredIndex {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     pub fn current<S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
@@ -345,7 +346,7 @@ impl LayeredIndex {
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     pub fn live_chains<S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
@@ -372,21 +373,21 @@ impl LayeredIndex {
     }
 }
 
-/// A hash that is looked for.
+/// A hash being looked up.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sought {
     pub(super) mixed: u64,
-    /// Whether it may be in one of the layers and tables that `recent` knows.
+    /// Whether it may be in one of the layers and tables that `recent` covers.
     pub(super) is_recent: bool,
 }
 
-/// What the first look of a batch found.
+/// The result of the first pass over a batch.
 #[derive(Clone, Copy)]
 enum First {
-    /// In memory, or in a damaged line.
+    /// In memory, or a line was damaged.
     Unknown,
     /// In no table.
     Absent,
-    /// The newest candidate: that of no other version of the hash is newer.
+    /// The newest candidate. No table holds a newer version of the hash.
     Frozen(Candidate),
 }

@@ -1,4 +1,4 @@
-//! Insertion into the newest layer.
+//! Insertion into the active layer.
 
 use std::num::NonZeroUsize;
 use std::panic;
@@ -14,22 +14,22 @@ use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, RebuildSource};
 use crate::version::Version;
 
-/// How many slots [`LayeredIndex::fill`] inserts in one step.
+/// The number of slots [`LayeredIndex::fill`] inserts at a time.
 const STEP: usize = 1024;
 
 /// With fewer slots, starting a thread takes longer than it saves.
 const THREAD_MIN: usize = 1 << 14;
 
-/// More threads wait for one another, and for memory.
+/// More threads would wait for one another, and for memory.
 const THREADS_MAX: usize = 4;
 
 impl LayeredIndex {
-    /// Inserts what a log holds beyond the tables, in log order, into an index that nobody else knows yet. Each of up to
-    /// four threads inserts the hashes of one range.
+    /// Inserts what a log holds beyond the tables, in log order, into an index that is not shared
+    /// yet. Uses up to four threads, each for a range of hashes.
     ///
     /// # Errors
     ///
-    /// What the source returns. Part of the slots is in the index then.
+    /// Any error of the source. The index then holds some of the slots.
     pub fn fill<S>(&self, items: &[Insertion], source: &S) -> Result<(), S::Error>
     where
         S: RebuildSource + Sync + ?Sized,
@@ -49,7 +49,7 @@ impl LayeredIndex {
             others.into_iter().fold(first, |sum, (part, thread)| {
                 let more = match thread {
                     Ok(thread) => thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause)),
-                    // There is no other thread to be had.
+                    // No thread could be started.
                     Err(_) => self.fill_part(items, (part, parts), source),
                 };
                 Ok(sum? + more?)
@@ -60,7 +60,8 @@ impl LayeredIndex {
         Ok(())
     }
 
-    /// Inserts the items whose hashes fall into one part of several. Returns how many of these no layer held.
+    /// Inserts the items whose hashes fall into one of several parts. Returns how many of these
+    /// hashes no layer held.
     fn fill_part<S: RebuildSource + ?Sized>(
         &self,
         items: &[Insertion],
@@ -82,12 +83,12 @@ impl LayeredIndex {
         }
     }
 
-    /// See [`KeyIndexer::insert_batch`]. The same as [`prepare`](Self::prepare) and
+    /// See [`KeyIndexer::insert_batch`]. The same as [`prepare`](Self::prepare) followed by
     /// [`insert_prepared`](Self::insert_prepared).
     ///
     /// # Errors
     ///
-    /// What the source returns. Nothing of the commit is in the index then.
+    /// Any error of the source. The index then holds nothing of the commit.
     pub fn insert_batch<S: RebuildSource + ?Sized>(
         &self,
         items: &[Insertion],
@@ -97,12 +98,13 @@ impl LayeredIndex {
         self.insert_prepared(items, source)
     }
 
-    /// Does the part of an insertion that reads older slots, and so can meet damage: before the commit is written,
-    /// since it cannot be taken back afterwards. Changes no answer. Where the items' slots end is not needed yet.
+    /// Performs the part of an insertion that reads older slots and so can meet damage. It must
+    /// come before the commit is written, since that cannot be undone. Changes no answer. The ends
+    /// of the items' slots need not be known yet.
     ///
     /// # Errors
     ///
-    /// What the source returns.
+    /// Any error of the source.
     pub fn prepare<S: RebuildSource + ?Sized>(
         &self,
         items: &[Insertion],
@@ -138,7 +140,7 @@ impl LayeredIndex {
         Ok(new_hashes)
     }
 
-    /// Lets look-ups of a hash pass to the live layer.
+    /// Adds a hash to the filters, so that look-ups of it reach the active layer.
     #[inline]
     fn note(&self, filter: &Filter, mixed: u64) {
         filter.insert(mixed);
@@ -147,11 +149,12 @@ impl LayeredIndex {
         }
     }
 
-    /// Inserts the slots of a commit that was [prepared](Self::prepare), with nothing inserted in between.
+    /// Inserts the slots of a commit that was [prepared](Self::prepare). Nothing may be inserted in
+    /// between.
     ///
     /// # Errors
     ///
-    /// What the source returns. Nothing of the commit is in the index then.
+    /// Any error of the source. The index then holds nothing of the commit.
     pub fn insert_prepared<S: RebuildSource + ?Sized>(
         &self,
         items: &[Insertion],
@@ -161,8 +164,8 @@ impl LayeredIndex {
         self.active.index.insert_batch(items, source)
     }
 
-    /// Sees to it that the live layer will hold all lines of a hash, not only the one that is about to be inserted.
-    /// Returns whether no layer holds the hash.
+    /// Ensures that the active layer will hold all chains of a hash, not only the one about to be
+    /// inserted. Returns whether no layer holds the hash.
     fn copy_up<S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
@@ -176,7 +179,7 @@ impl LayeredIndex {
         let mut is_new = false;
         let lines = match self.locate_sealed(item.hash, one) {
             Some((_, location)) if item.replaces != 0 && location.end() == item.replaces => {
-                // The only line of the hash, and the one that goes on.
+                // The only chain of the hash, and `item` continues it.
                 Vec::new()
             }
             Some((index, _)) => lines_of(index, item.hash, source)?,
@@ -186,14 +189,14 @@ impl LayeredIndex {
                 lines.unwrap_or_default()
             }
         };
-        // Before the lines: who finds them must not be kept away from what comes after them.
+        // Filters first: a reader must not be kept from the active layer once it holds the chains.
         self.note(filter, one.mixed);
         self.active.index.adopt(item.hash, &lines);
         Ok(is_new)
     }
 
-    /// The lines of a hash that the table holds, but for the one that `item` goes on with if that is the only one;
-    /// `None` if it holds none.
+    /// The chains of a hash in the tables; empty if it has only one and `item` continues it. `None`
+    /// if the tables do not hold the hash.
     fn frozen_lines<'s, S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
@@ -238,7 +241,7 @@ impl LayeredIndex {
     }
 }
 
-/// All lines of a hash.
+/// All chains of a hash.
 fn lines_of<'s, S: RebuildSource + ?Sized>(
     index: &KeyIndexer,
     hash: u64,

@@ -1,4 +1,4 @@
-//! The index of a store: what is live in memory, over what is frozen in the log.
+//! The index of a store: layers in memory over tables in the log.
 
 mod find;
 mod insert;
@@ -19,41 +19,44 @@ use crate::location::Location;
 
 pub use self::plan::{Merging, TablePlan};
 
-/// Look-ups of a batch that are under way at the same time.
+/// Look-ups of a batch that are in progress at the same time.
 const BATCH: usize = 128;
 
 /// An index in layers: the newest in memory, the oldest, [`FrozenIndex`]es, in the log.
 ///
-/// A hash that a layer holds, it holds with all of its lines: the first layer that has a hash answers for it.
-/// So a look-up asks the layers from the newest to the oldest and stops at the first one that knows the hash. In
-/// front of each layer in memory stands a filter, so that a key that is frozen is found without a lock.
+/// A layer holds all chains of each of its hashes, so the first layer that has a hash answers for
+/// it. A look-up goes through the layers from the newest to the oldest and stops at the first one
+/// that knows the hash. Each layer in memory has a filter, so that a key in a table is found
+/// without a lock.
 ///
-/// A value of this type is a list of layers. Freezing makes another list, in which the layer that took the writes is
-/// one of those that take no more; completing a table makes a third one. The lists share their layers, and
-/// whoever holds an older list goes on reading it, as of the tail at which it was replaced.
+/// A value of this type is a list of layers. Starting a table makes a new list, in which the active
+/// layer has become a sealed one; completing the table makes a third one. The lists share their
+/// layers. A thread that holds an older list can go on reading it, as of the tail at which it was
+/// replaced.
 #[derive(Clone)]
 pub struct LayeredIndex {
     /// Takes the writes.
     active: Arc<Layer>,
-    /// Takes no more writes and is on its way into a table; newest first. More than one only after a table could not
-    /// be written.
+    /// Sealed layers on their way into a table, newest first. There is more than one only if a
+    /// table could not be written.
     sealed: Vec<Arc<Layer>>,
-    /// Newest first, each standing on the next.
+    /// Newest first, each building on the next.
     frozen: Vec<Tier>,
-    /// Knows what the layers in memory hold, but for the lowest layer of all, and the first `covered` tables: what was
-    /// written since the oldest table was begun, if this process did that. Nothing else needs to be asked for a hash
-    /// that is older or new, as most are. `None` knows nothing and lets all pass.
+    /// Covers the hashes in the layers in memory, except the lowest layer of all, and in the first
+    /// `covered` tables: everything written since the oldest table was begun, if this process began
+    /// it. It saves searching these for older or absent hashes, which most are. `None` lets all
+    /// hashes pass.
     recent: Option<Arc<Filter>>,
     covered: usize,
-    /// Takes the place of `recent` when the table is complete that is being made of all that are older than what it
-    /// knows.
+    /// Replaces `recent` when the table being made from everything older than this filter is
+    /// complete.
     coming: Option<Arc<Filter>>,
     /// Upper bound on the distinct hashes in the tables.
     all_hashes: u64,
     mixer: Mixer,
 }
 
-/// A table, and a filter in front of it, if it was made by this process.
+/// A table, with a filter if this process made the table.
 #[derive(Clone, Debug)]
 struct Tier {
     table: Arc<FrozenIndex>,
@@ -79,29 +82,30 @@ impl Tier {
 /// A layer in memory.
 struct Layer {
     index: KeyIndexer,
-    /// `None` for the lowest layer of all, which is always asked.
+    /// `None` for the lowest layer of all, which is always searched.
     filter: Option<Arc<Filter>>,
     /// Upper bound on the hashes that have been inserted.
     inserted: AtomicU64,
-    /// Upper bound on those of them that no layer below holds.
+    /// Upper bound on those of them that no lower layer holds.
     new_hashes: AtomicU64,
 }
 
-/// How large the layers are.
+/// Sizes of the layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayeredStats {
     /// Hashes in memory.
     pub live_hashes: u64,
-    /// Hashes in the tables in the log, at most.
+    /// Upper bound on the hashes in the tables in the log.
     pub frozen_hashes: u64,
     /// Tables in the log.
     pub tables: u64,
-    /// Memory of the layers in memory, but for groups of colliding keys, and of all filters, in bytes.
+    /// Memory of the layers in memory and of all filters, in bytes, not counting groups of
+    /// colliding keys.
     pub heap_bytes: u64,
     /// Length of the tables in the log, in bytes.
     pub table_bytes: u64,
-    /// Whether a table was found damaged and has been rebuilt in memory.
+    /// Whether a damaged table has been rebuilt in memory.
     pub is_rebuilt: bool,
 }
 
@@ -120,7 +124,7 @@ impl Layer {
     }
 
     fn count(counter: &AtomicU64, additional: u64) {
-        // One thread writes.
+        // There is only one writing thread, so no atomic addition is needed.
         counter.store(counter.load(Ordering::Relaxed) + additional, Ordering::Relaxed);
     }
 
@@ -133,7 +137,7 @@ impl Layer {
 }
 
 impl LayeredIndex {
-    /// One layer, for a file with this layout.
+    /// A single layer, for a file with this layout.
     pub fn new(layout: &Layout, index: KeyIndexer) -> Self {
         Self {
             active: Arc::new(Layer::new(None, index)),
@@ -147,12 +151,12 @@ impl LayeredIndex {
         }
     }
 
-    /// What the tables hold, which come newest first, each standing on the next, and an empty layer above them.
+    /// An empty layer over existing tables, which come newest first, each building on the next.
     /// `all_hashes` is an upper bound on the distinct hashes in the tables.
     pub fn over(layout: &Layout, tables: Vec<FrozenIndex>, all_hashes: u64) -> Self {
         let has_tables = !tables.is_empty();
         let filter = has_tables.then(|| filter_of_layer(all_hashes));
-        // Not for as much as one day there may be: whoever opens a store may write little.
+        // Smaller than may be needed one day: a process that opens a store may write little.
         let recent = has_tables.then(|| filter_of_recent(all_hashes / 4));
         Self {
             all_hashes,
@@ -169,12 +173,13 @@ impl LayeredIndex {
         }
     }
 
-    /// The list for the time in which the planned table is made. If that takes what is in memory, this has a new layer
-    /// for writes, and what the other one holds takes none from now on.
+    /// The list to use while the planned table is made. If the table takes what is in memory, the
+    /// list has a new active layer, and the previous one is sealed.
     ///
     /// # Locking
     ///
-    /// None; only the thread that writes may call it, and it must publish the new list before it writes again.
+    /// None. Only the writing thread may call it, and it must publish the new list before it writes
+    /// again.
     #[must_use]
     pub fn started(&self, plan: TablePlan) -> Self {
         let mut next = self.clone();
@@ -197,7 +202,7 @@ impl LayeredIndex {
         self.active.index.reserve(additional);
     }
 
-    /// Hashes in the tables in the log, at most.
+    /// Upper bound on the hashes in the tables in the log.
     pub fn frozen_hashes(&self) -> u64 {
         self.all_hashes
     }
@@ -207,24 +212,26 @@ impl LayeredIndex {
         self.frozen.iter().map(|tier| &tier.table)
     }
 
-    /// Upper bound on the hashes that were written since the last table, or since the attempt to write one.
+    /// Upper bound on the hashes written since the last table, or since the last attempt to write
+    /// one.
     #[inline]
     pub fn unfrozen(&self) -> u64 {
         self.active.inserted.load(Ordering::Relaxed)
     }
 
-    /// Upper bound on the hashes in memory, including those on their way into a table, which may never be completed.
+    /// Upper bound on the hashes in memory, including sealed layers, whose table may never be
+    /// completed.
     pub fn pending(&self) -> u64 {
         let layers = std::iter::once(&self.active).chain(&self.sealed);
         layers.map(|layer| layer.inserted.load(Ordering::Relaxed)).sum()
     }
 
-    /// Whether there is anything that is not in the table.
+    /// Whether anything is not in a table yet.
     pub fn has_unfrozen(&self) -> bool {
         !self.sealed.is_empty() || self.unfrozen() > 0
     }
 
-    /// How large the layers are.
+    /// Sizes of the layers.
     ///
     /// # Costs
     ///
@@ -253,12 +260,12 @@ impl LayeredIndex {
     }
 }
 
-/// A filter for what will be written before the next table, at the rate at which tables are made.
+/// A filter sized for the writes until the next table, at the usual rate of tables.
 fn filter_of_layer(hashes: u64) -> Arc<Filter> {
     Arc::new(Filter::new((hashes / 64).max(1 << 17)))
 }
 
-/// A filter for what will be written until a table of `hashes` hashes is merged with newer ones.
+/// A filter sized for the writes until a table of `hashes` hashes is merged with newer ones.
 fn filter_of_recent(hashes: u64) -> Arc<Filter> {
     Arc::new(Filter::new(hashes.max(1 << 18)))
 }

@@ -1,4 +1,4 @@
-//! What the next table will be, how it is built, and how it comes into use.
+//! Plans the next table, builds it, and puts it into use.
 
 use std::io;
 use std::ops::Range;
@@ -12,45 +12,46 @@ use crate::frozen::{Build, BuildError, BuiltTable, FrozenIndex, TableSize, recor
 use crate::indexer::KeyIndexer;
 use crate::slot_source::RebuildSource;
 
-/// Which tables become part of the next one.
+/// Which tables are merged into the next one.
 ///
-/// Each table costs every look-up of what is older some time; each merge costs a pass over its tables.
+/// Each table slows down look-ups of older hashes; each merge costs a pass over its tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merging {
     /// All.
     Full,
-    /// All, if the newer ones hold a twelfth of the hashes of the oldest; else all but that: when a store is
-    /// closed, and will be read.
+    /// All, if the newer ones hold at least a twelfth of the oldest one's hashes; otherwise all but
+    /// the oldest. For closing a store, which will then be read.
     OnClose,
-    /// A few small ones, while a store is written: a table is written often, and each takes little time. See
-    /// [`LayeredIndex::plan_merge`] for the large ones.
+    /// A few small ones, while a store is being written: tables are written often, and each should
+    /// take little time. [`LayeredIndex::plan_merge`] handles the large ones.
     Tiered,
 }
 
-/// With [`Merging::OnClose`], the oldest table is merged when the others hold this fraction of its hashes, one in twelve.
+/// With [`Merging::OnClose`], the oldest table is merged if the others hold at least one in this
+/// many of its hashes.
 const ON_CLOSE_SHARE: u64 = 12;
 
-/// With [`Merging::Tiered`], at most this many times the hashes in memory are merged.
+/// With [`Merging::Tiered`], the result has at most this many times the hashes in memory.
 const TIERED_SHARE: u64 = 4;
 
-/// With room for no more tables than this, tables grow by doubling: if there were none left, one of them would grow
-/// with each checkpoint.
+/// With room for at most this many more tables, tables grow by doubling. With no room left, one of
+/// them would grow with each checkpoint.
 const MIN_FREE_TABLES: usize = 3;
 
-/// Table slots reserved for checkpoints that are made during a merge.
+/// Places reserved for the tables of checkpoints made during a merge.
 const RESERVED_TABLES: usize = 1;
 
-/// With this many tables, the newest are merged whatever their sizes, until `TABLES_AFTER_MERGE` are left.
+/// With this many tables, the newest are merged whatever their sizes, leaving `TABLES_AFTER_MERGE`.
 const MERGE_AT_TABLES: usize = 7;
 const TABLES_AFTER_MERGE: usize = 4;
 
-/// What the next table will be.
+/// The plan of the next table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TablePlan {
     size: TableSize,
-    /// Whether what is in memory goes into it.
+    /// Whether it takes what is in memory.
     takes_layers: bool,
-    /// How many of the present tables go into it, the newest ones, and how many stay below it, the oldest.
+    /// How many of the newest tables are merged into it, and how many of the oldest stay below it.
     merged: usize,
     kept: usize,
     /// Upper bound on the distinct hashes in the store.
@@ -63,12 +64,12 @@ impl TablePlan {
         self.size.table_bytes()
     }
 
-    /// Whether it will stand on no other.
+    /// Whether it will build on no other table.
     pub fn is_whole(&self) -> bool {
         self.kept == 0
     }
 
-    /// Whether what is in memory goes into it.
+    /// Whether it takes what is in memory.
     pub(super) fn takes_layers(&self) -> bool {
         self.takes_layers
     }
@@ -78,17 +79,18 @@ impl TablePlan {
         self.all_hashes
     }
 
-    /// How many tables become part of it.
+    /// How many tables are merged into it.
     pub fn merged_tables(&self) -> usize {
         self.merged
     }
 
-    /// How many tables, the oldest, must stay as they are until it is complete.
+    /// How many of the oldest tables must not change until it is complete.
     pub fn busy_tables(&self) -> usize {
         self.merged + self.kept
     }
 
-    /// Which of `count` tables, newest first, become part of it. Newer ones may have come while it was made.
+    /// Which of `count` tables, newest first, are merged into it. Newer ones may have been added
+    /// while it was made.
     fn range(&self, count: usize) -> Range<usize> {
         let end = count.saturating_sub(self.kept);
         end.saturating_sub(self.merged)..end
@@ -96,8 +98,8 @@ impl TablePlan {
 }
 
 impl LayeredIndex {
-    /// What a table of all layers in memory will be, and of the tables that `merging`
-    /// says, but for the oldest `busy` ones, which somebody merges.
+    /// Plans a table of all layers in memory and of the tables that `merging` selects, except the
+    /// oldest `busy` ones, which another merge is using.
     ///
     /// # Costs
     ///
@@ -132,8 +134,8 @@ impl LayeredIndex {
         if newer >= oldest.hashes() / ON_CLOSE_SHARE { self.frozen.len() } else { others.len() }
     }
 
-    /// Tables of about the same size or smaller, as long as they are small, or there is little room for more tables; and
-    /// more if there is none.
+    /// Selects tables of about the same size or smaller, while they are small or there is little
+    /// room for more tables. Selects further ones if there is no room at all.
     fn merged_tiered(&self, in_memory: u64, free: usize) -> usize {
         let room = if free == self.frozen.len() { RESERVED_TABLES } else { 0 };
         let (mut sum, mut merged) = (in_memory, 0);
@@ -154,15 +156,17 @@ impl LayeredIndex {
         merged
     }
 
-    /// What a merge of large tables will be, if one is due: of the newest ones, down to one that holds no more hashes
-    /// than all that are newer. So each table holds more than all newer ones together, and a hash is written to as many
-    /// tables in its life as the number of hashes can be halved before it is that of one checkpoint. (The logarithmic
-    /// method of Bentley and Saxe, "Decomposable Searching Problems", 1980.)
+    /// Plans a merge of large tables if one is due: of the newest tables, down to the oldest one
+    /// that holds no more hashes than all newer ones together. So each table holds more than all
+    /// newer ones together, and the number of tables a hash is written to in its life is
+    /// logarithmic: how often the number of hashes can be halved until it is that of one
+    /// checkpoint. (The logarithmic method of Bentley and Saxe, "Decomposable Searching Problems",
+    /// 1980.)
     pub fn plan_merge(&self) -> Option<TablePlan> {
         let (mut newer, mut merged) = (0, 0);
         for (number, table) in self.frozen.iter().enumerate() {
             if table.is_rebuilt() {
-                // The next table takes its place.
+                // The next table replaces it.
                 return None;
             }
             if number > 0 && table.hashes() <= newer {
@@ -190,17 +194,18 @@ impl LayeredIndex {
         TablePlan { size: TableSize::new(hashes.min(plan.all_hashes), records), ..plan }
     }
 
-    /// Builds the planned table, which this list was [started](Self::started) for, of tables and, if it takes them, the layers that take no more writes, for a slot that
-    /// starts at `start`. Hands all of it but its header to `write`.
+    /// Builds the planned table, for a slot that starts at `start`, from tables and, if the plan
+    /// takes them, the sealed layers. This list must have been [started](Self::started) with the
+    /// plan. Passes everything but the header to `write`.
     ///
     /// # Errors
     ///
-    /// See [`BuildError`]. If a table is damaged, the newest one is rebuilt from the log, in memory: the next plan puts
-    /// a table in the place of all.
+    /// See [`BuildError`]. If a table is damaged, the newest one is rebuilt from the log, in
+    /// memory, and the next plan replaces all tables.
     ///
     /// # Costs
     ///
-    /// One pass over the tables; and a sort of what is in memory, which takes 16 bytes a hash.
+    /// One pass over the tables, and a sort of what is in memory, which takes 16 bytes per hash.
     pub fn build_table<S: RebuildSource + ?Sized>(
         &self,
         layout: &Layout,
@@ -219,7 +224,7 @@ impl LayeredIndex {
             tail = newest.tail();
         }
         if let (true, Some(coming)) = (plan.is_whole() && !plan.takes_layers, &self.coming) {
-            // What is written meanwhile is noted by those who do.
+            // Later writes add themselves to the filter.
             for layer in std::iter::once(&self.active).chain(&self.sealed) {
                 layer.index.for_each_hash(|hash, _| coming.insert(self.mixer.mix(hash)));
             }
@@ -237,7 +242,7 @@ impl LayeredIndex {
             }
         }
         let Some(newest) = self.frozen.first() else { return Err(BuildError::Damaged) };
-        // Rebuilt, it answers for everything below it.
+        // Once rebuilt, it answers for everything below it.
         let rebuilt = newest.rebuild(source).map_err(BuildError::Source)?;
         if !(plan.takes_layers && plan.is_whole()) {
             return Err(BuildError::Damaged);
@@ -246,8 +251,8 @@ impl LayeredIndex {
         build(&layers, &[])
     }
 
-    /// The list in which `table`, built as planned, stands in the place of what it was made from. This list knows of what
-    /// is written until the new one is published, and may not know of what is written later.
+    /// The list in which `table`, built as planned, replaces its inputs. This list stays up to date
+    /// until the new one is published; after that it may miss writes.
     #[must_use]
     pub fn with_table(&self, table: FrozenIndex, plan: TablePlan, built: BuiltTable) -> Self {
         let range = plan.range(self.frozen.len());
@@ -262,7 +267,7 @@ impl LayeredIndex {
         if plan.is_whole() {
             (next.recent, next.covered) = (next.coming.take(), range.start);
         } else if range.end <= self.covered {
-            // Made of nothing but what `recent` knows.
+            // Made only of what `recent` covers.
             next.covered = self.covered - range.len() + 1;
         } else {
             next.covered = self.covered.min(range.start);
@@ -274,7 +279,7 @@ impl LayeredIndex {
         next
     }
 
-    /// The filter of the layer that alone goes into a table: it is as good as one of the table's own.
+    /// The filter of a layer that goes into a table alone. It serves as the table's own filter.
     fn filter_of_layer(&self, plan: TablePlan) -> Option<Arc<Filter>> {
         match &self.sealed[..] {
             [layer] if plan.takes_layers && plan.merged == 0 => layer.filter.clone(),

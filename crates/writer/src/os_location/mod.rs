@@ -43,8 +43,8 @@ impl FileSystem for OsFileSystem {
     }
 }
 
-/// The absolute path of a file, or of where there is none yet, without links: but for one that leads nowhere, which
-/// is left as it is.
+/// The absolute path of an existing or new file, with symbolic links resolved. A dangling link is
+/// left as it is.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -68,8 +68,8 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Ok(resolved.join(name))
 }
 
-/// The name of a file with bytes that were cut off: that of the store, as far as it fits, and `.cut-` with
-/// something `random`.
+/// The name of a file for bytes that were cut off: the store's name, truncated if necessary, and
+/// `.cut-` with `random`.
 fn aside_name(store: &OsStr, random: &str) -> OsString {
     /// Longest name that common file systems take, in bytes.
     const MAX_NAME_LEN: usize = 255;
@@ -77,7 +77,7 @@ fn aside_name(store: &OsStr, random: &str) -> OsString {
     let mut name = OsString::new();
     match store.to_str() {
         _ if store.len() + suffix.len() <= MAX_NAME_LEN => name.push(store),
-        // The first characters are enough to tell whose it is.
+        // The first characters are enough to recognize the store.
         Some(text) => {
             let mut len = MAX_NAME_LEN - suffix.len();
             while !text.is_char_boundary(len) {
@@ -91,7 +91,7 @@ fn aside_name(store: &OsStr, random: &str) -> OsString {
     name
 }
 
-/// `len` letters and digits that nobody can predict.
+/// `len` unpredictable letters and digits.
 fn random_name(len: usize) -> io::Result<String> {
     const CHARACTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut bytes = vec![0; len];

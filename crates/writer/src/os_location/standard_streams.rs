@@ -1,7 +1,7 @@
-//! Keeping files away from the numbers of the standard streams.
+//! Keeps files away from the descriptors of the standard streams.
 //!
-//! If a process has closed one of them, the next file that it opens gets its number, and whatever prints to the
-//! stream writes into that file.
+//! If a process has closed one of these, the next file it opens gets that number, and anything
+//! printed to the stream ends up in the file.
 
 use std::io::{self, stderr, stdin, stdout};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -9,17 +9,17 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
 
-/// First number that is not a standard stream's.
+/// The first descriptor that is not a standard stream.
 const FIRST: i32 = 3;
 
-/// Calls `open` in such a way that what it opens is not numbered like a standard stream.
+/// Calls `open` so that the descriptor it returns is not that of a standard stream.
 pub(super) fn avoiding_standard_streams(
     open: impl FnOnce() -> io::Result<OwnedFd>,
 ) -> io::Result<OwnedFd> {
     let mut fillers = Vec::new();
     let (stdin, stdout, stderr) = (stdin(), stdout(), stderr());
     if [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()].iter().any(|fd| fcntl_getfd(fd).is_err()) {
-        // What cannot be written to takes the free numbers meanwhile.
+        // Meanwhile the free numbers are occupied by something that cannot be written to.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         while fillers.len() < FIRST as usize {
             let filler = rustix::fs::open("/", flags, Mode::empty())?;

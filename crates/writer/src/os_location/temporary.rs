@@ -1,9 +1,9 @@
-//! Files on their way to a name.
+//! Files that are about to get a name.
 //!
-//! Where the file system can, they have none until then (`O_TMPFILE` of open(2)), so that nothing is left when the
-//! process is killed. A file that takes another one's place needs a temporary name for an instant, to exchange it
-//! with the other's (`RENAME_EXCHANGE` of rename(2)); where a file without a name cannot be made, it has one from
-//! the beginning.
+//! If the file system supports it, such a file has no name until then (`O_TMPFILE` of open(2)), so
+//! that a killed process leaves nothing behind. A file that replaces another one needs a temporary
+//! name for a moment, to exchange names (`RENAME_EXCHANGE` of rename(2)). If unnamed files are not
+//! supported, it has a temporary name from the beginning.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,23 +23,23 @@ use crate::file::{FileKey, StoreFile};
 use crate::location::{PendingFile, Placed};
 use crate::os_file::OsFile;
 
-/// How often a random name is drawn that turns out to be taken.
+/// How many random names are tried if they turn out to be taken.
 const MAX_DRAWS: usize = 16;
 
-/// What name a file is to get.
+/// The name a file is to get.
 #[derive(Debug)]
 pub(super) enum Goal {
-    /// One that nothing has yet.
+    /// A free one.
     Name(OsString),
-    /// That of another file.
+    /// The name of another file.
     Replace { name: OsString, old: Arc<dyn StoreFile> },
-    /// A new one, for what is cut off from the file with the name `store`.
+    /// A new one, for bytes cut off from the file named `store`.
     Aside { store: OsString },
     /// None.
     Nothing,
 }
 
-/// A file on its way.
+/// A file that has not been placed yet.
 #[derive(Debug)]
 pub(super) struct Temporary {
     file: Arc<OsFile>,
@@ -70,12 +70,12 @@ impl Temporary {
 
     fn drop_name(&mut self) {
         if let Some(name) = self.name.take() {
-            // Best effort: what remains carries the store's id, and is removed later.
+            // Best effort: a leftover file carries the store's id and is removed later.
             let _ = self.directory.remove(&name, self.key);
         }
     }
 
-    /// Gives the file a name that nothing has.
+    /// Gives the file a name that must be free.
     fn link_as(&mut self, name: &OsStr) -> io::Result<()> {
         match &self.name {
             None => link_unnamed(&*self.file, &self.directory, name),
@@ -87,7 +87,7 @@ impl Temporary {
         }
     }
 
-    /// Gives the file the name of `old`, whose it must still be.
+    /// Gives the file the name of `old`, which must still belong to it.
     fn replace(mut self, name: &OsStr, old: &dyn StoreFile) -> io::Result<Placed> {
         let lost = |directory: &Directory, is_taken| {
             io::Error::from(WriteError::NameLost { path: directory.join(name), is_taken })
@@ -139,7 +139,7 @@ impl Temporary {
             };
         }
         self.name = None;
-        // Whoever changed the old file's permissions until now meant this one.
+        // A change of the old file's permissions until now was meant for this file.
         if let Ok(now) = old.status()
             && now.permissions != status.permissions
         {
@@ -202,7 +202,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Draws names until `take` finds one that is free.
+/// Draws random names until `take` finds a free one.
 fn draw(
     name: impl Fn() -> io::Result<OsString>,
     mut take: impl FnMut(&OsStr) -> io::Result<()>,
@@ -229,7 +229,7 @@ fn create_named(directory: &Directory, mode: Mode) -> io::Result<(File, OsString
     Ok((file.ok_or(io::ErrorKind::NotFound)?, name))
 }
 
-/// A file without a name that can get one later; `None` where there is no such thing.
+/// An unnamed file that can get a name later; `None` if this is not supported.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn create_unnamed(directory: &Directory, mode: Mode) -> Option<File> {
     let flags = OFlags::RDWR | OFlags::TMPFILE;
@@ -253,7 +253,7 @@ fn descriptor_path(file: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 
-/// Renames a file to a name that nothing has.
+/// Renames a file to a name that must be free.
 fn rename_to_free(directory: &Directory, old: &OsStr, new: &OsStr) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     match renameat_with(directory, old, directory, new, RenameFlags::NOREPLACE) {
@@ -261,12 +261,12 @@ fn rename_to_free(directory: &Directory, old: &OsStr, new: &OsStr) -> io::Result
         result => return Ok(result?),
     }
     linkat(directory, old, directory, new, AtFlags::empty())?;
-    // Complete under its name; the other one is only left over if this fails.
+    // The file is complete under its new name; a failure only leaves the old name behind.
     let _ = unlinkat(directory, old, AtFlags::empty());
     Ok(())
 }
 
-/// Exchanges two names; `false` where there is no such thing.
+/// Exchanges two names; `false` if this is not supported.
 fn exchange(directory: &Directory, one: &OsStr, other: &OsStr) -> Result<bool, Errno> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {

@@ -1,4 +1,4 @@
-//! Names on Unix: calls that are relative to the descriptor of a directory.
+//! Names on Unix, through calls relative to a directory's descriptor.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -28,7 +28,7 @@ pub(super) struct Directory {
 
 impl Directory {
     fn open(path: &Path) -> io::Result<Self> {
-        // A directory can be worked in without being readable, if the system tells the two apart.
+        // A directory need not be readable to be used, if the system distinguishes the two.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let access = OFlags::PATH;
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -50,7 +50,7 @@ impl Directory {
         avoiding_standard_streams(open).map(File::from)
     }
 
-    /// Which file has a name in it. A symbolic link is none.
+    /// Identifies the file with this name. A symbolic link does not count as one.
     pub(super) fn key_of(&self, name: &OsStr) -> io::Result<FileKey> {
         let found = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(found.st_mode) {
@@ -59,7 +59,7 @@ impl Directory {
         }
     }
 
-    /// Takes a name away, if it is that of a certain file.
+    /// Removes a name, if it belongs to a certain file.
     pub(super) fn remove(&self, name: &OsStr, file: FileKey) -> io::Result<()> {
         if self.key_of(name)? == file {
             unlinkat(&self.fd, name, AtFlags::empty())?;
@@ -114,7 +114,8 @@ impl OsLocation {
         Temporary::create(&self.directory, mode, goal)
     }
 
-    /// A private file here, or where the directory takes none, in the system's directory for temporary files.
+    /// A private file here, or in the system's directory for temporary files if this one accepts
+    /// none.
     fn temporary_anywhere(&self, goal: impl Fn() -> Goal) -> io::Result<Temporary> {
         self.temporary(PRIVATE, goal()).or_else(|error| {
             let elsewhere = Directory::open(&std::env::temp_dir()).map(Arc::new);
@@ -124,7 +125,7 @@ impl OsLocation {
         })
     }
 
-    /// The error of an attempt to give the name to another file than `old`, if it is not that one's.
+    /// Fails if the name does not belong to `old`.
     fn check_name(&self, old: FileKey) -> io::Result<()> {
         match self.key() {
             Ok(key) if key == old => Ok(()),
@@ -136,13 +137,14 @@ impl OsLocation {
         }
     }
 
-    /// Whether the file is mounted at its name, as containers do with single files. Nothing can take its place.
+    /// Whether the file is mounted at its name, as containers do with single files. It cannot be
+    /// replaced.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn is_mount_point(&self) -> bool {
         use rustix::fs::{StatxAttributes, StatxFlags, statx};
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let found = statx(&self.directory, &self.name, flags, StatxFlags::empty());
-        // The bit is zero where the system does not know.
+        // The bit is zero if the system does not know.
         found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
     }
 
@@ -162,14 +164,15 @@ impl Location for OsLocation {
     }
 
     fn open(&self, access: Access) -> io::Result<Arc<dyn StoreFile>> {
-        // Before opening: a FIFO would make it wait, and opening a device may do things.
+        // Before opening, because opening a FIFO would block and opening a device may have side
+        // effects.
         let found = statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
         refuse_special(foreign(&found))?;
         let access = match access {
             Access::Read => OFlags::RDONLY,
             Access::ReadWrite => OFlags::RDWR,
         };
-        // Should a FIFO have taken the name in the meantime, opening it does not wait.
+        // If a FIFO has taken the name in the meantime, opening it does not block.
         let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match self.directory.open_file(&self.name, flags, Mode::empty()) {
             Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
@@ -177,7 +180,7 @@ impl Location for OsLocation {
             }
             result => result?,
         };
-        // And after: the name may be another file's by now.
+        // And after opening, because the name may belong to another file by now.
         refuse_special(foreign(&fstat(&file)?))?;
         Ok(Arc::new(OsFile::new(file)))
     }
@@ -203,7 +206,8 @@ impl Location for OsLocation {
         if self.is_mount_point() {
             return Err(WriteError::MountPoint { path: self.path.clone() }.into());
         }
-        // Private until it has the other's permissions: whoever could open it now could read what comes.
+        // Private until it has the other's permissions: anyone who could open it now could read
+        // what is written later.
         let goal = Goal::Replace { name: self.name.clone(), old: Arc::clone(old) };
         Ok(Box::new(self.temporary(PRIVATE, goal)?))
     }
@@ -253,7 +257,7 @@ pub(super) fn key_of(found: &rustix::fs::Stat) -> FileKey {
     FileKey { device: found.st_dev as u64, inode: found.st_ino as u64 }
 }
 
-/// What a file is if it is no regular one.
+/// The kind of a file that is not a regular one.
 fn foreign(found: &rustix::fs::Stat) -> Option<Foreign> {
     match FileType::from_raw_mode(found.st_mode) {
         // A link is told to be missing when it is opened.
