@@ -58,7 +58,7 @@ impl Waits {
         Self(waits)
     }
 
-    /// The wait that so many of a thousand do not exceed.
+    /// The wait that `share` of a thousand do not exceed.
     fn per_mille(&self, share: usize) -> Duration {
         self.0[(self.0.len() - 1) * share / 1000]
     }

@@ -16,10 +16,10 @@ use crate::victim::{Victim, say};
 /// Hashes in a commit.
 const COMMIT: u64 = 2000;
 
-/// So many commits write different hashes; then it is the turn of the first ones again.
+/// Number of commits with different hashes. After these, the hashes of the first one are written again.
 const COMMITS: u64 = 150;
 
-/// With so many writes since the last checkpoint, an open store makes one.
+/// After this many writes since the last checkpoint, an open store makes one.
 const AUTOMATIC_MIN: u64 = 32_768;
 
 /// How many kills a series has: fewer than others, since each writes and reads some hundred

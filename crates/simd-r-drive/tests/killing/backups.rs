@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use simd_r_drive::{DataStore, OpenOptions};
 
-use crate::ledger::{Copied, first_steps, told, work_step};
+use crate::ledger::{Copied, told, work_beside};
 use crate::scene::{Scene, open_in_child, read, rounds};
 use crate::steps::Step;
 use crate::support::{Random, child};
@@ -39,23 +39,11 @@ fn process() {
     let Some((path, orders)) = child::orders() else { return };
     let store = open_in_child(&path, &OpenOptions::new().create(true));
     let (first, kind) = orders.split_once(';').unwrap();
-    std::thread::scope(|scope| {
-        for (thread, first) in first_steps(first) {
-            let store = &store;
-            scope.spawn(move || {
-                for number in first.. {
-                    work_step(store, script, thread, number);
-                    // The backup gets some of the machine too.
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-            });
-        }
-        loop {
-            let report = told("backup", || store.backup(&backup_of(&path)).unwrap());
-            assert_eq!(report.saved_to, None, "the store has all that was cut off");
-            if kind == "whole" {
-                fs::remove_file(backup_of(&path)).unwrap();
-            }
+    work_beside(&store, script, first, Duration::from_micros(200), || {
+        let report = told("backup", || store.backup(&backup_of(&path)).unwrap());
+        assert_eq!(report.saved_to, None, "the store has all that was cut off");
+        if kind == "whole" {
+            fs::remove_file(backup_of(&path)).unwrap();
         }
     });
 }

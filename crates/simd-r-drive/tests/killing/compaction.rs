@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use simd_r_drive::OpenOptions;
 
-use crate::ledger::{first_steps, told, work_step};
+use crate::ledger::{told, work_beside};
 use crate::scene::{Scene, open_in_child, rounds};
 use crate::steps::Step;
 use crate::support::{Random, child};
@@ -50,20 +50,8 @@ fn process() {
     let Some((path, orders)) = child::orders() else { return };
     let store = open_in_child(&path, &OpenOptions::new().create(true));
     let (first, _) = orders.split_once(';').unwrap();
-    std::thread::scope(|scope| {
-        for (thread, first) in first_steps(first) {
-            let store = &store;
-            scope.spawn(move || {
-                for number in first.. {
-                    work_step(store, script, thread, number);
-                    // Compaction gets some of the machine too.
-                    std::thread::sleep(Duration::from_micros(100));
-                }
-            });
-        }
-        loop {
-            told(&format!("compaction of {}", inode(&path)), || store.compact().unwrap());
-        }
+    work_beside(&store, script, first, Duration::from_micros(100), || {
+        told(&format!("compaction of {}", inode(&path)), || store.compact().unwrap());
     });
 }
 

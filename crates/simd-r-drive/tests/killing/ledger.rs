@@ -1,6 +1,8 @@
 //! The ledger of a process that was killed: what it had begun, and what had been acknowledged to it.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
 use simd_r_drive::DataStore;
 
@@ -20,6 +22,31 @@ pub(crate) fn work_step(store: &DataStore, script: Script, thread: u64, number: 
     let at_end = || say(&format!("r{thread} {number}"));
     script(thread, number).perform(store, thread, number, &at_end).unwrap();
     say(&format!("a{thread} {number}"));
+}
+
+/// In the child: repeats `operation` while each thread carries out its steps, from the number on
+/// that `first` gives it, until the process is killed. A pause after each step leaves `operation`
+/// some of the machine.
+pub(crate) fn work_beside(
+    store: &DataStore,
+    script: Script,
+    first: &str,
+    pause: Duration,
+    mut operation: impl FnMut(),
+) {
+    thread::scope(|scope| {
+        for (number_of_thread, first) in first_steps(first) {
+            scope.spawn(move || {
+                for number in first.. {
+                    work_step(store, script, number_of_thread, number);
+                    thread::sleep(pause);
+                }
+            });
+        }
+        loop {
+            operation();
+        }
+    });
 }
 
 /// In the child: says when `operation` begins and when it ends.

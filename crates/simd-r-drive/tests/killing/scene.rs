@@ -103,8 +103,8 @@ impl Scene {
         self.durable_tail = report.durable_tail;
     }
 
-    /// Checks that the directory holds the store, files that `is_known`, and at most so many
-    /// temporary files and partly saved ones. Removes those.
+    /// Checks that the directory holds the store, files that `is_known`, and at most `temporary`
+    /// temporary files and `saved` partly saved ones. Removes those.
     #[track_caller]
     pub(crate) fn sweep(&self, temporary: usize, saved: usize, is_known: impl Fn(&str) -> bool) {
         let name = self.path.file_name().unwrap().to_str().unwrap();

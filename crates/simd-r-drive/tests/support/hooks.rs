@@ -16,9 +16,9 @@ use simd_r_drive_writer::{
 pub(crate) enum Call {
     Open(Access),
     Len,
-    /// Of so many bytes.
+    /// The number of bytes.
     ReadAt(usize),
-    /// Of so many bytes.
+    /// The number of bytes.
     WriteAt(usize),
     Sync,
     /// The end of a [`Call::Sync`] that was not skipped.

@@ -12,7 +12,7 @@ use crate::support::{Faults, MemoryFile, empty_log, identity, value};
 /// Two direct writes and the rest: three writes in all.
 const LARGE: usize = 300 << 10;
 
-/// Everything beyond the tail is zero, and the log below it is whole and has so many slots.
+/// Everything beyond the tail is zero, and the log below it is whole and has `slots` slots.
 fn check(file: &MemoryFile, log: &Appender, slots: usize) {
     let bytes = file.bytes().clone();
     let tail = log.tail() as usize;

@@ -9,7 +9,7 @@ use simd_r_drive_writer::{Appender, FileKey, NewEntry, StoreFile};
 /// What goes wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// So many more writes succeed, then all fail.
+    /// This many more writes succeed, then all fail.
     pub(crate) writes_left: Option<usize>,
     pub(crate) set_len_fails: bool,
     /// How allocation fails, if it does.

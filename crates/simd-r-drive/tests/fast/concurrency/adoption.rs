@@ -14,7 +14,7 @@ use std::thread;
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, OpenOptions};
 
-/// So many keys are written in a round: more than a reader keeps in memory if it need not.
+/// Keys written in a round: more than a follower keeps in memory once a table holds them.
 const KEYS: u64 = 70_000;
 
 type Model = BTreeMap<u64, u64>;

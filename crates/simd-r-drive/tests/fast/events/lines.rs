@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, Durability, OpenOptions};
 use tracing::field::{Field, Visit};
-use tracing::span;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level};
 
 use super::took_over;
 use crate::support::hooks::{Call, Hooked};
@@ -22,32 +21,12 @@ use crate::support::new_path;
 /// Events as lines: level, message, and fields in their order.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-struct Lines;
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "simd_r_drive"
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        let Line { message, fields } = line;
-        let level = event.metadata().level();
-        LINES.lock().unwrap().push(format!("{level} {message};{fields}"));
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
+fn take_down(event: &Event<'_>) {
+    let mut line = Line::default();
+    event.record(&mut line);
+    let Line { message, fields } = line;
+    let level = event.metadata().level();
+    LINES.lock().unwrap().push(format!("{level} {message};{fields}"));
 }
 
 #[derive(Default)]
@@ -80,7 +59,7 @@ fn assert_told(lines: &[String], level: Level, parts: &[&str]) {
 
 #[test]
 fn opening_says_what_was_found_and_what_was_cut_off() {
-    if took_over(opening_says_what_was_found_and_what_was_cut_off, Lines) {
+    if took_over(opening_says_what_was_found_and_what_was_cut_off, take_down) {
         return;
     }
     let (_directory, path) = new_path();
@@ -112,7 +91,7 @@ fn opening_says_what_was_found_and_what_was_cut_off() {
 
 #[test]
 fn flushes_and_barriers_are_told() {
-    if took_over(flushes_and_barriers_are_told, Lines) {
+    if took_over(flushes_and_barriers_are_told, take_down) {
         return;
     }
     let (_directory, path) = new_path();
@@ -139,7 +118,7 @@ fn flushes_and_barriers_are_told() {
 
 #[test]
 fn a_compaction_tells_its_start_progress_and_end() {
-    if took_over(a_compaction_tells_its_start_progress_and_end, Lines) {
+    if took_over(a_compaction_tells_its_start_progress_and_end, take_down) {
         return;
     }
     let (_directory, path) = new_path();
@@ -164,7 +143,7 @@ fn a_compaction_tells_its_start_progress_and_end() {
 
 #[test]
 fn damage_is_told_where_it_is_found() {
-    if took_over(damage_is_told_where_it_is_found, Lines) {
+    if took_over(damage_is_told_where_it_is_found, take_down) {
         return;
     }
     let (_directory, path) = new_path();
@@ -196,7 +175,7 @@ fn damage_is_told_where_it_is_found() {
 
 #[test]
 fn failures_that_no_caller_is_told_of_are_traced() {
-    if took_over(failures_that_no_caller_is_told_of_are_traced, Lines) {
+    if took_over(failures_that_no_caller_is_told_of_are_traced, take_down) {
         return;
     }
     let (_directory, path) = new_path();

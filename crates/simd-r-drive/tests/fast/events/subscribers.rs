@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, OpenOptions, StoreError};
+use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing::span;
-use tracing::{Event, Metadata, Subscriber};
 
 use super::took_over;
 use crate::errors::typed;
@@ -33,40 +32,20 @@ thread_local! {
 }
 
 /// Writes to the store on each event, reads it, and asks how it is.
-struct Writes;
-
-impl Subscriber for Writes {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "simd_r_drive"
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let store = STORE.lock().unwrap().upgrade();
-        // What it writes itself brings about events, too.
-        let Some(store) = store.filter(|_| !IS_WITHIN.replace(true)) else { return };
-        let mut message = Message::default();
-        event.record(&mut message);
-        // Some events say that the store takes no writes any more.
-        let _ = store.write(b"told", message.0.as_bytes());
-        let _ = store.read(b"told");
-        let _ = store.sync();
-        let _ = store.refresh();
-        store.stats();
-        TOLD.lock().unwrap().insert(message.0);
-        IS_WITHIN.set(false);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
+fn write_to_the_store(event: &Event<'_>) {
+    let store = STORE.lock().unwrap().upgrade();
+    // What it writes itself brings about events, too.
+    let Some(store) = store.filter(|_| !IS_WITHIN.replace(true)) else { return };
+    let mut message = Message::default();
+    event.record(&mut message);
+    // Some events say that the store takes no writes any more.
+    let _ = store.write(b"told", message.0.as_bytes());
+    let _ = store.read(b"told");
+    let _ = store.sync();
+    let _ = store.refresh();
+    store.stats();
+    TOLD.lock().unwrap().insert(message.0);
+    IS_WITHIN.set(false);
 }
 
 #[derive(Default)]
@@ -99,7 +78,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_subscriber_may_write_whatever_the_store_is_at() {
-    if took_over(a_subscriber_may_write_whatever_the_store_is_at, Writes) {
+    if took_over(a_subscriber_may_write_whatever_the_store_is_at, write_to_the_store) {
         return;
     }
     let (directory, path) = new_path();
@@ -127,7 +106,7 @@ fn a_subscriber_may_write_whatever_the_store_is_at() {
 
 #[test]
 fn a_subscriber_may_write_when_writes_are_refused() {
-    if took_over(a_subscriber_may_write_when_writes_are_refused, Writes) {
+    if took_over(a_subscriber_may_write_when_writes_are_refused, write_to_the_store) {
         return;
     }
     let (_directory, path) = new_path();
@@ -150,7 +129,7 @@ fn a_subscriber_may_write_when_writes_are_refused() {
 /// A write looks up what it replaces, under the lock, and may find that damaged.
 #[test]
 fn a_subscriber_may_write_when_a_write_meets_damage() {
-    if took_over(a_subscriber_may_write_when_a_write_meets_damage, Writes) {
+    if took_over(a_subscriber_may_write_when_a_write_meets_damage, write_to_the_store) {
         return;
     }
     let (_directory, path) = new_path();

@@ -143,7 +143,7 @@ fn checkpoints_go_on_while_tables_are_merged() {
     };
     let store = OpenOptions::new().file_system(Hooked::new(hook)).open(&path).unwrap();
     let _opened = gate.opened_at_the_end();
-    // One piece at a time, until so many checkpoints are complete.
+    // One piece at a time, until `checkpoints` checkpoints are complete.
     let let_complete = |checkpoints: u64| {
         wait_until("a checkpoint", || {
             if store.stats().checkpoints >= checkpoints {

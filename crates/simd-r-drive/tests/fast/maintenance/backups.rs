@@ -84,7 +84,7 @@ fn writers_go_on_and_a_backup_shows_whole_commits() -> io::Result<()> {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| -> io::Result<u64> {
             let mut rounds = 0_u64;
-            // At most so many, should an assertion below fail.
+            // Bounded, in case an assertion below fails.
             while !is_done.load(Ordering::Relaxed) && rounds < 5000 {
                 std::thread::sleep(std::time::Duration::from_micros(300));
                 rounds += 1;

@@ -28,7 +28,7 @@ fn used() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Allocates so many bytes in large pieces, or fails as the process would.
+/// Allocates `bytes` bytes in large pieces, or fails as the process would.
 #[track_caller]
 fn allocate(bytes: usize) {
     let pieces: Vec<Vec<u8>> = (0..bytes >> 20)

@@ -8,7 +8,7 @@ use simd_r_drive_testkit::{
     Disk, Model, Operation, Recorded, cases, check_image, crash_operation, histories, with_kills,
 };
 
-/// Parts of a write under way that are tried, in bytes: these, and every so many.
+/// Lengths of a partial write that are tried, in bytes: these, and multiples of `PART_STEP`.
 const PARTS: [usize; 4] = [1, 31, 63, 500];
 const PART_STEP: usize = 448;
 

@@ -11,7 +11,7 @@ use simd_r_drive_testkit::{
 /// Values from this length on go to the file without passing through a buffer.
 const DIRECT_LEN: usize = 128 << 10;
 
-/// With so many bytes after the last barrier, a writer flushes and appends one.
+/// With this many bytes after the last barrier, a writer flushes and appends one.
 const BARRIER_DISTANCE: usize = 64 << 20;
 
 fn value(len: usize) -> Value {
