@@ -16,7 +16,7 @@ mod support {
     pub mod store;
 }
 
-use support::naive::Lines;
+use support::naive::Chains;
 use support::store::Store;
 
 const HASHES: [u64; 5] = [0, 1, 2, 1 << 63, u64::MAX];
@@ -96,12 +96,12 @@ fn apply(store: &mut Store, ops: &[Op], left: &mut usize) {
 fn check_writer(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
-        let lines = Lines::newest(log, hash);
-        assert_eq!(index.live_chains(hash), lines.live_ends(), "live lines of {hash}");
+        let chains = Chains::newest(log, hash);
+        assert_eq!(index.live_chains(hash), chains.live_ends(), "live lines of {hash}");
         let keyed = KEYS.map(ChainKey::Keyed);
         for identity in keyed.into_iter().chain([ChainKey::Bare]) {
             let current = index.current(hash, identity, log).expect("the log does not fail");
-            assert_eq!(current, lines.current(identity), "{identity:?} of {hash}");
+            assert_eq!(current, chains.current(identity), "{identity:?} of {hash}");
         }
     }
 }
@@ -111,18 +111,18 @@ fn check_readers(store: &Store) {
     let Store { log, index, .. } = store;
     for tail in [0].into_iter().chain(log.iter().map(|(end, _)| end)) {
         for hash in HASHES {
-            let lines = Lines::at(log, hash, tail);
+            let chains = Chains::at(log, hash, tail);
             let newest = index.find_by_hash(hash, tail, log).expect("the log does not fail");
-            assert_eq!(newest, lines.live_ends().last().copied(), "{hash} at {tail}");
+            assert_eq!(newest, chains.live_ends().last().copied(), "{hash} at {tail}");
             for key in KEYS {
                 let found = index.find(hash, key, tail, log).expect("the log does not fail");
-                assert_eq!(found, lines.find(key), "{key:?} of {hash} at {tail}");
+                assert_eq!(found, chains.find(key), "{key:?} of {hash} at {tail}");
             }
             for (end, slot) in log.iter().filter(|(_, slot)| slot.hash == hash) {
                 let is_current = index
                     .is_current(hash, end, slot.identity(), tail, log)
                     .expect("the log does not fail");
-                let live_end = lines.live_end(slot.key.as_deref());
+                let live_end = chains.live_end(slot.key.as_deref());
                 assert_eq!(is_current, live_end == Some(end), "slot {end} at {tail}");
             }
         }

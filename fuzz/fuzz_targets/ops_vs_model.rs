@@ -12,7 +12,7 @@ use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{
     DataStore, Durability, EntryHandle, EntryIterator, Keys, OpenOptions, Snapshot, compute_hash,
 };
-use simd_r_drive_fuzz::model::{Line, Model, Outcome};
+use simd_r_drive_fuzz::model::{Chain, Model, Outcome};
 use simd_r_drive_fuzz::{keys, scratch};
 
 /// Most operations in one run.
@@ -197,7 +197,7 @@ impl Subject {
             }
             (got, expected) => panic!("{op:?}: got {got:?}, expected {expected:?}"),
         }
-        assert_eq!(self.store.len().expect("counted"), self.model.lines.len(), "{op:?}");
+        assert_eq!(self.store.len().expect("counted"), self.model.chains.len(), "{op:?}");
     }
 
     /// Does the same to store and model. The answer is the tail, where the operation returns one.
@@ -281,11 +281,11 @@ impl Subject {
             Op::BatchDelete(numbers) => {
                 let owned: Vec<_> = numbers.iter().map(|number| keys::key(*number)).collect();
                 let keys: Vec<_> = owned.iter().map(Vec::as_slice).collect();
-                let before = model.lines.len();
+                let before = model.chains.len();
                 let tail = store.file_size().expect("known");
                 let got = store.batch_delete(&keys);
                 model.delete(&owned);
-                if model.lines.len() == before {
+                if model.chains.len() == before {
                     assert_eq!(store.file_size().expect("known"), tail, "deleted what is absent");
                 }
                 (got, Ok(()))
@@ -437,7 +437,7 @@ impl Subject {
         check_keys(self.store.keys(), &self.model);
         let report = self.store.verify().expect("readable");
         assert!(report.is_sound(), "{:?}", report.damaged);
-        assert_eq!(report.live_keys, self.model.lines.len() as u64);
+        assert_eq!(report.live_keys, self.model.chains.len() as u64);
     }
 
     fn check_held(&mut self) {
@@ -457,8 +457,8 @@ impl Subject {
 }
 
 fn check_contents(store: &impl DataStoreReader<EntryHandleType = EntryHandle>, model: &Model) {
-    assert_eq!(store.len().expect("counted"), model.lines.len());
-    assert_eq!(store.is_empty().expect("counted"), model.lines.is_empty());
+    assert_eq!(store.len().expect("counted"), model.chains.len());
+    assert_eq!(store.is_empty().expect("counted"), model.chains.is_empty());
     let all_keys: Vec<_> = (0..keys::COUNT).map(keys::key).collect();
     let slices: Vec<_> = all_keys.iter().map(Vec::as_slice).collect();
     let hashes: Vec<_> = all_keys.iter().map(|key| compute_hash(key)).collect();
@@ -495,36 +495,36 @@ fn check_contents(store: &impl DataStoreReader<EntryHandleType = EntryHandle>, m
 
 /// Iteration shows every live entry once, newest first.
 fn check_iterator(iterator: &mut EntryIterator, model: &Model) {
-    let got: Vec<(Line, Vec<u8>)> = iterator
+    let got: Vec<(Chain, Vec<u8>)> = iterator
         .map(|entry| {
-            let line = match entry.key() {
-                Some(key) => Line::Keyed(key.to_vec()),
-                None => Line::Bare(entry.key_hash()),
+            let chain = match entry.key() {
+                Some(key) => Chain::Keyed(key.to_vec()),
+                None => Chain::Bare(entry.key_hash()),
             };
-            (line, entry.to_vec())
+            (chain, entry.to_vec())
         })
         .collect();
     let expected: Vec<_> = model
         .newest_first()
         .into_iter()
-        .map(|(line, value)| (line.clone(), value.payload.clone()))
+        .map(|(chain, value)| (chain.clone(), value.payload.clone()))
         .collect();
     assert!(got == expected, "iteration differs from the model");
 }
 
 /// A listing shows every live entry once, newest first, with the length of its value.
 fn check_keys(keys: Keys, model: &Model) {
-    let got: Vec<(Line, u64)> = keys
+    let got: Vec<(Chain, u64)> = keys
         .map(|info| {
             let info = info.expect("nothing is damaged");
-            let line = info.key.map_or(Line::Bare(info.key_hash), Line::Keyed);
-            (line, info.value_len)
+            let chain = info.key.map_or(Chain::Bare(info.key_hash), Chain::Keyed);
+            (chain, info.value_len)
         })
         .collect();
     let expected: Vec<_> = model
         .newest_first()
         .into_iter()
-        .map(|(line, value)| (line.clone(), value.payload.len() as u64))
+        .map(|(chain, value)| (chain.clone(), value.payload.len() as u64))
         .collect();
     assert!(got == expected, "a listing differs from the model");
 }

@@ -4,8 +4,8 @@
 use arbitrary::Arbitrary;
 use simd_r_drive_entry_handle::constants::{BLOCK_SIZE, METADATA_SIZE, PAGE_SIZE};
 use simd_r_drive_entry_handle::{
-    Alignment, Barrier, Checkpoint, Flags, Identity, IdentitySeeds, Kind, Layout, PublishedTail,
-    Trailer,
+    Alignment, Barrier, BarrierTables, Checkpoint, Flags, Identity, IdentitySeeds, Kind, Layout,
+    PublishedTail, Trailer,
 };
 
 use crate::keys;
@@ -64,6 +64,9 @@ enum Content {
         durable: Hint,
         live_keys: u64,
         dead_bytes: u64,
+        /// No content that is built here is a table: whoever believes these must notice.
+        tables: Vec<Place>,
+        all_hashes: u64,
     },
     Index {
         len: u16,
@@ -98,6 +101,7 @@ struct Hint {
     wrong_seal: u8,
     flag: bool,
     sequence: u8,
+    barrier: Place,
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -105,7 +109,7 @@ enum Wrong {
     Link,
     Crc,
     Seal,
-    /// The payload claims to be longer by so many blocks: the slot covers those before it.
+    /// The payload claims to be this many blocks longer: the slot covers those before it.
     Longer(u8),
     Length(u64),
     Padding,
@@ -252,10 +256,12 @@ impl File {
             }
             Content::Delete { key } => (Kind::Tombstone, false, short_key(key), Vec::new()),
             Content::DeleteBare { hash } => (Kind::Tombstone, true, bare(hash), Vec::new()),
-            Content::Barrier { durable, live_keys, dead_bytes } => {
+            Content::Barrier { durable, live_keys, dead_bytes, ref tables, all_hashes } => {
                 let (durable_tail, seal) = self.resolve(durable.place);
                 let durable_seal = seal ^ u64::from(durable.wrong_seal);
-                let tables = None;
+                let ends: Vec<u64> = tables.iter().map(|place| self.resolve(*place).0).collect();
+                let tables = BarrierTables { dead_slots: dead_bytes, all_hashes, ends };
+                let tables = Some(tables).filter(|tables| !tables.ends.is_empty());
                 let barrier = Barrier { durable_tail, durable_seal, live_keys, dead_bytes, tables };
                 (Kind::Barrier, false, Vec::new(), barrier.encode())
             }
@@ -297,7 +303,7 @@ impl File {
                 sequence: u64::from(hint.sequence) * 2 + number as u64,
                 durable_tail,
                 durable_seal: seal ^ u64::from(hint.wrong_seal),
-                barrier_end: 0,
+                barrier_end: self.resolve(hint.barrier).0,
                 is_clean: hint.flag,
                 is_copying: hint.sequence & 64 != 0,
             };

@@ -8,12 +8,12 @@ use simd_r_drive_entry_handle::constants::MAX_KEY_LEN;
 
 /// Whose versions follow each other: those of a key, or of a hash that was written without a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Line {
+pub enum Chain {
     Keyed(Vec<u8>),
     Bare(u64),
 }
 
-impl Line {
+impl Chain {
     pub fn hash(&self) -> u64 {
         match self {
             Self::Keyed(key) => compute_hash(key),
@@ -32,7 +32,7 @@ pub struct Value {
 /// The contents of a store.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    pub lines: BTreeMap<Line, Value>,
+    pub chains: BTreeMap<Chain, Value>,
     sequence: u64,
 }
 
@@ -41,34 +41,34 @@ pub type Outcome = Result<(), ErrorKind>;
 
 impl Model {
     pub fn read(&self, key: &[u8]) -> Option<&Value> {
-        self.lines
-            .get(&Line::Keyed(key.to_vec()))
-            .or_else(|| self.lines.get(&Line::Bare(compute_hash(key))))
+        self.chains
+            .get(&Chain::Keyed(key.to_vec()))
+            .or_else(|| self.chains.get(&Chain::Bare(compute_hash(key))))
     }
 
     pub fn read_hash(&self, hash: u64) -> Option<&Value> {
         self.of_hash(hash).max_by_key(|(_, value)| value.sequence).map(|(_, value)| value)
     }
 
-    fn of_hash(&self, hash: u64) -> impl Iterator<Item = (&Line, &Value)> {
-        self.lines.iter().filter(move |(line, _)| line.hash() == hash)
+    fn of_hash(&self, hash: u64) -> impl Iterator<Item = (&Chain, &Value)> {
+        self.chains.iter().filter(move |(chain, _)| chain.hash() == hash)
     }
 
     /// All values, newest first.
-    pub fn newest_first(&self) -> Vec<(&Line, &Value)> {
-        let mut all: Vec<_> = self.lines.iter().collect();
+    pub fn newest_first(&self) -> Vec<(&Chain, &Value)> {
+        let mut all: Vec<_> = self.chains.iter().collect();
         all.sort_by_key(|(_, value)| std::cmp::Reverse(value.sequence));
         all
     }
 
-    fn insert(&mut self, line: Line, payload: Vec<u8>) {
+    fn insert(&mut self, chain: Chain, payload: Vec<u8>) {
         self.sequence += 1;
-        self.lines.insert(line, Value { sequence: self.sequence, payload });
+        self.chains.insert(chain, Value { sequence: self.sequence, payload });
     }
 
     fn put(&mut self, key: &[u8], payload: &[u8]) {
-        self.lines.remove(&Line::Bare(compute_hash(key)));
-        self.insert(Line::Keyed(key.to_vec()), payload.to_vec());
+        self.chains.remove(&Chain::Bare(compute_hash(key)));
+        self.insert(Chain::Keyed(key.to_vec()), payload.to_vec());
     }
 
     /// One commit. The last write of a key wins, and stands where it was.
@@ -89,14 +89,14 @@ impl Model {
 
     /// One commit under bare hashes. Several live keys of a hash are not replaced at once.
     pub fn write_hashes(&mut self, entries: &[(u64, Vec<u8>)]) -> Outcome {
-        let keyed = |(line, _): &(&Line, &Value)| matches!(line, Line::Keyed(_));
+        let keyed = |(chain, _): &(&Chain, &Value)| matches!(chain, Chain::Keyed(_));
         if entries.iter().any(|(hash, _)| self.of_hash(*hash).filter(keyed).count() > 1) {
             return Err(ErrorKind::InvalidInput);
         }
         for (number, (hash, payload)) in entries.iter().enumerate() {
             if entries[number + 1..].iter().all(|(later, _)| later != hash) {
                 self.delete_hashes(&[*hash]);
-                self.insert(Line::Bare(*hash), payload.clone());
+                self.insert(Chain::Bare(*hash), payload.clone());
             }
         }
         Ok(())
@@ -117,13 +117,13 @@ impl Model {
 
     pub fn delete(&mut self, keys: &[Vec<u8>]) {
         for key in keys {
-            self.lines.remove(&Line::Keyed(key.clone()));
-            self.lines.remove(&Line::Bare(compute_hash(key)));
+            self.chains.remove(&Chain::Keyed(key.clone()));
+            self.chains.remove(&Chain::Bare(compute_hash(key)));
         }
     }
 
     pub fn delete_hashes(&mut self, hashes: &[u64]) {
-        self.lines.retain(|line, _| !hashes.contains(&line.hash()));
+        self.chains.retain(|chain, _| !hashes.contains(&chain.hash()));
     }
 
     pub fn copy(&self, key: &[u8], target: &mut Self) -> Outcome {

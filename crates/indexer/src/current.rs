@@ -94,8 +94,8 @@ impl KeyIndexer {
         let keyed = keyed.map(Version::from);
         let copy_out = |group: &Group| Current {
             keyed,
-            is_known_hash: group.line_count() > 0,
-            bare: group.line(Place::Bare).map(Version::from),
+            is_known_hash: group.chain_count() > 0,
+            bare: group.chain(Place::Bare).map(Version::from),
             live_keyed: match (group.live_keyed_count(), group.newest_live_keyed()) {
                 (0, _) | (_, None) => LiveKeyed::None,
                 (1, Some(end)) => LiveKeyed::One(end),

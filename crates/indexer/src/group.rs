@@ -41,7 +41,7 @@ impl Group {
         }
     }
 
-    pub(crate) fn line(&self, place: Place) -> Option<PackedSlot> {
+    pub(crate) fn chain(&self, place: Place) -> Option<PackedSlot> {
         match place {
             Place::Keyed(position) => self.keyed.get(&position).copied(),
             Place::Bare => self.bare,
@@ -81,11 +81,11 @@ impl Group {
     }
 
     /// The newest version of every chain.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = PackedSlot> {
+    pub(crate) fn chains(&self) -> impl Iterator<Item = PackedSlot> {
         self.keyed.values().copied().chain(self.bare)
     }
 
-    pub(crate) fn line_count(&self) -> usize {
+    pub(crate) fn chain_count(&self) -> usize {
         self.live.len() + self.dead.len()
     }
 
@@ -118,6 +118,6 @@ impl Group {
     pub(crate) fn newest_beyond(&self, tail: u64) -> impl Iterator<Item = PackedSlot> {
         let beyond = (Bound::Excluded(tail), Bound::Unbounded);
         let live = self.live.range(beyond);
-        live.chain(self.dead.range(beyond)).filter_map(|(_, place)| self.line(*place))
+        live.chain(self.dead.range(beyond)).filter_map(|(_, place)| self.chain(*place))
     }
 }

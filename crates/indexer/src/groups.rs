@@ -44,8 +44,8 @@ impl Groups {
         self.by_hash.get(&hash).map(|group| read(&group))
     }
 
-    pub(crate) fn line(&self, hash: u64, place: Place) -> Option<PackedSlot> {
-        self.look(hash, |group| group.line(place)).flatten()
+    pub(crate) fn chain(&self, hash: u64, place: Place) -> Option<PackedSlot> {
+        self.look(hash, |group| group.chain(place)).flatten()
     }
 
     /// Finds the chain of `identity`. A chain whose newest version ends at `known_end` is taken for
@@ -64,7 +64,7 @@ impl Groups {
     ) -> Result<Probe, S::Error> {
         let ChainKey::Keyed(key) = identity else {
             let place = Place::Bare;
-            return Ok(match self.line(hash, place) {
+            return Ok(match self.chain(hash, place) {
                 Some(newest) => Probe::Present { place, newest },
                 None => Probe::Absent { place },
             });
@@ -72,7 +72,7 @@ impl Groups {
         let mut position = self.fingerprints.of(key);
         loop {
             let place = Place::Keyed(position);
-            let Some(newest) = self.line(hash, place) else {
+            let Some(newest) = self.chain(hash, place) else {
                 return Ok(Probe::Absent { place });
             };
             if newest.end() == known_end || source.slot(newest.end())?.identity == identity {
@@ -109,7 +109,7 @@ impl Groups {
     fn free_place(&self, group: &Group, identity: ChainKey<'_>) -> Place {
         let ChainKey::Keyed(key) = identity else { return Place::Bare };
         let mut position = self.fingerprints.of(key);
-        while group.line(Place::Keyed(position)).is_some() {
+        while group.chain(Place::Keyed(position)).is_some() {
             position = position.wrapping_add(1);
         }
         Place::Keyed(position)
@@ -122,9 +122,9 @@ impl Groups {
 
     /// Creates a group from chains that are already known. It becomes visible with all of them or
     /// not at all.
-    pub(crate) fn found_all(&self, hash: u64, lines: &[(ChainKey<'_>, PackedSlot)]) {
+    pub(crate) fn found_all(&self, hash: u64, chains: &[(ChainKey<'_>, PackedSlot)]) {
         let mut group = Group::new(*self.by_hash.hasher());
-        for (identity, slot) in lines {
+        for (identity, slot) in chains {
             let place = self.free_place(&group, *identity);
             group.set(place, Some(*slot));
         }
@@ -135,7 +135,7 @@ impl Groups {
         self.by_hash.len()
     }
 
-    pub(crate) fn line_count(&self) -> usize {
-        self.by_hash.iter().map(|group| group.line_count()).sum()
+    pub(crate) fn chain_count(&self) -> usize {
+        self.by_hash.iter().map(|group| group.chain_count()).sum()
     }
 }

@@ -53,7 +53,7 @@ impl KeyIndexer {
         let singles = hashes.saturating_sub(groups);
         IndexStats {
             hashes,
-            lines: singles + self.groups.line_count(),
+            chains: singles + self.groups.chain_count(),
             groups,
             table_bytes: self.table.heap_bytes(),
         }
@@ -65,10 +65,10 @@ impl KeyIndexer {
     }
 
     /// The newest version of every chain of a hash.
-    pub(crate) fn lines(&self, hash: u64) -> Vec<PackedSlot> {
+    pub(crate) fn chains(&self, hash: u64) -> Vec<PackedSlot> {
         match self.table.get(hash) {
             Some(slot) if slot.is_group() => {
-                self.groups.look(hash, |group| group.lines().collect()).unwrap_or_default()
+                self.groups.look(hash, |group| group.chains().collect()).unwrap_or_default()
             }
             single => single.into_iter().collect(),
         }
@@ -86,8 +86,8 @@ impl KeyIndexer {
 
     /// Takes over all chains of a hash from another index. The hash must not be present. The chains
     /// become visible at once.
-    pub(crate) fn adopt(&self, hash: u64, lines: &[(ChainKey<'_>, PackedSlot)]) {
-        match lines {
+    pub(crate) fn adopt(&self, hash: u64, chains: &[(ChainKey<'_>, PackedSlot)]) {
+        match chains {
             [] => {}
             [(_, single)] => self.table.set(hash, Some(*single)),
             many => {

@@ -213,7 +213,7 @@ impl KeyIndexer {
         if let Some(end) = live_end_at(keyed, tail, source)? {
             return Ok(Some(end));
         }
-        live_end_at(self.groups.line(hash, Place::Bare), tail, source)
+        live_end_at(self.groups.chain(hash, Place::Bare), tail, source)
     }
 
     #[cold]

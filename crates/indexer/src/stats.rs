@@ -7,7 +7,7 @@ pub struct IndexStats {
     /// Hashes in the index.
     pub hashes: usize,
     /// Chains, live or deleted: one per distinct key, and one per hash written bare.
-    pub lines: usize,
+    pub chains: usize,
     /// Hashes with more than one chain.
     pub groups: usize,
     /// Memory of the main table in bytes, not counting the groups.

@@ -261,7 +261,7 @@ fn record_of<S: SlotSource + ?Sized>(
     context: &Context<'_, S>,
 ) -> Result<NewRecord, BuildError<S::Error>> {
     let mut record = NewRecord { hash, keyed: Vec::new(), bare: None };
-    for slot in index.lines(hash) {
+    for slot in index.chains(hash) {
         let Version { end, is_tombstone } = slot.into();
         if slot.is_bare() {
             record.bare = Some(slot.into());

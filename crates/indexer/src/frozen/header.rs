@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::MAX_DISPLACEMENT;
-use super::line::LINE_LEN;
+use super::line::{LINE_LEN, WORDS};
 
 const MAGIC: [u8; 7] = *b"SRDINDX";
 
@@ -60,7 +60,8 @@ impl Header {
     }
 
     pub(crate) fn fits(&self, lines: u64) -> bool {
-        self.buckets > 0 && self.lines() == lines
+        let most_hashes = self.bucket_lines().saturating_mul(WORDS as u64);
+        self.buckets > 0 && self.lines() == lines && self.hashes <= most_hashes
     }
 
     /// Decodes the line; `None` if its check is wrong.

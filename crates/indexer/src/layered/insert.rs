@@ -177,27 +177,27 @@ impl LayeredIndex {
             return Ok(false);
         }
         let mut is_new = false;
-        let lines = match self.locate_sealed(item.hash, one) {
+        let chains = match self.locate_sealed(item.hash, one) {
             Some((_, location)) if item.replaces != 0 && location.end() == item.replaces => {
                 // The only chain of the hash, and `item` continues it.
                 Vec::new()
             }
-            Some((index, _)) => lines_of(index, item.hash, source)?,
+            Some((index, _)) => chains_of(index, item.hash, source)?,
             None => {
-                let lines = self.frozen_lines(item, one, source)?;
-                is_new = lines.is_none();
-                lines.unwrap_or_default()
+                let chains = self.frozen_chains(item, one, source)?;
+                is_new = chains.is_none();
+                chains.unwrap_or_default()
             }
         };
         // Filters first: a reader must not be kept from the active layer once it holds the chains.
         self.note(filter, one.mixed);
-        self.active.index.adopt(item.hash, &lines);
+        self.active.index.adopt(item.hash, &chains);
         Ok(is_new)
     }
 
     /// The chains of a hash in the tables; empty if it has only one and `item` continues it. `None`
     /// if the tables do not hold the hash.
-    fn frozen_lines<'s, S: RebuildSource + ?Sized>(
+    fn frozen_chains<'s, S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
         one: Sought,
@@ -220,34 +220,34 @@ impl LayeredIndex {
                         Some(Some(vec![(identity, slot(version, identity == ChainKey::Bare))]))
                     }
                     Some(Held::Group(record)) => {
-                        let mut lines = Vec::with_capacity(record.keyed_count());
+                        let mut chains = Vec::with_capacity(record.keyed_count());
                         for member in record.keyed()? {
                             let found = source.slot(member.end).map_err(Failure::Source)?;
                             let Version { end, is_tombstone } =
                                 Version { end: member.end, is_tombstone: member.is_tombstone };
-                            lines
+                            chains
                                 .push((found.identity, slot(Version { end, is_tombstone }, false)));
                         }
-                        lines.extend(record.bare.map(|bare| (ChainKey::Bare, slot(bare, true))));
-                        Some(Some(lines))
+                        chains.extend(record.bare.map(|bare| (ChainKey::Bare, slot(bare, true))));
+                        Some(Some(chains))
                     }
                 })
             },
             |index| match index.locate(hash) {
                 None => Ok(None),
-                Some(_) => lines_of(index, hash, source).map(Some),
+                Some(_) => chains_of(index, hash, source).map(Some),
             },
         )
     }
 }
 
 /// All chains of a hash.
-fn lines_of<'s, S: RebuildSource + ?Sized>(
+fn chains_of<'s, S: RebuildSource + ?Sized>(
     index: &KeyIndexer,
     hash: u64,
     source: &'s S,
 ) -> Result<Vec<(ChainKey<'s>, PackedSlot)>, S::Error> {
-    let slots = index.lines(hash).into_iter();
+    let slots = index.chains(hash).into_iter();
     slots
         .map(|slot| {
             let identity =

@@ -155,6 +155,8 @@ impl LayeredIndex {
     /// `all_hashes` is an upper bound on the distinct hashes in the tables.
     pub fn over(layout: &Layout, tables: Vec<FrozenIndex>, all_hashes: u64) -> Self {
         let has_tables = !tables.is_empty();
+        // The bound comes from the file, which may be crafted.
+        let all_hashes = all_hashes.min(tables.iter().map(FrozenIndex::hashes).sum());
         let filter = has_tables.then(|| filter_of_layer(all_hashes));
         // Smaller than may be needed one day: a process that opens a store may write little.
         let recent = has_tables.then(|| filter_of_recent(all_hashes / 4));

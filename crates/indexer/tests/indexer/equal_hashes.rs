@@ -47,7 +47,7 @@ fn each_operation_asks_the_log_a_few_times_a_key() {
         assert!(write_all(&mut store, false, per_commit) <= KEYS + 3);
         let full_tail = store.log.tail();
         assert_eq!(find_all(&store, full_tail), (KEYS, KEYS));
-        assert_eq!(store.index.stats().lines, KEYS);
+        assert_eq!(store.index.stats().chains, KEYS);
         assert_eq!(store.index.stats().groups, 1);
         assert_eq!(store.index.live_chains(HASH).len(), KEYS);
 

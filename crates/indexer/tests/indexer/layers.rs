@@ -11,7 +11,7 @@ use simd_r_drive_indexer::{
 };
 
 use crate::support::log::{Log, LogSlot};
-use crate::support::naive::Lines;
+use crate::support::naive::Chains;
 
 const KEYS: [&[u8]; 4] = [b"", b"a", b"b", b"never written"];
 
@@ -31,7 +31,7 @@ enum Op {
 #[derive(Clone, Debug)]
 enum Step {
     Commit(Vec<Op>),
-    /// So many new hashes at once.
+    /// This many new hashes at once.
     Load(u64),
     Freeze,
     /// Builds a table of what is frozen, and puts it in place: one of everything, or, if it may, one that stands on the
@@ -116,7 +116,7 @@ impl World {
     }
 
     fn stage(&mut self, staged: &mut Vec<Insertion>, hash: u64, key: Option<&[u8]>, dead: bool) {
-        let newest = Lines::newest(&self.log, hash).line(key);
+        let newest = Chains::newest(&self.log, hash).chain(key);
         let replaces = newest.map_or(0, |version| version.end);
         let slot = LogSlot {
             hash,
@@ -137,11 +137,11 @@ impl World {
     }
 
     fn is_live(&self, hash: u64, key: Option<&[u8]>) -> bool {
-        Lines::newest(&self.log, hash).live_end(key).is_some()
+        Chains::newest(&self.log, hash).live_end(key).is_some()
     }
 
     fn bury_all(&mut self, staged: &mut Vec<Insertion>, hash: u64, keyed_only: bool) {
-        for end in Lines::newest(&self.log, hash).live_ends() {
+        for end in Chains::newest(&self.log, hash).live_ends() {
             let key = self.log.at(end).key.clone();
             if key.is_some() || !keyed_only {
                 self.stage(staged, hash, key.as_deref(), true);
@@ -323,13 +323,13 @@ impl World {
             self.check_list(index, *from, *to);
         }
         for hash in self.hashes() {
-            let lines = Lines::newest(&self.log, hash);
+            let chains = Chains::newest(&self.log, hash);
             let keyed = KEYS.map(ChainKey::Keyed);
             for identity in keyed.into_iter().chain([ChainKey::Bare]) {
                 let current = self.index.current(hash, identity, &self.log).unwrap();
-                assert_eq!(current, lines.current(identity), "hash {hash}, {identity:?}");
+                assert_eq!(current, chains.current(identity), "hash {hash}, {identity:?}");
             }
-            assert_eq!(self.index.live_chains(hash, &self.log).unwrap(), lines.live_ends());
+            assert_eq!(self.index.live_chains(hash, &self.log).unwrap(), chains.live_ends());
         }
     }
 
@@ -355,8 +355,10 @@ impl World {
                 ends
             };
             for key in KEYS {
-                let expected: Vec<_> =
-                    hashes.iter().map(|hash| Lines::at(&self.log, *hash, tail).find(key)).collect();
+                let expected: Vec<_> = hashes
+                    .iter()
+                    .map(|hash| Chains::at(&self.log, *hash, tail).find(key))
+                    .collect();
                 let keys = vec![key; hashes.len()];
                 assert_eq!(batch(Some(&keys)), expected, "batch, key {key:?}, tail {tail}");
                 for (hash, expected) in hashes.iter().zip(&expected) {
@@ -366,14 +368,14 @@ impl World {
             }
             let expected: Vec<_> = hashes
                 .iter()
-                .map(|hash| Lines::at(&self.log, *hash, tail).live_ends().last().copied())
+                .map(|hash| Chains::at(&self.log, *hash, tail).live_ends().last().copied())
                 .collect();
             assert_eq!(batch(None), expected, "by hash, tail {tail}");
             for (end, slot) in self.log.iter().filter(|(end, _)| *end <= tail) {
-                let lines = Lines::at(&self.log, slot.hash, tail);
+                let chains = Chains::at(&self.log, slot.hash, tail);
                 let is_current =
                     index.is_current(slot.hash, end, slot.identity(), tail, &self.log).unwrap();
-                let expected = lines.live_end(slot.key.as_deref()) == Some(end);
+                let expected = chains.live_end(slot.key.as_deref()) == Some(end);
                 // Only values are asked about.
                 assert!(slot.is_tombstone || is_current == expected, "slot {end}, tail {tail}");
             }

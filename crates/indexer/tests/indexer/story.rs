@@ -122,7 +122,7 @@ fn a_batch_of_thousands_finds_every_place() {
         assert_eq!(index.find(*hash, b"key", log.tail(), log), Ok(end));
     }
     assert_eq!(index.stats().hashes, 5_000);
-    assert_eq!(index.stats().lines, 5_000);
+    assert_eq!(index.stats().chains, 5_000);
     assert_eq!(index.stats().groups, 0);
 }
 
@@ -165,7 +165,7 @@ fn a_batch_that_fails_at_its_end_leaves_no_trace() {
     store.log.heal();
 
     assert_eq!(store.index.stats().hashes, before.hashes);
-    assert_eq!(store.index.stats().lines, before.lines);
+    assert_eq!(store.index.stats().chains, before.chains);
     assert_eq!(
         store.index.find(HASH, b"key", store.log.tail(), &store.log),
         Ok(Some(store.log.tail()))

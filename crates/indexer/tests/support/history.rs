@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 
-use super::naive::Lines;
+use super::naive::Chains;
 use super::store::Store;
 
 pub const HASHES: [u64; 3] = [0, 1, u64::MAX];
@@ -22,7 +22,7 @@ pub enum Op {
 #[derive(Clone, Debug)]
 pub enum Step {
     Commit(Vec<Op>),
-    /// A commit during which the log fails after so many calls, if it comes to that.
+    /// A commit during which the log fails after this many calls, if there are as many.
     Fault(Vec<Op>, usize),
     Reopen,
 }
@@ -96,12 +96,12 @@ pub fn check(steps: &[Step], new_index: impl Fn() -> KeyIndexer) {
 fn check_writer_view(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
-        let lines = Lines::newest(log, hash);
-        assert_eq!(index.live_chains(hash), lines.live_ends(), "live lines of {hash}");
+        let chains = Chains::newest(log, hash);
+        assert_eq!(index.live_chains(hash), chains.live_ends(), "live chains of {hash}");
         let keyed = KEYS.map(ChainKey::Keyed);
         for identity in keyed.into_iter().chain([ChainKey::Bare]) {
             let current = index.current(hash, identity, log).unwrap();
-            assert_eq!(current, lines.current(identity), "current {identity:?} of {hash}");
+            assert_eq!(current, chains.current(identity), "current {identity:?} of {hash}");
         }
     }
 }
@@ -121,17 +121,17 @@ fn check_all_tails(store: &Store) {
 
 fn check_tail(store: &Store, hash: u64, tail: u64) {
     let Store { log, index, .. } = store;
-    let lines = Lines::at(log, hash, tail);
+    let chains = Chains::at(log, hash, tail);
 
     let found = index.find_by_hash(hash, tail, log).unwrap();
-    assert_eq!(found, lines.live_ends().last().copied(), "newest of {hash} at {tail}");
+    assert_eq!(found, chains.live_ends().last().copied(), "newest of {hash} at {tail}");
     for key in KEYS {
         let found = index.find(hash, key, tail, log).unwrap();
-        assert_eq!(found, lines.find(key), "{key:?} of {hash} at {tail}");
+        assert_eq!(found, chains.find(key), "{key:?} of {hash} at {tail}");
     }
     for (end, slot) in log.iter().filter(|(_, slot)| slot.hash == hash) {
         let is_current = index.is_current(hash, end, slot.identity(), tail, log).unwrap();
-        let live_end = lines.live_end(slot.key.as_deref());
+        let live_end = chains.live_end(slot.key.as_deref());
         assert_eq!(is_current, live_end == Some(end), "slot {end} at {tail}");
     }
 }

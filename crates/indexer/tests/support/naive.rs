@@ -6,10 +6,10 @@ use simd_r_drive_indexer::{ChainKey, Current, LiveKeyed, Version};
 
 use super::log::Log;
 
-/// The newest version of every line of a hash, by key; `None` is the bare line.
-pub struct Lines<'a>(BTreeMap<Option<&'a [u8]>, Version>);
+/// The newest version of every chain of a hash, by key; `None` is the bare chain.
+pub struct Chains<'a>(BTreeMap<Option<&'a [u8]>, Version>);
 
-impl<'a> Lines<'a> {
+impl<'a> Chains<'a> {
     pub fn at(log: &'a Log, hash: u64, tail: u64) -> Self {
         let slots = log.iter().filter(|(end, slot)| slot.hash == hash && *end <= tail);
         let versions = slots.map(|(end, slot)| {
@@ -22,19 +22,19 @@ impl<'a> Lines<'a> {
         Self::at(log, hash, u64::MAX)
     }
 
-    pub fn line(&self, key: Option<&[u8]>) -> Option<Version> {
+    pub fn chain(&self, key: Option<&[u8]>) -> Option<Version> {
         self.0.get(&key).copied()
     }
 
     pub fn live_end(&self, key: Option<&[u8]>) -> Option<u64> {
-        self.line(key).and_then(Version::live_end)
+        self.chain(key).and_then(Version::live_end)
     }
 
     pub fn find(&self, key: &[u8]) -> Option<u64> {
         self.live_end(Some(key)).or_else(|| self.live_end(None))
     }
 
-    /// The ends of all live lines, oldest first.
+    /// The ends of all live chains, oldest first.
     pub fn live_ends(&self) -> Vec<u64> {
         let mut ends: Vec<_> = self.0.values().filter_map(|version| version.live_end()).collect();
         ends.sort_unstable();
@@ -47,10 +47,10 @@ impl<'a> Lines<'a> {
         Current {
             is_known_hash: !self.0.is_empty(),
             keyed: match identity {
-                ChainKey::Keyed(key) => self.line(Some(key)),
+                ChainKey::Keyed(key) => self.chain(Some(key)),
                 ChainKey::Bare => None,
             },
-            bare: self.line(None),
+            bare: self.chain(None),
             live_keyed: match live_keyed[..] {
                 [] => LiveKeyed::None,
                 [end] => LiveKeyed::One(end),

@@ -3,7 +3,7 @@
 use simd_r_drive_indexer::{Insertion, KeyIndexer};
 
 use super::log::{Fault, Log, LogSlot};
-use super::naive::Lines;
+use super::naive::Chains;
 
 pub struct Store {
     pub log: Log,
@@ -18,7 +18,7 @@ impl Store {
     }
 
     fn stage(&mut self, hash: u64, key: Option<&[u8]>, is_tombstone: bool) {
-        let newest = Lines::newest(&self.log, hash).line(key);
+        let newest = Chains::newest(&self.log, hash).chain(key);
         let previous_end = newest.map_or(0, |version| version.end);
         self.stage_over(hash, key, is_tombstone, previous_end);
     }
@@ -45,7 +45,7 @@ impl Store {
     }
 
     fn is_live(&self, hash: u64, key: Option<&[u8]>) -> bool {
-        Lines::newest(&self.log, hash).live_end(key).is_some()
+        Chains::newest(&self.log, hash).live_end(key).is_some()
     }
 
     pub fn put(&mut self, hash: u64, key: &[u8]) {
@@ -56,7 +56,7 @@ impl Store {
     }
 
     pub fn put_bare(&mut self, hash: u64) {
-        for end in Lines::newest(&self.log, hash).live_ends() {
+        for end in Chains::newest(&self.log, hash).live_ends() {
             if let Some(key) = self.log.at(end).key.clone() {
                 self.stage(hash, Some(&key), true);
             }
@@ -73,7 +73,7 @@ impl Store {
     }
 
     pub fn delete_hash(&mut self, hash: u64) {
-        for end in Lines::newest(&self.log, hash).live_ends() {
+        for end in Chains::newest(&self.log, hash).live_ends() {
             let key = self.log.at(end).key.clone();
             self.stage(hash, key.as_deref(), true);
         }
@@ -94,7 +94,7 @@ impl Store {
     pub fn reopen(&mut self, index: KeyIndexer) {
         let tail = self.log.tail();
         for (end, slot) in self.log.iter().rev() {
-            let newest = Lines::newest(&self.log, slot.hash).line(slot.key.as_deref());
+            let newest = Chains::newest(&self.log, slot.hash).chain(slot.key.as_deref());
             let inserted = index
                 .insert_older(slot.hash, end, slot.identity(), slot.is_tombstone, &self.log)
                 .unwrap();

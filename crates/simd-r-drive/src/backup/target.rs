@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{FormatError, Identity};
+use simd_r_drive_entry_handle::{Checkpoint, FormatError, Identity};
 use simd_r_drive_writer::{Access, Location, Placed, StoreFile, WriteError, write_all_at};
 
 use super::checked_copy::{CheckedCopy, Cut, Log};
 use super::remains::are_in_source;
 use crate::error::StoreError;
-use crate::log::{LogPosition, write_clean_hints, write_copying_hints};
+use crate::log::{LogPosition, checkpoint_at, write_hints};
 use crate::open::{
     Found, Header, LogBounds, Sound, check_sound, identify, index_in, nothing_in_it,
     refuse_network, save_aside,
@@ -34,7 +34,8 @@ pub(super) fn fill_new(file: &dyn StoreFile, log: Log<'_>, to: LogPosition) -> i
     }
     let barrier_end = log.barrier_ends()?.into_iter().find(|end| *end <= to.end).unwrap_or(0);
     for sequence in [0, 1] {
-        write_clean_hints(file, log.identity, sequence, to, barrier_end)?;
+        let checkpoint = checkpoint_at(sequence, to, barrier_end);
+        write_hints(file, log.identity, &Checkpoint { is_clean: true, ..checkpoint }, to.end)?;
     }
     write_all_at(file, &log.identity.encode(), 0)?;
     file.sync()?;
@@ -159,19 +160,21 @@ impl Existing {
         let Sound { tail: LogBounds { durable, tail, .. }, barrier_end } = self.sound;
         allocate(file, tail.end, to.end.saturating_sub(tail.end))?;
         let mut sequence = self.header.checkpoints.first().map_or(0, |newest| newest.sequence);
-        let mut next_sequence = || {
+        let mut hint = |point: LogPosition, barrier_end, is_clean| {
             sequence = sequence.wrapping_add(1);
-            sequence
+            let checkpoint = checkpoint_at(sequence, point, barrier_end);
+            let checkpoint = Checkpoint { is_clean, is_copying: !is_clean, ..checkpoint };
+            write_hints(file, identity, &checkpoint, point.end)
         };
         // One page at a time, so that one of them is always whole.
         for _ in 0..2 {
-            write_copying_hints(file, identity, next_sequence(), durable, barrier_end)?;
+            hint(durable, barrier_end, false)?;
             file.sync()?;
         }
         for Cut { point, is_commit } in cuts.into_iter().rev() {
             copy.copy_to(point)?;
             if is_commit && point != to {
-                write_copying_hints(file, identity, next_sequence(), point, barrier_end)?;
+                hint(point, barrier_end, false)?;
             }
         }
         // The tables that the source uses, unless one was incomplete when an earlier backup copied
@@ -179,7 +182,7 @@ impl Existing {
         let usable = index_in(&self.file, &self.header, log.barrier_ends()?, to, options)?;
         let barrier_end = usable.unwrap_or(barrier_end);
         for _ in 0..2 {
-            write_clean_hints(file, identity, next_sequence(), to, barrier_end)?;
+            hint(to, barrier_end, true)?;
             file.sync()?;
         }
         Ok(())

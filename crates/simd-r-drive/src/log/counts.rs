@@ -19,8 +19,9 @@ impl Totals {
         Self {
             tail,
             live_keys: self.live_keys.saturating_add_signed(delta.live_keys),
-            dead_slots: self.dead_slots + delta.dead_slots,
-            dead_bytes: self.dead_bytes + delta.dead_bytes,
+            // Saturating: a crafted barrier can say anything.
+            dead_slots: self.dead_slots.saturating_add(delta.dead_slots),
+            dead_bytes: self.dead_bytes.saturating_add(delta.dead_bytes),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Writing hints: those of a store, and those of a copy while its log is being copied and once that
-//! is complete.
+//! Writing the hints: a checkpoint and the published tail.
 
 use std::io;
 
@@ -9,41 +8,9 @@ use simd_r_drive_writer::{StoreFile, write_all_at};
 
 use crate::log::LogPosition;
 
-/// Writes the published tail and checkpoint number `sequence`. The checkpoint says that the log
-/// ends at `point`, that it is closed and flushed, and that the barrier ending at `barrier_end` (0:
-/// none) names a complete index.
-///
-/// # Errors
-/// Any I/O error of the file.
-pub(crate) fn write_clean_hints(
-    file: &dyn StoreFile,
-    identity: &Identity,
-    sequence: u64,
-    point: LogPosition,
-    barrier_end: u64,
-) -> io::Result<()> {
-    let checkpoint = checkpoint(sequence, point, barrier_end);
-    write_hints(file, identity, &Checkpoint { is_clean: true, ..checkpoint }, point.end)
-}
-
-/// Writes the published tail and checkpoint number `sequence`. The checkpoint says that the log is
-/// flushed up to `point`, and that more of it is being copied, with barriers that must not be
-/// believed yet.
-///
-/// # Errors
-/// Any I/O error of the file.
-pub(crate) fn write_copying_hints(
-    file: &dyn StoreFile,
-    identity: &Identity,
-    sequence: u64,
-    point: LogPosition,
-    barrier_end: u64,
-) -> io::Result<()> {
-    let checkpoint = checkpoint(sequence, point, barrier_end);
-    write_hints(file, identity, &Checkpoint { is_copying: true, ..checkpoint }, point.end)
-}
-
-fn checkpoint(sequence: u64, point: LogPosition, barrier_end: u64) -> Checkpoint {
+/// Checkpoint number `sequence`, without flags. It says that the log is flushed up to `point`, and
+/// that the barrier ending at `barrier_end` (0: none) names its tables.
+pub(crate) fn checkpoint_at(sequence: u64, point: LogPosition, barrier_end: u64) -> Checkpoint {
     Checkpoint {
         sequence,
         durable_tail: point.end,

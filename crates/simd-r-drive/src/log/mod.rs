@@ -18,7 +18,7 @@ mod window_reader;
 pub(crate) use self::counts::{Counts, Delta, Totals};
 pub(crate) use self::current::Current;
 pub(crate) use self::damage::DamageMap;
-pub(crate) use self::hints::{write_clean_hints, write_copying_hints, write_hints};
+pub(crate) use self::hints::{checkpoint_at, write_hints};
 pub(crate) use self::log_file::{LogFile, chain_key};
 pub(crate) use self::position::LogPosition;
 pub(crate) use self::publication::Publication;

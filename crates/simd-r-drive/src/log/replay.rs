@@ -82,9 +82,9 @@ impl Replayed {
         if !slot.trailer.kind.is_keyed() {
             return Ok(());
         }
-        let (hash, line) = chain_of(slot.trailer.is_bare(), slot.key);
+        let (hash, chain) = chain_of(slot.trailer.is_bare(), slot.key);
         let is_tombstone = slot.trailer.kind == Kind::Tombstone;
-        let is_newest = index.insert_older(hash, slot.end, line, is_tombstone, log)?;
+        let is_newest = index.insert_older(hash, slot.end, chain, is_tombstone, log)?;
         if is_newest && !is_tombstone {
             self.live_keys += 1;
         } else {

@@ -26,19 +26,19 @@ pub(crate) struct DeadSlot {
 impl Superseded {
     /// Remembers a slot.
     #[inline]
-    pub(crate) fn insert(&mut self, line: DeadSlot) {
+    pub(crate) fn insert(&mut self, slot: DeadSlot) {
         if self.slots.is_empty() {
             self.slots = vec![DeadSlot::default(); SLOTS];
         }
-        if let Some(place) = self.slots.get_mut(place(line.end)) {
-            *place = line;
+        if let Some(place) = self.slots.get_mut(place(slot.end)) {
+            *place = slot;
         }
     }
 
     /// Whether a slot is remembered.
     #[inline]
-    pub(crate) fn contains(&self, line: DeadSlot) -> bool {
-        self.slots.get(place(line.end)) == Some(&line)
+    pub(crate) fn contains(&self, slot: DeadSlot) -> bool {
+        self.slots.get(place(slot.end)) == Some(&slot)
     }
 }
 
@@ -55,12 +55,12 @@ mod tests {
     #[test]
     fn a_slot_is_remembered_for_its_own_entry_alone() {
         let mut superseded = Superseded::default();
-        let line = DeadSlot { end: 20_480, hash: 7, is_bare: false };
-        assert!(!superseded.contains(line));
-        superseded.insert(line);
-        assert!(superseded.contains(line));
-        assert!(!superseded.contains(DeadSlot { hash: 8, ..line }));
-        assert!(!superseded.contains(DeadSlot { is_bare: true, ..line }));
-        assert!(!superseded.contains(DeadSlot { end: 20_544, ..line }));
+        let slot = DeadSlot { end: 20_480, hash: 7, is_bare: false };
+        assert!(!superseded.contains(slot));
+        superseded.insert(slot);
+        assert!(superseded.contains(slot));
+        assert!(!superseded.contains(DeadSlot { hash: 8, ..slot }));
+        assert!(!superseded.contains(DeadSlot { is_bare: true, ..slot }));
+        assert!(!superseded.contains(DeadSlot { end: 20_544, ..slot }));
     }
 }

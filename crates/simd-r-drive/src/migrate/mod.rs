@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
 use simd_r_drive_entry_handle::{
-    Alignment, Barrier, Flags, Foreign, FormatError, Identity, Kind, Seal, Trailer,
+    Alignment, Barrier, Checkpoint, Flags, Foreign, FormatError, Identity, Kind, Seal, Trailer,
 };
 use simd_r_drive_writer::{Access, Encoder, StoreFile, Visibility, now_10ms, read_full_at};
 
 use self::old_log::{Broken, OldEntry, OldLog};
 use crate::error::{StoreError, about};
-use crate::log::{LogPosition, write_clean_hints};
+use crate::log::{LogPosition, checkpoint_at, write_hints};
 use crate::open::{copy_permissions, lock_new, new_identity, place_new, write_header};
 use crate::options::OpenOptions;
 
@@ -231,7 +231,8 @@ impl Migration {
         report.new_bytes = tail.end;
         file.sync()?;
         // The header has the checkpoints 0 and 1.
-        write_clean_hints(file, identity, 2, tail, 0)
+        let checkpoint = Checkpoint { is_clean: true, ..checkpoint_at(2, tail, 0) };
+        write_hints(file, identity, &checkpoint, tail.end)
     }
 
     fn note_damage(&self, entry: &OldEntry, report: &mut MigrationReport) -> io::Result<()> {

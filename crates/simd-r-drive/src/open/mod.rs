@@ -5,6 +5,7 @@ mod aside;
 mod create;
 mod identify;
 mod nested;
+mod new_file;
 mod newer;
 pub(crate) mod report;
 mod sound;
@@ -17,11 +18,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use simd_r_drive_entry_handle::constants::PAGE_SIZE;
-use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, LogSlot, Seal};
+use simd_r_drive_entry_handle::{Alignment, Foreign, FormatError, Identity, LogSlot};
 use simd_r_drive_indexer::{KeyIndexer, LayeredIndex};
-use simd_r_drive_writer::{
-    Access, Location, PendingFile, Placed, StoreFile, Visibility, WriteError, read_exact_at,
-};
+use simd_r_drive_writer::{Access, Location, Placed, StoreFile, WriteError, read_exact_at};
 
 use crate::error::StoreError;
 use crate::events;
@@ -34,6 +33,10 @@ pub(crate) use self::advance::{Advanced, advance};
 pub(crate) use self::aside::{Remains, save_aside};
 pub(crate) use self::create::{new_identity, next_identity, write_header};
 pub(crate) use self::identify::{Found, Header, identify, read_checkpoints};
+use self::new_file::create_file;
+pub(crate) use self::new_file::{
+    copy_permissions, lock_new, new_file, place_durably, place_new, refuse_network,
+};
 use self::newer::NewerSlots;
 pub use self::report::RecoveryReport;
 pub(crate) use self::sound::{Sound, check_sound, index_in};
@@ -203,92 +206,6 @@ pub(crate) fn open_without_path(
     let mut opened = opened.ok_or(io::ErrorKind::UnexpectedEof)?;
     opened.report.duration = started.elapsed();
     Ok(opened)
-}
-
-/// Refuses a file on a network file system, unless the options allow it.
-pub(crate) fn refuse_network(
-    file: &dyn StoreFile,
-    path: &Path,
-    options: &OpenOptions,
-) -> io::Result<()> {
-    if !options.allow_network_file_system && file.is_on_network()? {
-        return Err(WriteError::NetworkFileSystem { path: path.to_owned() }.into());
-    }
-    Ok(())
-}
-
-/// Locks a file that is to become a store at `path` before it has an identity. Otherwise another
-/// process might take it for one that a killed process left behind.
-pub(crate) fn lock_new(file: &dyn StoreFile, path: &Path, options: &OpenOptions) -> io::Result<()> {
-    refuse_network(file, path, options)?;
-    if !file.try_lock()? {
-        return Err(WriteError::Locked { path: path.to_owned() }.into());
-    }
-    Ok(())
-}
-
-/// Creates a store that appears under its name complete and locked.
-fn create_file(
-    location: &dyn Location,
-    alignment: Alignment,
-    options: &OpenOptions,
-) -> io::Result<(Arc<dyn StoreFile>, Placed)> {
-    let identity = create::new_identity(alignment)?;
-    place_new(location, Visibility::Ordinary, &mut |file| {
-        lock_new(file, location.path(), options)?;
-        create::write_header(file, &identity)
-    })
-}
-
-/// Creates a file that appears under its name complete and flushed, or not at all. `fill` writes
-/// it.
-///
-/// # Errors
-/// `AlreadyExists` if the name is taken; those of `fill`; any I/O error of the file or its
-/// directory.
-pub(crate) fn place_new(
-    location: &dyn Location,
-    visibility: Visibility,
-    fill: &mut dyn FnMut(&dyn StoreFile) -> io::Result<()>,
-) -> io::Result<(Arc<dyn StoreFile>, Placed)> {
-    let pending = location.create_pending(visibility)?;
-    let file = pending.file();
-    fill(&*file)?;
-    file.sync()?;
-    Ok((file, place_durably(location, pending)?))
-}
-
-/// Gives a new, flushed file its name durably.
-///
-/// # Errors
-/// Any I/O error of the file system. The name does not exist then.
-pub(crate) fn place_durably(
-    location: &dyn Location,
-    pending: Box<dyn PendingFile>,
-) -> io::Result<Placed> {
-    let placed = pending.place()?;
-    match location.sync_directory() {
-        Ok(()) => Ok(placed),
-        Err(error) => {
-            // The file is new: only readers can have opened it.
-            let _ = placed.remove();
-            Err(error)
-        }
-    }
-}
-
-/// Gives a copy of a store the permissions of the store's file, except that its owner may always
-/// write. A store that is not a file of a file system has no permissions, and leaves those of the
-/// copy alone.
-///
-/// # Errors
-/// Any I/O error of the files.
-pub(crate) fn copy_permissions(store: &dyn StoreFile, copy: &dyn StoreFile) -> io::Result<()> {
-    match store.status() {
-        Ok(status) => copy.set_permissions(status.permissions.writable()),
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Reads a store from an open file, which must be locked for writing if it is to be written. `None`
@@ -486,33 +403,6 @@ pub(crate) fn shows_same(log: &LogFile, tail: u64) -> io::Result<bool> {
 /// The error for a file of `len` bytes that has no contents where a store is expected.
 pub(crate) fn nothing_in_it(len: u64) -> io::Error {
     FormatError::not_a_store(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
-}
-
-/// Turns a new, empty file, which nothing else knows yet and which `path` will lead to, into an
-/// empty store, locked.
-pub(crate) fn new_file(
-    file: Arc<dyn StoreFile>,
-    path: &Path,
-    identity: &Identity,
-    options: &OpenOptions,
-) -> io::Result<(ReadState, Resume)> {
-    lock_new(&*file, path, options)?;
-    create::write_header(&*file, identity)?;
-    let root = LogPosition { end: identity.layout().header_len(), seal: Seal(identity.checksum()) };
-    let mut log = map_log(file, identity, &LogBounds::at(root), options)?;
-    log.counts = Counts::new(Totals { tail: root.end, ..Totals::default() });
-    let index = LayeredIndex::new(&log.layout, KeyIndexer::new());
-    let resume = Resume {
-        durable: root,
-        tail: root,
-        checkpoint_sequence: 1,
-        must_rewrite: false,
-        is_copying: false,
-        barrier_end: 0,
-        newest_index_end: 0,
-        remains: None,
-    };
-    Ok((ReadState::new(Arc::new(log), index), resume))
 }
 
 /// A file with a map of its log, whose totals are not known yet.

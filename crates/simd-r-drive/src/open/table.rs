@@ -50,13 +50,13 @@ pub(super) fn open_through_tables(
 
 /// Ends of the barriers through which a log may open, newest first. A crash may have left only the
 /// older checkpoint, whose tables still exist.
-pub(super) fn barrier_ends(
-    checkpoints: &[Checkpoint],
-    found: &LogBounds,
-) -> impl Iterator<Item = u64> {
+pub(super) fn barrier_ends(checkpoints: &[Checkpoint], found: &LogBounds) -> Vec<u64> {
     let hinted = checkpoints.iter().map(|checkpoint| checkpoint.barrier_end);
-    let tail = found.tail.end;
-    [found.barrier_end].into_iter().chain(hinted).filter(move |end| (1..=tail).contains(end))
+    let mut ends: Vec<u64> = [found.barrier_end].into_iter().chain(hinted).collect();
+    ends.retain(|end| (1..=found.tail.end).contains(end));
+    // Both checkpoints of a closed store name the same barrier, as a rule.
+    ends.dedup();
+    ends
 }
 
 /// End of the barrier through whose tables a log up to `tail` opens: the first usable one of
@@ -119,16 +119,18 @@ pub(crate) fn named_tables(
     tail: u64,
 ) -> io::Result<Option<Result<Vec<FrozenIndex>, u64>>> {
     let Some(barrier_end) = hinted_barrier(checkpoints, tail) else { return Ok(None) };
-    let Some((_, named)) = none_if_damaged(tables_of_barrier(log, barrier_end))? else {
-        return Ok(None);
-    };
+    if let Some(named) = none_if_damaged(named_at(log, barrier_end))? {
+        return Ok(Some(Ok(named.tables)));
+    }
+    let barrier = none_if_damaged(barrier_at(log, barrier_end))?;
+    let Some(named) = barrier.and_then(|barrier| barrier.tables) else { return Ok(None) };
     for end in &named.ends {
         if none_if_damaged(table_at(log, *end))?.is_none() {
             return Ok(Some(Err(*end)));
         }
     }
-    let tables = none_if_damaged(named_at(log, barrier_end))?.map(|named| named.tables);
-    Ok(Some(tables.ok_or_else(|| named.ends.first().copied().unwrap_or_default())))
+    // Each is sound, but they do not fit together.
+    Ok(named.ends.first().map(|end| Err(*end)))
 }
 
 fn none_if_damaged<T>(result: io::Result<Option<T>>) -> io::Result<Option<T>> {
@@ -205,7 +207,10 @@ struct Named {
 /// The tables named by the barrier in the slot that ends at `end`. `None` if there are none, or if
 /// one is missing.
 fn named_at(log: &LogFile, end: u64) -> io::Result<Option<Named>> {
-    let Some((barrier, named)) = tables_of_barrier(log, end)? else { return Ok(None) };
+    let Some(barrier) = barrier_at(log, end)? else { return Ok(None) };
+    let Barrier { live_keys, dead_bytes, tables: Some(named), .. } = barrier else {
+        return Ok(None);
+    };
     let mut tables = Vec::with_capacity(named.ends.len());
     for table_end in &named.ends {
         // Tables are completed before a barrier names them.
@@ -223,14 +228,12 @@ fn named_at(log: &LogFile, end: u64) -> io::Result<Option<Named>> {
         .enumerate()
         .all(|(number, is_complete)| is_complete == (number == 0));
     let BarrierTables { dead_slots, all_hashes, .. } = named;
-    let Barrier { live_keys, dead_bytes, .. } = barrier;
     let totals = Totals { tail: end, live_keys, dead_slots, dead_bytes };
     Ok((is_order_right && is_set_right).then_some(Named { tables, all_hashes, totals }))
 }
 
-/// The barrier in the slot that ends at `end`, and what it says of tables. `None` if the slot is no
-/// barrier or names no tables.
-fn tables_of_barrier(log: &LogFile, end: u64) -> io::Result<Option<(Barrier, BarrierTables)>> {
+/// The barrier in the slot that ends at `end`. `None` if that is no barrier, or not a whole one.
+fn barrier_at(log: &LogFile, end: u64) -> io::Result<Option<Barrier>> {
     let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
     let slot = read_slot(&mut source, &log.layout, end)?;
     let (start, len) = (slot.start, slot.trailer.payload_len);
@@ -240,11 +243,8 @@ fn tables_of_barrier(log: &LogFile, end: u64) -> io::Result<Option<(Barrier, Bar
     let payload_crc = slot.trailer.payload_crc;
     let mut payload = vec![0; len as usize];
     read_exact_at(&*log.file, &mut payload, start)?;
-    if crc32fast::hash(&payload) != payload_crc {
-        return Ok(None);
-    }
-    let barrier = Barrier::decode(&payload);
-    Ok(barrier.and_then(|mut barrier| Some((barrier.clone(), barrier.tables.take()?))))
+    let is_whole = crc32fast::hash(&payload) == payload_crc;
+    Ok(Barrier::decode(&payload).filter(|_| is_whole))
 }
 
 fn table_at(log: &LogFile, end: u64) -> io::Result<Option<FrozenIndex>> {

@@ -63,7 +63,7 @@ impl Version {
 pub struct History {
     state: Arc<ReadState>,
     /// End of the next version in the key's chain, and in the chain of the bare hash.
-    lines: [Option<u64>; 2],
+    chains: [Option<u64>; 2],
     key: Box<[u8]>,
 }
 
@@ -73,29 +73,29 @@ impl History {
         state.refuse_damage()?;
         let identity = ChainKey::Keyed(key);
         let current = state.index.current(hash, identity, &*state.log)?;
-        let mut history = Self { lines: [None, None], key: key.into(), state };
+        let mut history = Self { chains: [None, None], key: key.into(), state };
         for (number, newest) in [current.keyed, current.bare].into_iter().enumerate() {
-            history.lines[number] = newest.map(|version| version.end);
-            while history.lines[number].is_some_and(|end| end > tail) {
+            history.chains[number] = newest.map(|version| version.end);
+            while history.chains[number].is_some_and(|end| end > tail) {
                 history.step(number)?;
             }
         }
         Ok(history)
     }
 
-    fn step(&mut self, line: usize) -> Result<(), FormatError> {
-        if let Some(end) = self.lines[line] {
+    fn step(&mut self, chain: usize) -> Result<(), FormatError> {
+        if let Some(end) = self.chains[chain] {
             let (_, slot) = self.state.mapped_slot(end)?;
             let previous = slot.trailer.fields.previous_end;
             // Links point down. A link that does not ends the walk.
-            self.lines[line] = (previous != 0 && previous < end).then_some(previous);
+            self.chains[chain] = (previous != 0 && previous < end).then_some(previous);
         }
         Ok(())
     }
 
     fn next_version(&mut self) -> io::Result<Option<Version>> {
-        let newer = usize::from(self.lines[1] > self.lines[0]);
-        let Some(end) = self.lines[newer] else { return Ok(None) };
+        let newer = usize::from(self.chains[1] > self.chains[0]);
+        let Some(end) = self.chains[newer] else { return Ok(None) };
         self.step(newer)?;
         Version::read(&self.state, end).map(Some)
     }
@@ -109,7 +109,7 @@ impl Iterator for History {
             Ok(version) => version.map(Ok),
             Err(error) => {
                 let error = about_key(&self.key, error);
-                self.lines = [None, None];
+                self.chains = [None, None];
                 Some(Err(error))
             }
         }

@@ -137,7 +137,8 @@ impl ReadState {
     #[cold]
     fn confirm(&self, damage: &DamageMap, hash: u64, key: &[u8]) -> Result<()> {
         let current = self.index.current(hash, ChainKey::Keyed(key), &*self.log)?;
-        let newest = [current.keyed, current.bare].into_iter().flatten().map(|line| line.end).max();
+        let newest =
+            [current.keyed, current.bare].into_iter().flatten().map(|version| version.end).max();
         Ok(damage.confirm(newest.unwrap_or(0))?)
     }
 }

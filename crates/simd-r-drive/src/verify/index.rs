@@ -38,7 +38,8 @@ impl DataStore {
             let checkpoints = read_checkpoints(&*log.file, &log.identity)?;
             let named = named_tables(&log, &checkpoints, check.totals.tail)?;
             let damaged = match named {
-                None => return Ok(true),
+                // Without hints, a search has led to the tables in use.
+                None => check_tables(&held, check)?,
                 Some(Ok(tables)) => {
                     let tables: Vec<_> = tables.into_iter().map(Arc::new).collect();
                     check_tables(&tables, check)?

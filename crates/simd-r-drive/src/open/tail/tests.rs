@@ -2,9 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use simd_r_drive_entry_handle::{Alignment, IdentitySeeds, Map, Trailer};
+use simd_r_drive_entry_handle::constants::METADATA_SIZE;
+use simd_r_drive_entry_handle::{
+    Alignment, Barrier, Flags, IdentitySeeds, Kind, Map, SealedTrailer, Trailer,
+};
 use simd_r_drive_writer::FileKey;
 
+use super::scan::{ZEROS_LEN, last_set};
 use super::*;
 
 /// A file in memory that counts the bytes read.

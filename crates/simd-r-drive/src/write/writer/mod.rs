@@ -1,14 +1,14 @@
 //! The one writer of a store: commits, flushes and barriers.
 
+mod closing;
+
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, PAGE_SIZE};
-use simd_r_drive_entry_handle::{
-    Barrier, BarrierTables, Checkpoint, FormatError, PublishedTail, Seal,
-};
+use simd_r_drive_entry_handle::{FormatError, PublishedTail};
 use simd_r_drive_indexer::LayeredIndex;
 use simd_r_drive_writer::{
     Appender, Location, PoisonCause, StoreFile, WriteError, read_exact_at, write_all_at,
@@ -18,7 +18,7 @@ use crate::checkpoint::Tables;
 use crate::error::StoreError;
 use crate::events;
 use crate::flush::Progress;
-use crate::log::{Current, Delta, Loaded, LogFile, LogPosition, ReadState, Totals, write_hints};
+use crate::log::{Current, Delta, Loaded, LogFile, LogPosition, ReadState, Totals};
 use crate::open::{Remains, Resume};
 use crate::stats::WriterCounts;
 use crate::write::CommitBuilder;
@@ -206,17 +206,17 @@ impl Writer {
     /// tail.
     ///
     /// Everything that can fail comes before the index is touched.
-    pub(crate) fn commit(&mut self, plan: &CommitBuilder<'_>) -> io::Result<u64> {
-        if plan.is_empty() {
+    pub(crate) fn commit(&mut self, commit: &CommitBuilder<'_>) -> io::Result<u64> {
+        if commit.is_empty() {
             return Ok(self.tail());
         }
         let (state, layout) = (self.state(), self.log.layout);
-        self.make_room(plan.len(&layout)?)?;
-        let insertions = plan.insertions(&layout, self.tail())?;
+        self.make_room(commit.len(&layout)?)?;
+        let insertions = commit.insertions(&layout, self.tail())?;
         state.index.prepare(&insertions, &*self.log)?;
-        let end = self.appender.append(plan.entries());
+        let end = self.appender.append(commit.entries());
         let end = self.appended(end)?;
-        self.publish(end, plan.delta, |log| state.index.insert_prepared(&insertions, log))?;
+        self.publish(end, commit.delta, |log| state.index.insert_prepared(&insertions, log))?;
         self.progress.commits += 1;
         Ok(end)
     }
@@ -224,12 +224,12 @@ impl Writer {
     /// As [`Writer::commit`], but the last entry takes its payload from `reader`.
     pub(crate) fn commit_from(
         &mut self,
-        plan: &CommitBuilder<'_>,
+        commit: &CommitBuilder<'_>,
         reader: &mut dyn io::Read,
         payload_len: u64,
         payload_crc: Option<u32>,
     ) -> io::Result<u64> {
-        let Some((value, before)) = plan.entries().split_last() else { return Ok(self.tail()) };
+        let Some((value, before)) = commit.entries().split_last() else { return Ok(self.tail()) };
         let (state, layout) = (self.state(), self.log.layout);
         let mut len = layout
             .alignment()
@@ -239,14 +239,14 @@ impl Writer {
             len += self.appender.slot_len(entry)?;
         }
         self.make_room(len)?;
-        let mut insertions = plan.insertions(&layout, self.tail())?;
+        let mut insertions = commit.insertions(&layout, self.tail())?;
         state.index.prepare(&insertions, &*self.log)?;
         let end = self.appender.append_from(before, value, reader, payload_len, payload_crc);
         let end = self.appended(end)?;
         if let Some(last) = insertions.last_mut() {
             last.end = end;
         }
-        self.publish(end, plan.delta, |log| state.index.insert_prepared(&insertions, log))?;
+        self.publish(end, commit.delta, |log| state.index.insert_prepared(&insertions, log))?;
         self.progress.commits += 1;
         Ok(end)
     }
@@ -308,112 +308,9 @@ impl Writer {
         Ok(())
     }
 
-    fn next_barrier(&self) -> Barrier {
-        let Totals { live_keys, dead_slots, dead_bytes, .. } = self.totals;
-        let index = &self.state().index;
-        let ends: Vec<u64> = index.frozen().map(|table| table.end()).collect();
-        let all_hashes = index.frozen_hashes();
-        let tables = (!ends.is_empty()).then_some(BarrierTables { dead_slots, all_hashes, ends });
-        let LogPosition { end: durable_tail, seal: Seal(durable_seal) } = self.durable;
-        Barrier { durable_tail, durable_seal, live_keys, dead_bytes, tables }
-    }
-
-    /// Appends a barrier that names the durable point and the tables in use.
-    pub(crate) fn append_barrier(&mut self) -> io::Result<()> {
-        let barrier = self.next_barrier();
-        let len = self.log.layout.slot_len(barrier.payload_len(), 0)?;
-        self.make_room(len)?;
-        let end = self.appender.append_barrier(&barrier);
-        let end = self.appended(end)?;
-        self.publish(end, Delta::default(), |_| Ok(()))?;
-        self.barrier_end = end;
-        self.tables.named_by = end;
-        self.barriers += 1;
-        Ok(())
-    }
-
-    /// Writes the durable point and the published tail into the header. These are hints: if they
-    /// fail to reach the medium, only the next open takes longer.
-    pub(crate) fn write_hints(&mut self, is_clean: bool) -> io::Result<()> {
-        self.checkpoint_sequence += 1;
-        let checkpoint = Checkpoint {
-            sequence: self.checkpoint_sequence,
-            durable_tail: self.durable.end,
-            durable_seal: self.durable.seal.0,
-            barrier_end: self.tables.named_by,
-            is_clean,
-            is_copying: self.durable.end < self.copied_until,
-        };
-        write_hints(&*self.log.file, &self.log.identity, &checkpoint, self.tail())
-    }
-
-    /// Flushes, appends a barrier, trims the file, marks it clean and unlocks it. A second call
-    /// does nothing.
-    ///
-    /// With `has_checkpoints`, also makes a checkpoint if enough was written since the last one.
-    pub(crate) fn close(&mut self, has_checkpoints: bool) -> io::Result<()> {
-        if self.is_closed {
-            return Ok(());
-        }
-        self.is_closed = true;
-        let result = self.write_clean_end(has_checkpoints);
-        self.appender.poison(PoisonCause::Closed);
-        // A handle that outlives the store keeps the file open. It must not keep the file locked.
-        result.and(self.log.file.unlock())
-    }
-
-    fn write_clean_end(&mut self, has_checkpoints: bool) -> io::Result<()> {
-        self.check()?;
-        if self.remains.is_some() {
-            // The next open tries again to save the remains.
-            return Ok(());
-        }
-        let is_trimmed = self.appender.allocated() == self.tail();
-        if self.is_clean && is_trimmed {
-            return Ok(());
-        }
-        self.flush()?;
-        let mut reserved = None;
-        if has_checkpoints && self.is_worth_checkpoint() {
-            // Without the checkpoint, only the next open takes longer.
-            reserved = self.checkpoint_alone().inspect_err(events::checkpoint_failed).ok();
-        }
-        let ends_with_barrier = self.barriers > 0 && self.barrier_distance() == 0;
-        if !ends_with_barrier && let Err(error) = self.append_barrier() {
-            self.check()?;
-            // The header names the durable point too. A full disk costs no more than the barrier.
-            events::barrier_not_written(&error);
-        }
-        self.appender.trim()?;
-        self.flush()?;
-        self.write_hints(true)?;
-        if let Some(reserved) = reserved {
-            let result = reserved.give_back(&self.needed_tables());
-            // Space that cannot be trimmed does no harm.
-            let _ = result.inspect_err(events::space_not_given_back);
-        }
-        Ok(())
-    }
-
     /// Bytes of log after the durable point.
     pub(crate) fn unflushed(&self) -> u64 {
         self.tail() - self.durable.end
-    }
-
-    /// Makes everything durable and records that in the header, and also in a barrier if the log
-    /// then stays shorter than `most`. For a new file that is about to be shown to readers.
-    pub(crate) fn finish_new(&mut self, most: u64) -> io::Result<()> {
-        self.flush()?;
-        if self.tail_after_barrier()? <= most {
-            self.append_barrier()?;
-        }
-        self.write_hints(false)
-    }
-
-    /// The tail that the log would have after a barrier.
-    pub(crate) fn tail_after_barrier(&self) -> Result<u64, FormatError> {
-        let payload_len = self.next_barrier().payload_len();
-        self.appender.tail_after(self.log.layout.slot_len(payload_len, 0)?)
     }
 
     /// Moves the writer and readers to the file of `target`, which holds the same entries. The old

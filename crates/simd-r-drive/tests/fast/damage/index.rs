@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{DataStore, FormatError, OpenOptions};
+use simd_r_drive_entry_handle::{Barrier, BarrierTables, Checkpoint, Identity, Seal};
+use simd_r_drive_writer::{Access, Appender, FileSystem, OsFileSystem};
 
 use crate::errors::typed;
 use crate::shown::{Shown, keys};
@@ -17,6 +19,8 @@ use crate::support::hooks::Hooked;
 use crate::support::{keys_of_one_hash, new_path};
 
 const PAGE: usize = 4096;
+
+const MAX: u64 = u64::MAX;
 
 /// Live, superseded and deleted entries of all kinds before a checkpoint, and some more after it: closed. Where the
 /// payload of the index slot is.
@@ -262,4 +266,44 @@ fn any_part_of_any_table_can_be_gone() {
             assert!(!store.stats().is_frozen_rebuilt);
         }
     }
+}
+
+/// A program that knows the secret of a file can seal any barrier. Its figures were once added up as they were.
+#[test]
+fn absurd_figures_of_a_forged_barrier_do_no_harm() {
+    let (_directory, path) = new_path();
+    let table = build(&path);
+    let bytes = fs::read(&path).unwrap();
+    let identity = Identity::decode(&bytes).unwrap().unwrap();
+    let layout = identity.layout();
+    let pages = bytes.chunks(PAGE).skip(1).take(2);
+    let newest = pages.filter_map(|page| Checkpoint::decode(page, &identity));
+    let newest = newest.max_by_key(|checkpoint| checkpoint.sequence).unwrap();
+    let (tail, seal) = (newest.durable_tail, newest.durable_seal);
+    let table_end = table.start as u64 + layout.slot_len(table.len(), 0).unwrap();
+    let tables = BarrierTables { dead_slots: MAX, all_hashes: MAX, ends: vec![table_end] };
+    let (live_keys, dead_bytes) = (MAX, MAX);
+    let tables = Some(tables);
+    let barrier = Barrier { durable_tail: tail, durable_seal: seal, live_keys, dead_bytes, tables };
+    let file = OsFileSystem.locate(&path).unwrap().open(Access::ReadWrite).unwrap();
+    Appender::new(file, layout, tail, Seal(seal)).unwrap().append_barrier(&barrier).unwrap();
+
+    for round in [b"first", b"later"] {
+        let store = DataStore::open_existing(&path).unwrap();
+        assert!(store.recovery_report().is_index_used, "the forged barrier leads to the table");
+        assert_eq!(store.read(b"k3").unwrap().unwrap(), b"newest".as_slice());
+        assert!(!store.exists(b"k2").unwrap());
+        store.write(b"k4", round).unwrap();
+        store.delete(b"k5").unwrap();
+        store.checkpoint().unwrap();
+        store.estimate_compaction_savings();
+        store.stats();
+        assert_eq!(store.read(b"k4").unwrap().unwrap(), round.as_slice());
+        store.close().unwrap();
+    }
+    let store = DataStore::open_existing(&path).unwrap();
+    assert!(!store.verify().unwrap().is_sound(), "the counts are wrong");
+    store.compact().unwrap();
+    assert!(store.verify().unwrap().is_sound());
+    assert_eq!(store.read(b"k4").unwrap().unwrap(), b"later".as_slice());
 }
