@@ -75,12 +75,13 @@ impl Writer {
         if self.is_clean && is_trimmed {
             return Ok(());
         }
-        self.flush()?;
         let mut reserved = None;
         if has_checkpoints && self.is_worth_checkpoint() {
             // Without the checkpoint, only the next open takes longer.
             reserved = self.checkpoint_alone().inspect_err(events::checkpoint_failed).ok();
         }
+        // The table too must be on the medium before a barrier names it.
+        self.flush()?;
         let ends_with_barrier = self.barriers > 0 && self.barrier_distance() == 0;
         if !ends_with_barrier && let Err(error) = self.append_barrier() {
             self.check()?;
@@ -104,6 +105,8 @@ impl Writer {
         self.flush()?;
         if self.tail_after_barrier()? <= most {
             self.append_barrier()?;
+            // The hints lead to the tables through the barrier.
+            self.flush()?;
         }
         self.write_hints(false)
     }

@@ -125,3 +125,46 @@ fn a_store_that_was_recovered_and_closed_is_clean() {
     store.close().unwrap();
     assert!(fs::read(&path).unwrap() == before, "closing what did not change wrote something");
 }
+
+/// Power may be lost at any time: a barrier that came to the medium before its table named one that was not there. The
+/// index was then rebuilt in memory, and `verify` called it damaged.
+#[test]
+fn a_table_is_flushed_before_a_barrier_names_it() {
+    let (_directory, path) = new_path();
+    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+    let seen = Arc::clone(&calls);
+    let file_system = Hooked::new(move |call| {
+        seen.lock().unwrap().push(call);
+        Ok(true)
+    });
+    let options = OpenOptions::new().create(true).file_system(file_system);
+    let taken = || std::mem::take(&mut *calls.lock().unwrap());
+    // A barrier with one table, and nothing else that is written, has this length.
+    let is_barrier = |call: &Call| matches!(call, Call::WriteAt(128));
+    let is_write_or_flush = |call: &&Call| matches!(call, Call::WriteAt(_) | Call::Synced);
+    let check = |what: &str| {
+        let calls: Vec<Call> = taken();
+        let barrier = calls.iter().position(is_barrier).unwrap_or_else(|| panic!("{what}"));
+        let before = calls[..barrier].iter().rfind(is_write_or_flush);
+        assert_eq!(before, Some(&Call::Synced), "{what}: {calls:?}");
+        calls[barrier + 1..].iter().filter(|call| **call == Call::Synced).count()
+    };
+
+    let write = |store: &DataStore, value: u8| {
+        let keys: Vec<[u8; 4]> = (0..10_000_u32).map(u32::to_le_bytes).collect();
+        let entries: Vec<(&[u8], &[u8])> =
+            keys.iter().map(|key| (&key[..], std::slice::from_ref(&value))).collect();
+        store.batch_write(&entries).unwrap();
+        taken();
+    };
+    let store = options.open(&path).unwrap();
+    write(&store, 1);
+    store.checkpoint().unwrap();
+    check("a checkpoint");
+    write(&store, 2);
+    store.compact().unwrap();
+    assert!(check("a compaction") > 0, "the barrier of the new file is flushed too");
+    write(&store, 3);
+    store.close().unwrap();
+    assert!(check("closing") > 0, "the barrier is flushed before the file says that it is closed");
+}
