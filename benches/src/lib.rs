@@ -1,9 +1,10 @@
 //! What the benchmarks share: keys, values, stores to read from.
 //!
-//! Every read benchmark checks the value it reads; every figure stands beside that of a plain in-process map
-//! of the same data, measured in the same run.
+//! Every read benchmark checks the value it reads. Every figure stands beside that of a plain
+//! in-process map of the same data, measured in the same run.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use simd_r_drive::DataStore;
 use simd_r_drive::traits::DataStoreWriter;
@@ -47,7 +48,16 @@ pub fn random_below(limit: u64) -> impl Iterator<Item = u64> {
 /// If the temporary directory cannot be written.
 pub fn filled_store(entries: u64) -> (TempDir, DataStore) {
     let directory = tempfile::tempdir().expect("temporary directory");
-    let store = DataStore::open(&directory.path().join("bench.srd")).expect("new store");
+    let store = filled_store_at(&directory.path().join("bench.srd"), entries);
+    (directory, store)
+}
+
+/// A new store of `entries` entries at `path`.
+///
+/// # Panics
+/// If the store cannot be written.
+pub fn filled_store_at(path: &Path, entries: u64) -> DataStore {
+    let store = DataStore::open(path).expect("new store");
     let numbers: Vec<u64> = (0..entries).collect();
     for chunk in numbers.chunks(4096) {
         let keys: Vec<_> = chunk.iter().map(|number| (key(*number), value(*number))).collect();
@@ -55,7 +65,7 @@ pub fn filled_store(entries: u64) -> (TempDir, DataStore) {
             keys.iter().map(|(key, value)| (&key[..], &value[..])).collect();
         store.batch_write(&batch).expect("batch write");
     }
-    (directory, store)
+    store
 }
 
 /// The same entries in a plain map.
