@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["fill", store] => filled_store_at(Path::new(store), ENTRIES).close(),
+        ["fill", store] => fill(Path::new(store)),
         ["run", name, store, operations] => run_one(name, store, operations),
         [] => table().map(|table| print!("{}", text(&table))),
         ["--accept"] => table().and_then(|table| fs::write(baseline(), text(&table))),
@@ -89,7 +89,7 @@ type Table = Vec<(&'static str, u64)>;
 fn table() -> io::Result<Table> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("store.srd");
-    filled_store_at(&path, ENTRIES).close()?;
+    fill(&path)?;
     let mut table = Table::new();
     for HotPath { name, operations: [few, many], .. } in PATHS {
         let additional = counted(name, &path, many)?.saturating_sub(counted(name, &path, few)?);
@@ -158,6 +158,13 @@ fn run_one(name: &str, store: &str, operations: &str) -> io::Result<()> {
     let path = PATHS.into_iter().find(|path| path.name == name);
     let path = path.ok_or_else(|| io::Error::other(format!("no path is called `{name}`")))?;
     (path.run)(Path::new(store), operations)
+}
+
+/// A store with a single table.
+fn fill(path: &Path) -> io::Result<()> {
+    let store = filled_store_at(path, ENTRIES);
+    store.checkpoint()?;
+    store.close()
 }
 
 fn open(path: &Path) -> io::Result<DataStore> {

@@ -36,6 +36,7 @@
 
 mod alignment;
 mod bytes;
+mod checked_set;
 pub mod constants;
 mod cursor;
 mod error;
@@ -55,6 +56,7 @@ mod trailer;
 mod typed_view;
 
 pub use alignment::{Alignment, debug_assert_aligned, debug_assert_aligned_offset};
+pub use checked_set::CheckedSet;
 pub use constants::FORMAT_MAJOR;
 pub use cursor::{LogCursor, LogSlot, LogSource, read_slot};
 pub use error::{Damage, FormatError};

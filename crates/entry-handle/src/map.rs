@@ -11,7 +11,7 @@ use std::io;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use memmap2::{Mmap, MmapMut, MmapOptions, MmapRaw};
 
@@ -257,8 +257,10 @@ impl Map {
     /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable; a copy, as eight little-endian
     /// numbers.
     ///
-    /// For blocks whose bytes may change while they are read, those of an index in the log: each word of the
-    /// copy is one that stood there at some time, and whether they fit together is for a checksum to say.
+    /// For blocks whose bytes may change while they are read, those of an index in the log. Each number of the
+    /// copy is one that stood there at some time. Whether they fit together is for a checksum to say. A block
+    /// that only ever turns into zeros, from its first byte on or all at once, is easier to judge: its first
+    /// number is read last, so if that is not zero, the copy is the block as it was before.
     #[inline]
     pub fn block(&self, offset: u64) -> Option<[u64; BLOCK_LEN / size_of::<u64>()]> {
         let end = offset.checked_add(BLOCK_LEN as u64)?;
@@ -270,11 +272,18 @@ impl Map {
         if !words.is_aligned() {
             return None;
         }
-        Some(std::array::from_fn(|number| {
+        let read = |number| {
             // SAFETY: offset + 64 <= readable <= reserved, the length of the mapping, and the pointer is aligned.
             // A volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
             u64::from_le(unsafe { words.wrapping_add(number).read_volatile() })
-        }))
+        };
+        let mut block: [u64; BLOCK_LEN / size_of::<u64>()] = [0; _];
+        for (at, number) in block.iter_mut().enumerate().skip(1) {
+            *number = read(at);
+        }
+        fence(Ordering::Acquire);
+        block[0] = read(0);
+        Some(block)
     }
 
     /// Whether `bytes` stand at `offset` in what is mapped, be it readable or not. For files whose maps may show

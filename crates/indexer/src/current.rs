@@ -4,7 +4,7 @@ use crate::group::{Group, Place};
 use crate::groups::Probe;
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{ChainKey, SlotSource};
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 use crate::version::Version;
 
 /// What the index holds for an identity and its hash. See [`KeyIndexer::current`].
@@ -117,7 +117,7 @@ fn current_of_single<S: SlotSource + ?Sized>(
         return Ok(Current { bare: Some(version), is_known_hash: true, ..Current::default() });
     }
     let is_same = match identity {
-        ChainKey::Keyed(_) => source.slot(slot.end())?.identity == identity,
+        ChainKey::Keyed(_) => source.slot(slot.end())?.chain_key() == identity,
         ChainKey::Bare => false,
     };
     Ok(Current {

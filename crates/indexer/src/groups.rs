@@ -6,7 +6,7 @@ use crate::fingerprint::Fingerprints;
 use crate::group::{Group, Place};
 use crate::mix::Mix;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{ChainKey, SlotSource};
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 
 /// The groups, by hash.
 ///
@@ -75,7 +75,7 @@ impl Groups {
             let Some(newest) = self.chain(hash, place) else {
                 return Ok(Probe::Absent { place });
             };
-            if newest.end() == known_end || source.slot(newest.end())?.identity == identity {
+            if newest.end() == known_end || source.slot(newest.end())?.chain_key() == identity {
                 return Ok(Probe::Present { place, newest });
             }
             position = position.wrapping_add(1);

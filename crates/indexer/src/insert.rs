@@ -4,7 +4,7 @@ use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
 use crate::place::Placed;
 use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
-use crate::slot_source::{ChainKey, SlotSource};
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 
 /// A slot to be inserted into the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +177,8 @@ impl KeyIndexer {
         item: &Insertion,
         source: &S,
     ) -> Result<Placed, S::Error> {
-        let identity = if item.is_bare { ChainKey::Bare } else { source.slot(item.end)?.identity };
+        let identity =
+            if item.is_bare { ChainKey::Bare } else { source.slot(item.end)?.chain_key() };
         self.place(item.hash, identity, item.slot(), item.replaces, source)
     }
 

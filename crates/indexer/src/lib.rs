@@ -137,6 +137,6 @@ pub use insert::Insertion;
 pub use layered::{LayeredIndex, LayeredStats, Merging, TablePlan};
 pub use location::Location;
 pub use packed_slot::MAX_SLOT_END;
-pub use slot_source::{ChainKey, RebuildSource, SlotRef, SlotSource};
+pub use slot_source::{ChainKey, RebuildSource, Slot, SlotSource};
 pub use stats::IndexStats;
 pub use version::Version;

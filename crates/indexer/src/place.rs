@@ -3,7 +3,7 @@
 use crate::groups::Probe;
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{ChainKey, SlotSource};
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 
 /// The outcome of placing a slot.
 pub(crate) struct Placed {
@@ -75,5 +75,5 @@ fn identity_of<'s, S: SlotSource + ?Sized>(
     slot: PackedSlot,
     source: &'s S,
 ) -> Result<ChainKey<'s>, S::Error> {
-    if slot.is_bare() { Ok(ChainKey::Bare) } else { Ok(source.slot(slot.end())?.identity) }
+    if slot.is_bare() { Ok(ChainKey::Bare) } else { Ok(source.slot(slot.end())?.chain_key()) }
 }

@@ -4,7 +4,7 @@ use crate::group::{Group, Place};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{ChainKey, SlotSource};
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 use crate::version::{Version, version_at};
 
 /// Look-ups. Each answers for one point in time, the `tail`: a slot that ends beyond it does not
@@ -29,13 +29,13 @@ impl KeyIndexer {
     ///
     /// Holds a shard's lock, shared, only for the look-up.
     #[inline]
-    pub fn find<S: SlotSource + ?Sized>(
+    pub fn find<'s, S: SlotSource + ?Sized>(
         &self,
         hash: u64,
         key: &[u8],
         tail: u64,
-        source: &S,
-    ) -> Result<Option<u64>, S::Error> {
+        source: &'s S,
+    ) -> Result<Option<S::Slot<'s>>, S::Error> {
         match self.locate(hash) {
             Some(location) => self.resolve(location, hash, key, tail, source),
             None => Ok(None),
@@ -110,26 +110,44 @@ impl KeyIndexer {
     ///
     /// None, or a shard's lock, shared, if the hash has several chains.
     #[inline]
-    pub fn resolve<S: SlotSource + ?Sized>(
+    pub fn resolve<'s, S: SlotSource + ?Sized>(
         &self,
         location: Location,
         hash: u64,
         key: &[u8],
         tail: u64,
-        source: &S,
-    ) -> Result<Option<u64>, S::Error> {
+        source: &'s S,
+    ) -> Result<Option<S::Slot<'s>>, S::Error> {
         let newest = location.0;
-        if newest.is_group() {
-            return self.find_in_group(hash, key, tail, source);
-        }
-        if newest.end() > tail {
-            return find_older(newest, key, tail, source);
+        if newest.is_group() || newest.end() > tail {
+            let end = self.find_elsewhere(newest, hash, key, tail, source)?;
+            return end.map(|end| source.slot(end)).transpose();
         }
         if newest.is_tombstone() {
             return Ok(None);
         }
-        let is_match = newest.is_bare() || is_slot_of(newest, key, source)?;
-        Ok(is_match.then(|| newest.end()))
+        let slot = source.slot(newest.end())?;
+        let is_match = newest.is_bare() || slot.chain_key() == ChainKey::Keyed(key);
+        Ok(is_match.then_some(slot))
+    }
+
+    /// The slot of `key` if that is not simply the newest one of the hash.
+    #[cold]
+    fn find_elsewhere<S: SlotSource + ?Sized>(
+        &self,
+        newest: PackedSlot,
+        hash: u64,
+        key: &[u8],
+        tail: u64,
+        source: &S,
+    ) -> Result<Option<u64>, S::Error> {
+        if newest.is_group() {
+            return self.find_in_group(hash, key, tail, source);
+        }
+        if !newest.is_bare() && source.slot(newest.end())?.chain_key() != ChainKey::Keyed(key) {
+            return Ok(None);
+        }
+        live_end_at(Some(newest), tail, source)
     }
 
     /// The second half of [`find_by_hash`](Self::find_by_hash).
@@ -201,7 +219,6 @@ impl KeyIndexer {
         Ok(version.and_then(Version::live_end) == Some(end))
     }
 
-    #[cold]
     fn find_in_group<S: SlotSource + ?Sized>(
         &self,
         hash: u64,
@@ -235,29 +252,6 @@ impl KeyIndexer {
         }
         Ok(found)
     }
-}
-
-#[inline]
-fn is_slot_of<S: SlotSource + ?Sized>(
-    slot: PackedSlot,
-    key: &[u8],
-    source: &S,
-) -> Result<bool, S::Error> {
-    Ok(source.slot(slot.end())?.identity == ChainKey::Keyed(key))
-}
-
-/// A single chain whose newest version lies beyond the tail.
-#[cold]
-fn find_older<S: SlotSource + ?Sized>(
-    newest: PackedSlot,
-    key: &[u8],
-    tail: u64,
-    source: &S,
-) -> Result<Option<u64>, S::Error> {
-    if !newest.is_bare() && !is_slot_of(newest, key, source)? {
-        return Ok(None);
-    }
-    live_end_at(Some(newest), tail, source)
 }
 
 fn live_end_at<S: SlotSource + ?Sized>(

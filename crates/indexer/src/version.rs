@@ -1,7 +1,7 @@
 //! One version in a chain, and the walk back to the version current at an earlier tail.
 
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::SlotSource;
+use crate::slot_source::{Slot as _, SlotSource};
 
 /// One version in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +55,14 @@ fn walk_back<S: SlotSource + ?Sized>(
     loop {
         let slot = source.slot(end)?;
         if end <= tail {
-            return Ok(Some(Version { end, is_tombstone: slot.is_tombstone }));
+            return Ok(Some(Version { end, is_tombstone: slot.is_tombstone() }));
         }
         // Valid links point down. Treat any other as the end of the chain, since it could form a
         // cycle.
-        if slot.previous_end == 0 || slot.previous_end >= end {
+        let previous_end = slot.previous_end();
+        if previous_end == 0 || previous_end >= end {
             return Ok(None);
         }
-        end = slot.previous_end;
+        end = previous_end;
     }
 }

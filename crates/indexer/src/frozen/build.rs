@@ -16,7 +16,7 @@ use super::position::{Geometry, Mixer};
 use super::{FrozenIndex, LineDamaged, block_bits, check_seed};
 use crate::filter::{FILTER_BITS, Filter};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::{ChainKey, SlotSource};
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 use crate::version::Version;
 
 /// Average number of hashes per bucket of eight words. At this load a look-up of a present hash
@@ -243,7 +243,7 @@ pub(super) fn hash_of_entry<S: SlotSource + ?Sized>(
         What::Group(line) => Ok(Record::load(table, line)?.hash),
         What::Block(block) => {
             let slot = source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
-            Ok(source.hash_of(&slot))
+            Ok(slot.hash())
         }
     }
 }
@@ -268,7 +268,7 @@ fn record_of<S: SlotSource + ?Sized>(
             continue;
         }
         let found = context.source.slot(end).map_err(BuildError::Source)?;
-        let ChainKey::Keyed(key) = found.identity else { return Err(BuildError::Damaged) };
+        let ChainKey::Keyed(key) = found.chain_key() else { return Err(BuildError::Damaged) };
         let fingerprint = fingerprint(key, context.mixer.fingerprint_seed);
         record.keyed.push(Member { fingerprint, end, is_tombstone });
     }

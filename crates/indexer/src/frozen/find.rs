@@ -10,7 +10,7 @@ use super::group::{Member, Record};
 use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::{ChainKey, RebuildSource, SlotSource};
+use crate::slot_source::{ChainKey, RebuildSource, Slot as _, SlotSource};
 use crate::version::Version;
 
 /// What a word of a bucket refers to, if its tag matches the hash being looked up.
@@ -59,12 +59,15 @@ impl FrozenIndex {
         let mut words = line.displaced()..line.count();
         let mut number = home;
         loop {
-            let mut alike = usize::from(line.words_like(tag, tag_mask));
-            alike &= (1 << words.end) - (1 << words.start);
+            let mut alike = line.words_like(tag);
             while alike != 0 {
-                let at = alike.trailing_zeros() as usize;
+                let at = (alike.trailing_zeros() / 8) as usize;
                 alike &= alike - 1;
-                let block = self.geometry.block(line.word(at));
+                let word = line.word(at);
+                if word & tag_mask != tag || !words.contains(&at) {
+                    continue;
+                }
+                let block = self.geometry.block(word);
                 let candidate = if line.is_group(at) {
                     Candidate::Group(block)
                 } else {
@@ -99,27 +102,27 @@ impl FrozenIndex {
         self.search(mixed, |candidate| Ok::<_, LineDamaged>(ControlFlow::Break(candidate)))
     }
 
-    /// Where the live slot of `key` ends, or else the live bare entry of its hash. `None` if the
-    /// table does not hold the hash; `Some(None)` if it does but there is no such slot.
+    /// The live slot of `key`, or else the live bare entry of its hash. `None` if the table does not
+    /// hold the hash; `Some(None)` if it does but there is no such slot.
     #[inline]
-    pub(crate) fn find<S: SlotSource + ?Sized>(
+    pub(crate) fn find<'s, S: SlotSource + ?Sized>(
         &self,
         hash: u64,
         mixed: u64,
         key: &[u8],
-        source: &S,
-    ) -> Result<Option<Option<u64>>, Failure<S::Error>> {
+        source: &'s S,
+    ) -> Result<Option<Option<S::Slot<'s>>>, Failure<S::Error>> {
         self.search(mixed, |candidate| match candidate {
             Candidate::Slot(end) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
-                let live_end = (!slot.is_tombstone).then_some(end);
-                Ok(match slot.identity {
-                    ChainKey::Keyed(other) if other == key => ControlFlow::Break(live_end),
+                let live = (!slot.is_tombstone()).then_some(slot);
+                Ok(match slot.chain_key() {
+                    ChainKey::Keyed(other) if other == key => ControlFlow::Break(live),
                     // Most likely an entry of another hash. If not, it is the only chain of this
                     // one.
-                    _ if source.hash_of(&slot) != hash => ControlFlow::Continue(()),
+                    _ if slot.hash() != hash => ControlFlow::Continue(()),
                     ChainKey::Keyed(_) => ControlFlow::Break(None),
-                    ChainKey::Bare => ControlFlow::Break(live_end),
+                    ChainKey::Bare => ControlFlow::Break(live),
                 })
             }
             Candidate::Group(line) => {
@@ -127,7 +130,9 @@ impl FrozenIndex {
                 if record.hash != hash {
                     return Ok(ControlFlow::Continue(()));
                 }
-                self.find_in(&record, key, source).map(ControlFlow::Break)
+                let end = self.find_in(&record, key, source)?;
+                let slot = end.map(|end| source.slot(end)).transpose();
+                slot.map(ControlFlow::Break).map_err(Failure::Source)
             }
         })
     }
@@ -155,7 +160,7 @@ impl FrozenIndex {
     ) -> Result<Option<Member>, Failure<S::Error>> {
         for member in record.with_fingerprint(self.fingerprint(key))? {
             let slot = source.slot(member.end).map_err(Failure::Source)?;
-            if slot.identity == ChainKey::Keyed(key) {
+            if slot.chain_key() == ChainKey::Keyed(key) {
                 return Ok(Some(member));
             }
         }
@@ -177,11 +182,11 @@ impl FrozenIndex {
         self.search(mixed, |candidate| match candidate {
             Candidate::Slot(end) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
-                if source.hash_of(&slot) != hash {
+                if slot.hash() != hash {
                     return Ok(ControlFlow::Continue(()));
                 }
-                let version = Version { end, is_tombstone: slot.is_tombstone };
-                let identity = slot.identity;
+                let version = Version { end, is_tombstone: slot.is_tombstone() };
+                let identity = slot.chain_key();
                 Ok(ControlFlow::Break(Held::Single { version, identity }))
             }
             Candidate::Group(line) => {
@@ -210,8 +215,11 @@ impl FrozenIndex {
             Candidate::Slot(_) if self.is_complete() => Ok(ControlFlow::Continue(())),
             Candidate::Slot(other) => {
                 let slot = source.slot(other).map_err(Failure::Source)?;
-                let is_hash = source.hash_of(&slot) == hash;
-                Ok(if is_hash { ControlFlow::Break(false) } else { ControlFlow::Continue(()) })
+                Ok(if slot.hash() == hash {
+                    ControlFlow::Break(false)
+                } else {
+                    ControlFlow::Continue(())
+                })
             }
             Candidate::Group(line) => {
                 let record = Record::load(self, line)?;

@@ -8,47 +8,58 @@ pub(crate) const LINE_LEN: u64 = 64;
 /// Words per bucket.
 pub(crate) const WORDS: usize = 8;
 
-const WORD_LEN: usize = 7;
-const WORD_MASK: u64 = (1 << (8 * WORD_LEN)) - 1;
-
-const AT_GROUPS: usize = WORDS * WORD_LEN;
-const AT_COUNTS: usize = AT_GROUPS + 1;
-const AT_OVERFLOW: usize = AT_GROUPS + 2;
-const AT_CHECK: usize = 60;
+/// Length of a line's content in bytes: all but its first number.
+pub(crate) const CONTENT_LEN: usize = LINE_LEN as usize - 8;
 
 /// The maximum number of entries of a bucket that can be stored in later ones.
 pub(crate) const MAX_OVERFLOW: usize = 254;
 
+/// Bits of a word below its first byte, which stands apart.
+const REST_BITS: u32 = 48;
+
 type Bytes = [u8; LINE_LEN as usize];
 
-/// A line whose check is right, as eight little-endian numbers, so that look-ups take its words
-/// from registers.
+/// A line as eight little-endian numbers.
+///
+/// The first one holds its counts and its check. In a bucket, the second one holds the highest byte
+/// of each word, so that all words are compared with a tag at once. The next two hold 16 further
+/// bits of each, the last four the low 32 bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Line([u64; 8]);
 
 impl Line {
-    /// Decodes line `number`; `None` if its check is wrong. A line of zeros is never valid.
-    #[inline]
+    /// Line `number`, if it was ever written and its check is right.
     pub(crate) fn decode(line: [u64; 8], number: u64, seed: u64) -> Option<Self> {
         let line = Self(line);
-        // This byte is nonzero in every written line, so zeros are rejected even if their check is
-        // zero.
-        let is_right =
-            line.byte(AT_OVERFLOW) != 0 && line.stored_check() == line.check(number, seed);
-        is_right.then_some(line)
+        (line.is_written() && line.is_sound(number, seed)).then_some(line)
+    }
+
+    /// A line whose check was right before.
+    #[inline]
+    pub(crate) fn from_checked(line: [u64; 8]) -> Self {
+        Self(line)
+    }
+
+    /// Whether the line is not just zeros, like space that was never written or was given back.
+    #[inline]
+    pub(crate) fn is_written(&self) -> bool {
+        self.0[0] & 0xFF_0000 != 0
+    }
+
+    /// Whether the check is right.
+    pub(crate) fn is_sound(&self, number: u64, seed: u64) -> bool {
+        (self.0[0] >> 32) as u32 == self.check(number, seed)
     }
 
     /// The bytes, with their check.
     pub(crate) fn seal(self, number: u64, seed: u64) -> Bytes {
-        let mut bytes = self.bytes();
-        bytes[AT_CHECK..].copy_from_slice(&self.check(number, seed).to_le_bytes());
-        bytes
+        let check = self.check(number, seed);
+        Self::bytes(&Self::with_first(self.0, self.counts() | u64::from(check) << 32))
     }
 
-    #[inline]
-    fn bytes(&self) -> Bytes {
+    fn bytes(line: &[u64; 8]) -> Bytes {
         let mut bytes = [0; LINE_LEN as usize];
-        for (bytes, number) in bytes.as_chunks_mut().0.iter_mut().zip(self.0) {
+        for (bytes, number) in bytes.as_chunks_mut().0.iter_mut().zip(line) {
             *bytes = number.to_le_bytes();
         }
         bytes
@@ -63,26 +74,22 @@ impl Line {
         line
     }
 
-    fn from_bytes(bytes: &Bytes) -> Self {
-        Self(Self::numbers(bytes))
+    fn with_first(mut line: [u64; 8], first: u64) -> [u64; 8] {
+        line[0] = first;
+        line
     }
 
-    /// One of the last eight bytes.
+    /// The first number without the check.
     #[inline]
-    fn byte(&self, at: usize) -> u8 {
-        (self.0[7] >> (8 * (at - AT_GROUPS))) as u8
+    fn counts(&self) -> u64 {
+        self.0[0] & u64::from(u32::MAX)
     }
 
     #[inline]
     fn check(&self, number: u64, seed: u64) -> u32 {
         // An odd multiplier spreads consecutive numbers.
-        let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        xxh3_64_with_seed(&self.bytes()[..AT_CHECK], seed) as u32
-    }
-
-    #[inline]
-    fn stored_check(&self) -> u32 {
-        (self.0[7] >> 32) as u32
+        let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) ^ self.counts();
+        xxh3_64_with_seed(&self.content(), seed) as u32
     }
 
     /// A bucket of these words. Those in `groups` are groups. The first `displaced` words belong to
@@ -95,69 +102,74 @@ impl Line {
         displaced: usize,
         overflow: usize,
     ) -> Self {
-        // See `word`.
-        let mut line: [u64; 8] = std::array::from_fn(|number| {
-            let next =
-                words.get(number + 1).map_or(0, |next| next.wrapping_shl(56 - 8 * number as u32));
-            (words[number] >> (8 * number)) | next
-        });
+        let mut line = [0; 8];
         let counts = (count | (displaced << 4)) as u64;
-        line[7] = u64::from(groups) | counts << 8 | (overflow as u64 + 1) << 16;
+        line[0] = u64::from(groups) | counts << 8 | (overflow as u64 + 1) << 16;
+        for (at, word) in words.iter().enumerate() {
+            line[1] |= (word >> REST_BITS) << (8 * at);
+            line[2 + at / 4] |= (word >> 32 & 0xFFFF) << (16 * (at % 4));
+            line[4 + at / 2] |= (word & u64::from(u32::MAX)) << (32 * (at % 2));
+        }
         Self(line)
     }
 
-    /// A line that is not a bucket, with up to 57 bytes.
+    /// A line that is not a bucket, with up to [`CONTENT_LEN`] bytes.
     pub(crate) fn record(content: &[u8]) -> Self {
         let mut bytes = [0; LINE_LEN as usize];
-        bytes[..content.len()].copy_from_slice(content);
-        bytes[AT_OVERFLOW] = 1;
-        Self::from_bytes(&bytes)
+        bytes[8..][..content.len()].copy_from_slice(content);
+        Self(Self::with_first(Self::numbers(&bytes), 1 << 16))
     }
 
     /// The content of a line made by [`Line::record`].
-    pub(crate) fn content(&self) -> [u8; AT_OVERFLOW] {
-        let bytes = self.bytes();
-        std::array::from_fn(|at| bytes[at])
+    #[inline]
+    pub(crate) fn content(&self) -> [u8; CONTENT_LEN] {
+        let mut content = [0; CONTENT_LEN];
+        for (bytes, number) in content.as_chunks_mut().0.iter_mut().zip(&self.0[1..]) {
+            *bytes = number.to_le_bytes();
+        }
+        content
     }
 
     #[inline]
-    pub(crate) fn word(&self, number: usize) -> u64 {
-        // A word is a byte shorter than a number, so each but the first begins in the number
-        // before.
-        let end = self.0[number] << (8 * number);
-        let start = if number == 0 { 0 } else { self.0[number - 1] >> (64 - 8 * number) };
-        (start | end) & WORD_MASK
+    pub(crate) fn word(&self, at: usize) -> u64 {
+        let high = self.0[1] >> (8 * at) & 0xFF;
+        let middle = self.0[2 + at / 4] >> (16 * (at % 4)) & 0xFFFF;
+        let low = self.0[4 + at / 2] >> (32 * (at % 2)) & u64::from(u32::MAX);
+        high << REST_BITS | middle << 32 | low
     }
 
-    /// A bit for each word, set if the word equals `wanted` in the bits of `mask`. Branch-free:
-    /// takes the same time wherever the matches are.
+    /// Which words may have the highest byte of `word`: bit `8 * n + 7` stands for word `n`. All
+    /// that have it, and rarely one that does not, are in the result.
+    ///
+    /// Finds zero bytes in a number ("Bit Twiddling Hacks", Sean Eron Anderson, 2005).
     #[inline]
-    pub(crate) fn words_like(&self, wanted: u64, mask: u64) -> u8 {
-        let is_like = |number| u8::from(self.word(number) & mask == wanted) << number;
-        (0..WORDS).map(is_like).fold(0, |found, bit| found | bit)
+    pub(crate) fn words_like(&self, word: u64) -> u64 {
+        const LOWEST: u64 = u64::MAX / 0xFF;
+        let differing = self.0[1] ^ (word >> REST_BITS) * LOWEST;
+        differing.wrapping_sub(LOWEST) & !differing & (LOWEST << 7)
     }
 
     #[inline]
-    pub(crate) fn is_group(&self, number: usize) -> bool {
-        (self.byte(AT_GROUPS) >> number) & 1 != 0
+    pub(crate) fn is_group(&self, at: usize) -> bool {
+        (self.0[0] >> at) & 1 != 0
     }
 
     /// How many words the bucket holds.
     #[inline]
     pub(crate) fn count(&self) -> usize {
-        usize::from(self.byte(AT_COUNTS) & 0xF).min(WORDS)
+        ((self.0[0] >> 8 & 0xF) as usize).min(WORDS)
     }
 
     /// How many of them, counted from the first, belong to earlier buckets.
     #[inline]
     pub(crate) fn displaced(&self) -> usize {
-        usize::from(self.byte(AT_COUNTS) >> 4).min(self.count())
+        ((self.0[0] >> 12 & 0xF) as usize).min(self.count())
     }
 
     /// How many entries of this bucket are stored in later ones.
     #[inline]
     pub(crate) fn overflow(&self) -> usize {
-        usize::from(self.byte(AT_OVERFLOW)) - 1
+        ((self.0[0] >> 16 & 0xFF) as usize).saturating_sub(1)
     }
 }
 
@@ -166,22 +178,36 @@ mod tests {
     use super::*;
 
     fn sample() -> Bytes {
-        let words =
-            std::array::from_fn(|i| if i < 7 { (i as u64 + 1) * 0x0101_0101_0101 } else { 0 });
+        let words = std::array::from_fn(|i| if i < 7 { word(i) } else { 0 });
         Line::bucket(&words, 1 << 2, 7, 2, 1).seal(7, 9)
     }
 
+    /// All bytes of all words differ.
+    fn word(number: usize) -> u64 {
+        let first = 7 * number as u64;
+        (0..7).map(|at| (first + at + 1) << (8 * at)).sum()
+    }
+
     fn decode(bytes: Bytes, number: u64, seed: u64) -> Option<Line> {
-        Line::decode(Line::from_bytes(&bytes).0, number, seed)
+        Line::decode(Line::numbers(&bytes), number, seed)
     }
 
     #[test]
     fn a_bucket_says_what_was_put_in() {
         let line = decode(sample(), 7, 9).unwrap();
         assert_eq!((line.count(), line.displaced(), line.overflow()), (7, 2, 1));
-        assert!((0..7).all(|at| line.word(at) == (at as u64 + 1) * 0x0101_0101_0101));
+        assert!((0..7).all(|at| line.word(at) == word(at)));
         assert!(line.is_group(2) && !line.is_group(3));
-        assert_eq!(line.words_like(0x02_0000, 0xFE_0000), 1 << 1 | 1 << 2);
+        assert!((0..7).all(|at| line.words_like(word(at)) == 0x80 << (8 * at)));
+        assert_eq!(line.words_like(0xFF << 48), 0);
+    }
+
+    #[test]
+    fn the_content_of_a_record_is_what_was_put_in() {
+        let content: [u8; CONTENT_LEN] = std::array::from_fn(|at| at as u8);
+        let line = decode(Line::record(&content).seal(3, 9), 3, 9).unwrap();
+        assert_eq!(line.content(), content);
+        assert_eq!(Line::record(&content[..5]).content()[..6], [0, 1, 2, 3, 4, 0]);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! `docs/format.md` of the project describes the fields.
 //!
 //! - A *bucket* holds up to eight words of 56 bits. The low bits are the block where a slot ends,
-//!   the others a tag cut from the mixed hash. The bucket of a hash is the high half of the product
+//!   the others a tag cut from the mixed hash. The top bytes of the words stand together, so that
+//!   all are compared at once. The bucket of a hash is the high half of the product
 //!   of its mixed hash and the number of buckets (multiply-shift; Lemire, "Fast Random Integer
 //!   Generation in an Interval", 2019). An entry that does not fit goes into one of the next
 //!   buckets, and all entries are kept in the order of their buckets (linear probing in the order
@@ -32,7 +33,7 @@
 //! # Damage
 //!
 //! Every line carries a check over its bytes, its number and its table, and is used only if the
-//! check is right. A line that is damaged, was never written, or whose space was given back is
+//! check is right. A process makes the check once per line. A line that is damaged, was never written, or whose space was given back is
 //! never taken to mean that a key does not exist. Instead, the index is rebuilt from the log, in
 //! memory.
 
@@ -51,7 +52,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
-use simd_r_drive_entry_handle::{Layout, Map};
+use simd_r_drive_entry_handle::{CheckedSet, Layout, Map};
 
 use self::header::{HEADER_LEN, Header};
 use self::line::{LINE_LEN, Line};
@@ -79,6 +80,8 @@ pub struct FrozenIndex {
     geometry: Geometry,
     mixer: Mixer,
     check_seed: u64,
+    /// The lines whose check was found right.
+    checked: CheckedSet,
     /// The index of the same slots in memory, built once a damaged line has been found.
     rebuilt: OnceLock<KeyIndexer>,
     rebuilding: Mutex<()>,
@@ -93,10 +96,20 @@ impl FrozenIndex {
     /// `None` if there is no valid table, because it was never completed, is damaged, or was given
     /// back.
     ///
+    /// The check of a line is made when the line is first used, or, with `always_checks`, at each
+    /// use.
+    ///
     /// # Costs
     ///
-    /// Reads the first line.
-    pub fn open(map: Arc<Map>, layout: &Layout, start: u64, len: u64, end: u64) -> Option<Self> {
+    /// Reads the first line. Reserves a bit of memory per line, which is used as lines are.
+    pub fn open(
+        map: Arc<Map>,
+        layout: &Layout,
+        start: u64,
+        len: u64,
+        end: u64,
+        always_checks: bool,
+    ) -> Option<Self> {
         let check_seed = check_seed(layout, start);
         let mut line = [0; HEADER_LEN];
         for (bytes, number) in line.as_chunks_mut().0.iter_mut().zip(map.block(start)?) {
@@ -115,6 +128,7 @@ impl FrozenIndex {
             geometry,
             mixer: Mixer::new(layout),
             check_seed,
+            checked: CheckedSet::new(if always_checks { 0 } else { lines }),
             rebuilt: OnceLock::new(),
             rebuilding: Mutex::new(()),
         })
@@ -160,11 +174,27 @@ impl FrozenIndex {
         self.rebuilt.get().is_some()
     }
 
+    /// Line `number`. Its check is made once in the life of this value, unless it was opened so
+    /// that it makes the check each time.
     #[inline]
     fn line(&self, number: u64) -> Result<Line, LineDamaged> {
-        let offset = number.checked_mul(LINE_LEN).and_then(|offset| self.start.checked_add(offset));
-        let line = offset.and_then(|offset| self.map.block(offset)).ok_or(LineDamaged)?;
-        Line::decode(line, number, self.check_seed).ok_or(LineDamaged)
+        let offset = self.start.wrapping_add(number.wrapping_mul(LINE_LEN));
+        let line = Line::from_checked(self.map.block(offset).ok_or(LineDamaged)?);
+        // Space that is given back reads as zeros, even if it held a sound line before. See
+        // `Map::block` for a line that is given back while it is read.
+        if line.is_written() && self.checked.contains(number) {
+            return Ok(line);
+        }
+        self.check_line(line, number)
+    }
+
+    #[cold]
+    fn check_line(&self, line: Line, number: u64) -> Result<Line, LineDamaged> {
+        if !line.is_written() || !line.is_sound(number, self.check_seed) {
+            return Err(LineDamaged);
+        }
+        self.checked.insert(number);
+        Ok(line)
     }
 
     #[inline]

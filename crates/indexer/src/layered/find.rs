@@ -5,7 +5,7 @@ use crate::current::Current;
 use crate::frozen::{Candidate, Failure, FrozenIndex, Held};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
-use crate::slot_source::{ChainKey, RebuildSource};
+use crate::slot_source::{ChainKey, RebuildSource, Slot as _};
 
 impl LayeredIndex {
     /// The newest layer in memory that holds a hash.
@@ -82,13 +82,13 @@ impl LayeredIndex {
     ///
     /// Any error of the source.
     #[inline]
-    pub fn find<S: RebuildSource + ?Sized>(
+    pub fn find<'s, S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
         key: &[u8],
         tail: u64,
-        source: &S,
-    ) -> Result<Option<u64>, S::Error> {
+        source: &'s S,
+    ) -> Result<Option<S::Slot<'s>>, S::Error> {
         let one = self.sought_one(hash);
         if let Some((index, location)) = self.locate(hash, one) {
             return index.resolve(location, hash, key, tail, source);
@@ -132,8 +132,8 @@ impl LayeredIndex {
     }
 
     /// [`LayeredIndex::find`] for many hashes, or [`LayeredIndex::find_by_hash`] if there are no
-    /// keys. Calls `found` for each, in order, with its number and where its slot ends, soon after
-    /// that slot was prefetched.
+    /// keys. Calls `found` for each, in order, with its number and its slot, soon after that slot was
+    /// prefetched.
     ///
     /// # Errors
     ///
@@ -147,13 +147,13 @@ impl LayeredIndex {
     /// # Panics
     ///
     /// If there are keys, but not as many as hashes.
-    pub fn find_batch<S: RebuildSource + ?Sized>(
+    pub fn find_batch<'s, S: RebuildSource + ?Sized>(
         &self,
         hashes: &[u64],
         keys: Option<&[&[u8]]>,
         tail: u64,
-        source: &S,
-        mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
+        source: &'s S,
+        mut found: impl FnMut(usize, Option<S::Slot<'s>>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         assert!(keys.is_none_or(|keys| keys.len() == hashes.len()), "a key for each hash");
         let is_live_only = self.sealed.is_empty() && self.frozen.is_empty();
@@ -168,13 +168,13 @@ impl LayeredIndex {
         Ok(())
     }
 
-    fn find_batch_live<S: RebuildSource + ?Sized>(
+    fn find_batch_live<'s, S: RebuildSource + ?Sized>(
         &self,
         hashes: &[u64],
         keys: Option<&[&[u8]]>,
         tail: u64,
-        source: &S,
-        mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
+        source: &'s S,
+        mut found: impl FnMut(usize, Option<S::Slot<'s>>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         let index = &self.active.index;
         let mut locations = Vec::with_capacity(hashes.len());
@@ -183,26 +183,29 @@ impl LayeredIndex {
             source.prefetch(end);
         }
         for (number, (hash, location)) in hashes.iter().zip(&locations).enumerate() {
-            let end = match (location, keys) {
+            let slot = match (location, keys) {
                 (None, _) => None,
-                (Some(location), None) => index.resolve_by_hash(*location, *hash, tail, source)?,
+                (Some(location), None) => {
+                    let end = index.resolve_by_hash(*location, *hash, tail, source)?;
+                    end.map(|end| source.slot(end)).transpose()?
+                }
                 (Some(location), Some(keys)) => {
                     index.resolve(*location, *hash, keys[number], tail, source)?
                 }
             };
-            found(number, end)?;
+            found(number, slot)?;
         }
         Ok(())
     }
 
     #[inline]
-    fn find_chunk<S: RebuildSource + ?Sized>(
+    fn find_chunk<'s, S: RebuildSource + ?Sized>(
         &self,
         hashes: &[u64],
         keys: Option<&[&[u8]]>,
         tail: u64,
-        source: &S,
-        mut found: impl FnMut(usize, Option<u64>) -> Result<(), S::Error>,
+        source: &'s S,
+        mut found: impl FnMut(usize, Option<S::Slot<'s>>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         let sought = self.sought(hashes);
         for one in &sought[..hashes.len()] {
@@ -221,20 +224,23 @@ impl LayeredIndex {
         }
         for (number, (hash, first)) in hashes.iter().zip(&first).enumerate() {
             let key = keys.map(|keys| keys[number]);
-            let end = match (*first, key) {
+            let slot = match (*first, key) {
                 (First::Absent, _) => None,
                 (First::Frozen(Candidate::Slot(end)), Some(key)) => {
                     let slot = source.slot(end)?;
-                    if slot.identity == ChainKey::Keyed(key) {
-                        (!slot.is_tombstone).then_some(end)
+                    if slot.chain_key() == ChainKey::Keyed(key) {
+                        (!slot.is_tombstone()).then_some(slot)
                     } else {
                         self.find(*hash, key, tail, source)?
                     }
                 }
                 (_, Some(key)) => self.find(*hash, key, tail, source)?,
-                (_, None) => self.find_by_hash(*hash, tail, source)?,
+                (_, None) => {
+                    let end = self.find_by_hash(*hash, tail, source)?;
+                    end.map(|end| source.slot(end)).transpose()?
+                }
             };
-            found(number, end)?;
+            found(number, slot)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::frozen::{Failure, Held};
 use crate::indexer::KeyIndexer;
 use crate::insert::Insertion;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{ChainKey, RebuildSource};
+use crate::slot_source::{ChainKey, RebuildSource, Slot as _};
 use crate::version::Version;
 
 /// The number of slots [`LayeredIndex::fill`] inserts at a time.
@@ -225,8 +225,10 @@ impl LayeredIndex {
                             let found = source.slot(member.end).map_err(Failure::Source)?;
                             let Version { end, is_tombstone } =
                                 Version { end: member.end, is_tombstone: member.is_tombstone };
-                            chains
-                                .push((found.identity, slot(Version { end, is_tombstone }, false)));
+                            chains.push((
+                                found.chain_key(),
+                                slot(Version { end, is_tombstone }, false),
+                            ));
                         }
                         chains.extend(record.bare.map(|bare| (ChainKey::Bare, slot(bare, true))));
                         Some(Some(chains))
@@ -251,7 +253,7 @@ fn chains_of<'s, S: RebuildSource + ?Sized>(
     slots
         .map(|slot| {
             let identity =
-                if slot.is_bare() { ChainKey::Bare } else { source.slot(slot.end())?.identity };
+                if slot.is_bare() { ChainKey::Bare } else { source.slot(slot.end())?.chain_key() };
             Ok((identity, slot))
         })
         .collect()

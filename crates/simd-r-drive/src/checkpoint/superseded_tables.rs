@@ -24,7 +24,7 @@ impl ReadState {
         let mut bytes = 0;
         let mut end = self.index.frozen().map(|table| table.end()).max().unwrap_or(0);
         while end > 0 {
-            let (_, slot) = self.mapped_slot(end)?;
+            let slot = self.slot_at(end)?;
             let fields = &slot.trailer.fields;
             if fields.kind != Kind::Index {
                 break;

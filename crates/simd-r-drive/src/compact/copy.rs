@@ -165,7 +165,7 @@ fn for_each_slot_backward<'s>(
 ) -> io::Result<()> {
     let mut end = to;
     while end > from {
-        let (_, slot) = source.mapped_slot(end)?;
+        let slot = source.slot_at(end)?;
         visit(&slot)?;
         end = slot.start;
     }
@@ -181,7 +181,7 @@ fn copy_chains(source: &ReadState, slots: &[Range<u64>], target: &mut Writer) ->
     let state = target.state();
     let mut commit = CommitBuilder::new(&state, slots.len());
     for slot in slots {
-        let (_, slot) = source.mapped_slot(slot.end)?;
+        let slot = source.slot_at(slot.end)?;
         verify_slot(&slot, &source.layout)?;
         let fields = &slot.trailer.fields;
         let (hash, identity) = chain_of(fields.is_bare(), slot.key());

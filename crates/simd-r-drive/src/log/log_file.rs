@@ -1,17 +1,25 @@
 //! One file of a store: its maps, tail, totals and slots.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use simd_r_drive_entry_handle::{
-    EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload, verify_slot,
+    CheckedSet, EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload,
 };
-use simd_r_drive_indexer::{ChainKey, FrozenIndex, KeyIndexer, RebuildSource, SlotRef, SlotSource};
+use simd_r_drive_indexer::{FrozenIndex, KeyIndexer, RebuildSource, SlotSource};
 use simd_r_drive_writer::StoreFile;
 
 use crate::events::{self, Deferral};
-use crate::log::{Counts, DamageMap, Publication, Totals, maps, rebuild, slot_hash};
+use crate::log::{Counts, DamageMap, FoundSlot, Publication, Totals, maps, rebuild};
+
+/// Bytes of log for whose slots it is remembered, at least, that their seals were checked (1 GiB).
+const MIN_REMEMBERED: u64 = 1 << 30;
+
+/// The same at most (32 GiB, which takes 64 MiB of memory when all of it has been read). Beyond it,
+/// each read checks a seal.
+const MAX_REMEMBERED: u64 = 32 << 30;
 
 /// A file with its maps and its tail.
 #[derive(Debug)]
@@ -23,9 +31,11 @@ pub(crate) struct LogFile {
     pub(crate) counts: Counts,
     /// Damaged parts, in a store that was opened read-only.
     pub(crate) damage: Option<DamageMap>,
-    /// Slots that end up to here are known only from an index in the log, so each read checks their
-    /// seals.
+    /// Slots that end up to here are known only from an index in the log, so the first read of each
+    /// checks its seal. If reads are verified, each read of any slot does.
     unchecked_until: AtomicU64,
+    /// Those of them whose seals were checked, by the number of their last block.
+    checked: OnceLock<CheckedSet>,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
 }
@@ -45,7 +55,10 @@ impl LogFile {
             publication,
             counts: Counts::default(),
             damage: None,
-            unchecked_until: AtomicU64::new(0),
+            // With `verify_reads`, a key that changed after the store was opened must not look like
+            // another key, which would make its entry look absent.
+            unchecked_until: AtomicU64::new(if verify_reads { u64::MAX } else { 0 }),
+            checked: OnceLock::new(),
             verify_reads,
         }
     }
@@ -53,6 +66,14 @@ impl LogFile {
     /// Makes reads check the seals of slots that end up to `end`, which are known only from an
     /// index in the log. Call this before that index is used.
     pub(crate) fn check_reads_until(&self, end: u64) {
+        if self.verify_reads {
+            return;
+        }
+        if end > 0 {
+            // With room for what another process may append.
+            let len = end.saturating_mul(2).clamp(MIN_REMEMBERED, MAX_REMEMBERED);
+            self.checked.get_or_init(|| CheckedSet::new(len / BLOCK_SIZE));
+        }
         self.unchecked_until.store(end, Ordering::Relaxed);
     }
 
@@ -80,80 +101,61 @@ impl LogFile {
     }
 
     /// The slot that ends at `end`.
-    #[inline]
-    pub(crate) fn mapped_slot(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
-        let (map, slot) = self.unchecked_slot(end)?;
-        if self.is_unchecked(end) {
-            self.check_seal(&slot)?;
-        }
-        Ok((map, slot))
-    }
-
-    /// Whether the seal of the slot that ends at `end` has not been checked since the file was
-    /// opened.
-    #[inline]
-    fn is_unchecked(&self, end: u64) -> bool {
-        // Relaxed: any holder of an index that reaches this far loaded it with Acquire after this
-        // was stored.
-        end <= self.unchecked_until.load(Ordering::Relaxed)
-    }
-
-    /// As [`LogFile::mapped_slot`], but without a check of the seal: the slot's fields may be
-    /// wrong.
     #[inline(always)]
-    pub(crate) fn unchecked_slot(
-        &self,
-        end: u64,
-    ) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
+    pub(crate) fn slot_at(&self, end: u64) -> Result<FoundSlot<'_>, FormatError> {
         let map = self.publication.covering(end).ok_or(FormatError::no_such_slot(end))?;
         let slot = map.slot(end).inspect_err(events::damage_found)?;
-        Ok((map, slot))
+        if !self.is_checked(end) {
+            self.check_seal(&slot)?;
+        }
+        Ok(FoundSlot::checked(map, slot))
     }
 
+    /// The slot that ends at `end`, if it looks like one, for what its contents cannot make wrong.
     #[inline]
+    pub(crate) fn unchecked_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
+        self.publication.covering(end)?.slot(end).ok()
+    }
+
+    /// Whether the seal of the slot that ends at `end` was checked since the file was opened, and
+    /// need not be checked again.
+    #[inline(always)]
+    fn is_checked(&self, end: u64) -> bool {
+        // Relaxed: any holder of an index that reaches this far loaded it with Acquire after this
+        // was stored.
+        end > self.unchecked_until.load(Ordering::Relaxed)
+            || self.checked.get().is_some_and(|checked| checked.contains(end / BLOCK_SIZE))
+    }
+
+    #[cold]
     fn check_seal(&self, slot: &MappedSlot<'_>) -> Result<(), FormatError> {
         let sealed = slot.key_and_trailer();
         let checked = self.layout.check_seal(sealed, &slot.trailer, slot.end);
-        checked.map(drop).inspect_err(events::damage_found)
+        checked.inspect_err(events::damage_found)?;
+        if let Some(checked) = self.checked.get() {
+            checked.insert(slot.end / BLOCK_SIZE);
+        }
+        Ok(())
     }
 
-    /// The slot of the entry that ends at `end`, checked in full if reads are verified.
+    /// The payload of a slot, checked if reads are verified.
     #[inline]
-    pub(crate) fn entry(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
-        if !self.verify_reads {
-            return self.mapped_slot(end);
-        }
-        let (map, slot) = self.unchecked_slot(end)?;
-        verify_slot(&slot, &self.layout).inspect_err(events::damage_found)?;
-        Ok((map, slot))
-    }
-
-    /// As [`LogFile::entry`], for a slot found by key. To compare the key, the look-up called
-    /// [`SlotSource::slot`], which has checked the seal unless the slot is bare.
-    #[inline]
-    pub(crate) fn entry_of(&self, end: u64) -> Result<(&Arc<Map>, MappedSlot<'_>), FormatError> {
-        let (map, slot) = self.unchecked_slot(end)?;
-        if slot.trailer.fields.is_bare() {
-            return self.entry(end);
-        }
+    pub(crate) fn payload<'a>(&self, slot: &FoundSlot<'a>) -> Result<&'a [u8], FormatError> {
         if self.verify_reads {
-            verify_payload(&slot).inspect_err(events::damage_found)?;
+            verify_payload(slot).inspect_err(events::damage_found)?;
         }
-        Ok((map, slot))
+        Ok(slot.payload())
     }
 
-    /// A handle to the entry that ends at `end`.
+    /// A handle to the entry in a slot, checked if reads are verified.
     #[inline]
-    pub(crate) fn handle(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
-        let (map, slot) = self.entry(end)?;
-        Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
-    }
-
-    /// As [`LogFile::handle`], for an entry found by key.
-    #[inline]
-    pub(crate) fn handle_of(&self, end: u64, key_hash: u64) -> io::Result<EntryHandle> {
-        let (map, slot) = self.entry_of(end)?;
-        Ok(EntryHandle::from_slot(map, &slot, key_hash)?)
+    pub(crate) fn handle(
+        &self,
+        slot: &FoundSlot<'_>,
+        key_hash: u64,
+    ) -> Result<EntryHandle, FormatError> {
+        self.payload(slot)?;
+        slot.handle(key_hash)
     }
 
     /// The index table in the payload of the slot from `start` to `end`, if it is complete.
@@ -164,7 +166,8 @@ impl LogFile {
         end: u64,
     ) -> Option<FrozenIndex> {
         let map = self.publication.covering(end)?;
-        FrozenIndex::open(Arc::clone(map), &self.layout, start, payload_len, end)
+        let map = Arc::clone(map);
+        FrozenIndex::open(map, &self.layout, start, payload_len, end, self.verify_reads)
     }
 
     /// `end`, or if that is in a damaged part, the end of the next readable slot below it.
@@ -181,22 +184,11 @@ impl LogFile {
 
 impl SlotSource for LogFile {
     type Error = io::Error;
+    type Slot<'a> = FoundSlot<'a>;
 
-    #[inline]
-    fn slot(&self, end: u64) -> io::Result<SlotRef<'_>> {
-        let (_, slot) = self.unchecked_slot(end)?;
-        // With `verify_reads`, a key that changed after the store was opened must not look like
-        // another key, which would make its entry look absent.
-        if self.verify_reads || self.is_unchecked(end) {
-            self.check_seal(&slot)?;
-        }
-        let fields = &slot.trailer.fields;
-        Ok(SlotRef {
-            identity: chain_key(&slot),
-            bare_hash: bare_hash(&slot),
-            is_tombstone: fields.is_tombstone(),
-            previous_end: fields.previous_end,
-        })
+    #[inline(always)]
+    fn slot(&self, end: u64) -> io::Result<FoundSlot<'_>> {
+        Ok(self.slot_at(end)?)
     }
 
     #[inline]
@@ -217,16 +209,4 @@ impl RebuildSource for LogFile {
     fn rebuild(&self, tail: u64) -> io::Result<KeyIndexer> {
         rebuild(self, tail)
     }
-}
-
-/// The hash under which a bare entry was written.
-#[inline]
-fn bare_hash(slot: &MappedSlot<'_>) -> u64 {
-    if slot.trailer.fields.is_bare() { slot_hash(true, slot.key()) } else { 0 }
-}
-
-/// The chain that the slot belongs to.
-#[inline]
-pub(crate) fn chain_key<'a>(slot: &MappedSlot<'a>) -> ChainKey<'a> {
-    if slot.trailer.fields.is_bare() { ChainKey::Bare } else { ChainKey::Keyed(slot.key()) }
 }

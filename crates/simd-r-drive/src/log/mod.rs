@@ -3,6 +3,7 @@
 mod counts;
 mod current;
 mod damage;
+mod found_slot;
 mod hints;
 mod log_file;
 pub(crate) mod maps;
@@ -18,8 +19,9 @@ mod window_reader;
 pub(crate) use self::counts::{Counts, Delta, Totals};
 pub(crate) use self::current::Current;
 pub(crate) use self::damage::DamageMap;
+pub(crate) use self::found_slot::{FoundSlot, chain_key};
 pub(crate) use self::hints::{checkpoint_at, write_hints};
-pub(crate) use self::log_file::{LogFile, chain_key};
+pub(crate) use self::log_file::LogFile;
 pub(crate) use self::position::LogPosition;
 pub(crate) use self::publication::Publication;
 pub(crate) use self::read_state::ReadState;

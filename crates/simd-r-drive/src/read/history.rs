@@ -21,10 +21,10 @@ pub struct Version {
 
 impl Version {
     fn read(state: &ReadState, end: u64) -> io::Result<Self> {
-        let (_, slot) = state.mapped_slot(end)?;
+        let slot = state.slot_at(end)?;
         let (hash, _) = chain_of(slot.trailer.fields.is_bare(), slot.key());
         let is_deletion = slot.trailer.fields.is_tombstone();
-        Ok(Self { entry: state.handle(end, hash)?, is_deletion })
+        Ok(Self { entry: state.handle(&slot, hash)?, is_deletion })
     }
 
     /// The value; `None` if this version is a deletion.
@@ -85,7 +85,7 @@ impl History {
 
     fn step(&mut self, chain: usize) -> Result<(), FormatError> {
         if let Some(end) = self.chains[chain] {
-            let (_, slot) = self.state.mapped_slot(end)?;
+            let slot = self.state.slot_at(end)?;
             let previous = slot.trailer.fields.previous_end;
             // Links point down. A link that does not ends the walk.
             self.chains[chain] = (previous != 0 && previous < end).then_some(previous);
@@ -214,7 +214,7 @@ impl DataStore {
         let mut ends = Vec::new();
         let mut end = tail;
         while end > from {
-            let (_, slot) = state.mapped_slot(end)?;
+            let slot = state.slot_at(end)?;
             if matches!(slot.trailer.fields.kind, Kind::Value | Kind::Tombstone) {
                 ends.push(end);
             }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{EntryHandle, Kind, verify_slot};
+use simd_r_drive_entry_handle::{EntryHandle, Kind};
 
 use crate::events;
 use crate::log::{DeadSlot, ReadState, Superseded, Totals, chain_key, chain_of};
@@ -85,7 +85,7 @@ impl EntryIterator {
                 continue;
             }
             self.look_ahead();
-            let (map, slot) = self.state.mapped_slot(end)?;
+            let slot = self.state.slot_at(end)?;
             let fields = &slot.trailer.fields;
             let is_bare = fields.is_bare();
             let (hash, _) = chain_of(is_bare, slot.key());
@@ -110,10 +110,11 @@ impl EntryIterator {
                     if let Some(damage) = &self.state.damage {
                         damage.confirm(end)?;
                     }
-                    if self.is_verifying {
-                        verify_slot(&slot, &self.state.layout)?;
-                    }
-                    let handle = EntryHandle::from_slot(map, &slot, hash)?;
+                    let handle = if self.is_verifying {
+                        self.state.handle(&slot, hash)?
+                    } else {
+                        slot.handle(hash)?
+                    };
                     self.position = slot.start;
                     return Ok(Some(handle));
                 }
@@ -137,7 +138,7 @@ impl EntryIterator {
         let state = &*self.state;
         while slots < AHEAD
             && position > state.layout.header_len()
-            && let Ok((_, slot)) = state.unchecked_slot(position)
+            && let Some(slot) = state.unchecked_slot(position)
         {
             let fields = &slot.trailer.fields;
             if fields.kind == Kind::Value {

@@ -6,12 +6,12 @@ use simd_r_drive_entry_handle::{EntryHandle, Subject, compute_hash, compute_hash
 use simd_r_drive_indexer::ChainKey;
 
 use crate::error::{StoreError, about};
-use crate::log::{DamageMap, ReadState};
+use crate::log::{DamageMap, FoundSlot, ReadState};
 
 impl ReadState {
-    /// Where the slot of `key` ends.
+    /// The slot of `key`.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<u64>> {
+    pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<FoundSlot<'_>>> {
         let found = self.index.find(hash, key, tail, &*self.log)?;
         if let Some(damage) = &self.damage {
             self.confirm(damage, hash, key)?;
@@ -19,9 +19,16 @@ impl ReadState {
         Ok(found)
     }
 
+    /// The newest live slot of `hash`.
+    #[inline]
+    pub(crate) fn find_hash(&self, hash: u64, tail: u64) -> Result<Option<FoundSlot<'_>>> {
+        let end = self.end_of_hash(hash, tail)?;
+        Ok(end.map(|end| self.slot_at(end)).transpose()?)
+    }
+
     /// Where the newest live slot of `hash` ends.
     #[inline]
-    pub(crate) fn find_hash(&self, hash: u64, tail: u64) -> Result<Option<u64>> {
+    fn end_of_hash(&self, hash: u64, tail: u64) -> Result<Option<u64>> {
         let found = self.index.find_by_hash(hash, tail, &*self.log)?;
         if let Some(damage) = &self.damage {
             damage.confirm(found.unwrap_or(0))?;
@@ -37,7 +44,7 @@ impl ReadState {
 
     #[inline]
     pub(crate) fn exists_hash(&self, hash: u64, tail: u64) -> Result<bool> {
-        let found = self.find_hash(hash, tail);
+        let found = self.end_of_hash(hash, tail);
         Ok(found.map_err(|error| about_hash(hash, error))?.is_some())
     }
 
@@ -45,21 +52,21 @@ impl ReadState {
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
         let entry = match self.find(hash, key, tail) {
-            Ok(Some(end)) => self.handle_of(end, hash).map(Some),
+            Ok(Some(slot)) => self.handle(&slot, hash).map(Some),
             Ok(None) => return Ok(None),
-            Err(error) => Err(error),
+            Err(error) => return Err(about_key(key, error)),
         };
-        entry.map_err(|error| about_key(key, error))
+        entry.map_err(|error| about_key(key, error.into()))
     }
 
     #[inline]
     pub(crate) fn read_hash(&self, hash: u64, tail: u64) -> Result<Option<EntryHandle>> {
         let entry = match self.find_hash(hash, tail) {
-            Ok(Some(end)) => self.handle(end, hash).map(Some),
+            Ok(Some(slot)) => self.handle(&slot, hash).map(Some),
             Ok(None) => return Ok(None),
-            Err(error) => Err(error),
+            Err(error) => return Err(about_hash(hash, error)),
         };
-        entry.map_err(|error| about_hash(hash, error))
+        entry.map_err(|error| about_hash(hash, error.into()))
     }
 
     pub(crate) fn batch_read(&self, keys: &[&[u8]], tail: u64) -> Result<Vec<Option<EntryHandle>>> {
@@ -102,13 +109,9 @@ impl ReadState {
         tail: u64,
     ) -> Result<Vec<Option<EntryHandle>>> {
         let mut entries = Vec::with_capacity(hashes.len());
-        self.index.find_batch(hashes, keys, tail, &*self.log, |number, end| {
+        self.index.find_batch(hashes, keys, tail, &*self.log, |number, slot| {
             let hash = hashes.get(number).copied().unwrap_or_default();
-            entries.push(match end {
-                None => None,
-                Some(end) if keys.is_none() => Some(self.handle(end, hash)?),
-                Some(end) => Some(self.handle_of(end, hash)?),
-            });
+            entries.push(slot.map(|slot| self.handle(&slot, hash)).transpose()?);
             Ok(())
         })?;
         Ok(entries)
@@ -124,9 +127,9 @@ impl ReadState {
         let read = |(number, hash): (usize, &u64)| {
             let Some(keys) = keys else { return self.read_hash(*hash, tail) };
             let key = keys[number];
-            let entry = self.find(*hash, key, tail).and_then(|end| {
+            let entry = self.find(*hash, key, tail).and_then(|slot| {
                 // The hash need not be that of the key: the caller pairs them.
-                end.map(|end| self.handle_of(end, *hash)).transpose()
+                Ok(slot.map(|slot| self.handle(&slot, *hash)).transpose()?)
             });
             entry.map_err(|error| about_key(key, error))
         };

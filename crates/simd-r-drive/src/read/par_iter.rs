@@ -19,6 +19,7 @@ pub(crate) fn par_entries(
     let ends: Vec<(u64, u64)> =
         entries.by_ref().map(|entry| (entry.slot_end(), entry.key_hash())).collect();
     let error = entries.finish().err();
-    let entries = ends.into_par_iter().map(move |(end, hash)| state.handle(end, hash));
+    let entries =
+        ends.into_par_iter().map(move |(end, hash)| Ok(state.handle(&state.slot_at(end)?, hash)?));
     entries.chain(error.into_par_iter().map(Err))
 }

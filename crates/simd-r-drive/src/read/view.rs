@@ -40,7 +40,7 @@ impl View {
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
         let state = &**self.state;
         let payload = match state.find(compute_hash(key), key, self.tail) {
-            Ok(Some(end)) => state.entry_of(end).map(|(_, slot)| Some(slot.payload())),
+            Ok(Some(slot)) => state.payload(&slot).map(Some),
             Ok(None) => return Ok(None),
             Err(error) => return Err(about_key(key, error)),
         };
@@ -55,7 +55,7 @@ impl View {
     pub fn get_with_key_hash(&self, prehashed_key: u64) -> Result<Option<&[u8]>> {
         let state = &**self.state;
         let payload = match state.find_hash(prehashed_key, self.tail) {
-            Ok(Some(end)) => state.entry(end).map(|(_, slot)| Some(slot.payload())),
+            Ok(Some(slot)) => state.payload(&slot).map(Some),
             Ok(None) => return Ok(None),
             Err(error) => return Err(about_hash(prehashed_key, error)),
         };

@@ -128,7 +128,7 @@ fn whole_entries(state: &Arc<ReadState>, damaged: &mut Vec<DamagedEntry>) -> io:
     let mut ends = Vec::new();
     let mut entries = EntryIterator::new(Arc::clone(state), state.totals());
     while let Some(entry) = entries.next_entry()? {
-        let (_, slot) = state.mapped_slot(entry.slot_end())?;
+        let slot = state.slot_at(entry.slot_end())?;
         match verify_slot(&slot, &state.layout) {
             Ok(()) => ends.push(entry.slot_end()),
             Err(FormatError::Damaged { .. }) => damaged.push(DamagedEntry {
@@ -148,8 +148,7 @@ fn whole_entries(state: &Arc<ReadState>, damaged: &mut Vec<DamagedEntry>) -> io:
 fn copy_values(source: &ReadState, ends: &[u64], target: &mut Writer) -> io::Result<()> {
     let state = target.state();
     let mut commit = CommitBuilder::new(&state, ends.len());
-    let slots: Result<Vec<_>, _> =
-        ends.iter().map(|end| source.mapped_slot(*end).map(|(_, slot)| slot)).collect();
+    let slots: Result<Vec<_>, _> = ends.iter().map(|end| source.slot_at(*end)).collect();
     let slots = slots?;
     for slot in &slots {
         verify_slot(slot, &source.layout)?;

@@ -77,11 +77,11 @@ impl DataStoreWriter for DataStore {
         let writer = self.shared.writer()?;
         let state = writer.state();
         let tail = state.publication.tail();
-        let Some(end) = state.index.find(old_hash, old_key, tail, &*state.log)? else {
+        let Some(slot) = state.find(old_hash, old_key, tail)? else {
             return Err(StoreError::NoSuchKey.into());
         };
         // Verified regardless of the options: damage must not be given a new checksum.
-        let entry = state.handle(end, old_hash)?;
+        let entry = state.handle(&slot, old_hash)?;
         entry.verify(&state.layout)?;
         let mut commit = CommitBuilder::new(&state, 2);
         commit.remove(old_hash, old_key)?;

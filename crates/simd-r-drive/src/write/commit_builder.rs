@@ -171,7 +171,7 @@ impl<'a> CommitBuilder<'a> {
         if !self.buried.insert(end) {
             return Ok(());
         }
-        let (_, slot) = self.state.mapped_slot(end)?;
+        let slot = self.state.slot_at(end)?;
         let tombstone = NewEntry {
             kind: Kind::Tombstone,
             key: slot.key(),
@@ -203,7 +203,7 @@ impl<'a> CommitBuilder<'a> {
         let replaced = previous.and_then(Version::live_end);
         match replaced {
             Some(end) => {
-                let (_, slot) = self.state.mapped_slot(end)?;
+                let slot = self.state.slot_at(end)?;
                 self.delta.dead_slots += 1;
                 self.delta.dead_bytes += slot.end - slot.start;
             }
