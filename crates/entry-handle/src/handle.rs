@@ -108,7 +108,6 @@ impl EntryHandle {
     ///
     /// # Errors
     /// Any error of the operating system if memory is short.
-    /// The operating system's, when memory is short.
     #[cfg(feature = "expose-internal-api")]
     pub fn mmap_arc(&self) -> io::Result<Arc<memmap2::Mmap>> {
         self.payload.map().copy_until(self.slot_end).map(Arc::new)
@@ -276,11 +275,9 @@ pub fn verify_slot(slot: &MappedSlot<'_>, layout: &Layout) -> Result<(), FormatE
 /// Checks only the payload, for a slot whose seal has just been checked.
 ///
 /// # Errors
-///
-/// [`FormatError::Damaged`].
+/// [`FormatError::Damaged`] with the payload's offset. Its subject is the key.
 ///
 /// # Costs
-///
 /// One pass over the payload.
 #[inline]
 pub fn verify_payload(slot: &MappedSlot<'_>) -> Result<(), FormatError> {
@@ -291,8 +288,7 @@ pub fn verify_payload(slot: &MappedSlot<'_>) -> Result<(), FormatError> {
     }
     let (expected, got) = (u64::from(fields.payload_crc), u64::from(got));
     let error = FormatError::mismatch(slot.start, Damage::Payload, expected, got);
-    // The key has been checked.
-    // The key has been checked.
+    // The seal has been checked, so the key is genuine.
     Err(error.about(match slot.key().first_chunk() {
         Some(hash) if fields.is_bare() => Subject::of_key_hash(u64::from_le_bytes(*hash)),
         _ => Subject::of_key(slot.key()),

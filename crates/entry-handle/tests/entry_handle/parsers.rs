@@ -1,4 +1,4 @@
-//! Whatever stands in a file, parsing it ends, with an answer or an error.
+//! Parsing ends with an answer or an error, whatever is in the file.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn identity(alignment: Alignment) -> Identity {
     Identity::new(seeds, alignment, 0, 0)
 }
 
-/// Bytes that look like slots now and then: blocks whose last 32 bytes have a trailer's form.
+/// Bytes that sometimes look like slots: blocks whose last 32 bytes have the form of a trailer.
 fn blocks() -> impl Strategy<Value = Vec<u8>> {
     let block = prop_oneof![
         Just([0; 64]),
@@ -110,7 +110,7 @@ proptest! {
                 prop_assert!(slot.start >= 16 << 10 && slot.end <= len);
                 prop_assert_eq!(slot.key().len(), usize::from(slot.trailer.fields.key_len));
                 if slot.trailer.fields.kind == Kind::Index {
-                    // Its payload may change, and so is not lent.
+                    // Its payload may change, so no slice of it may exist.
                     prop_assert!(slot.payload().is_empty() && slot.padding().is_empty());
                     continue;
                 }
@@ -142,7 +142,8 @@ proptest! {
         let _ = is_older_format(bytes.len() as u64, read);
     }
 
-    /// A changed byte in keys and trailers is noticed where it stands; elsewhere it is not the cursor's business.
+    /// The cursor finds a changed byte in a key or a trailer, at its slot. It does not read other
+    /// bytes.
     #[test]
     fn a_changed_byte_ends_the_walk_at_its_slot(
         payload_lens in vec(0..200_usize, 1..8),
@@ -171,7 +172,8 @@ proptest! {
             prop_assert_eq!(visited, newest_first);
             return Ok(());
         }
-        // A slot whose link alone has changed stands; the one before it is refused.
+        // If only the link of a slot has changed, that slot is accepted and the one before it is
+        // refused.
         let error = error.unwrap();
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<FormatError>());
         prop_assert!(matches!(inner, Some(FormatError::Damaged { .. })), "{}", error);
