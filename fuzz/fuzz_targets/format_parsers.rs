@@ -184,12 +184,12 @@ fn walk(alignment: Alignment, log: &[u8]) {
 
         map.prefetch_trailer(end);
         let Ok(slot) = map.slot(end) else { continue };
-        assert_eq!(slot.key().len(), usize::from(slot.trailer.fields.key_len));
-        if slot.trailer.fields.kind == Kind::Index {
+        assert_eq!(slot.key().len(), usize::from(slot.fields().key_len));
+        if slot.fields().kind == Kind::Index {
             // It may change while it is in use, so that it is not lent.
             assert!(slot.payload().is_empty() && slot.padding().is_empty());
         } else {
-            assert_eq!(slot.payload().len() as u64, slot.trailer.fields.payload_len);
+            assert_eq!(slot.payload().len() as u64, slot.fields().payload_len);
             let len = slot.payload().len() + slot.padding().len() + slot.key_and_trailer().len();
             assert_eq!(len as u64, slot.end - slot.start);
         }

@@ -23,13 +23,13 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// 64 bytes.
+    /// The default alignment: 64 bytes.
     pub const DEFAULT: Self = Self { log2: PAYLOAD_ALIGN_LOG2 };
 
     /// log2 of the largest alignment.
     pub const MAX_LOG2: u8 = 16;
 
-    /// An alignment of `bytes`, a power of two from 64 to 65,536.
+    /// The alignment of `bytes` bytes, a power of two from 64 to 65,536.
     ///
     /// # Errors
     /// [`FormatError::BadAlignment`] for anything else.
@@ -63,7 +63,7 @@ impl Alignment {
         1 << self.log2
     }
 
-    /// Length of the header in bytes; the first slot starts there.
+    /// Length of the header in bytes. The first slot starts there.
     #[inline]
     pub const fn header_len(self) -> u64 {
         if self.bytes() > MIN_HEADER_LEN { self.bytes() } else { MIN_HEADER_LEN }
@@ -111,7 +111,8 @@ impl Default for Alignment {
     }
 }
 
-/// Panics in debug builds when `ptr` is not aligned to [`PAYLOAD_ALIGNMENT`]; free in release builds.
+/// Panics in debug builds if `ptr` is not aligned to `align` bytes or `align` is not a power of
+/// two. Does nothing in release builds.
 #[inline]
 pub fn debug_assert_aligned(ptr: *const u8, align: usize) {
     debug_assert!(align.is_power_of_two(), "alignment {align} is not a power of two");
@@ -121,8 +122,8 @@ pub fn debug_assert_aligned(ptr: *const u8, align: usize) {
     );
 }
 
-/// Panics in debug builds when a payload's file `offset` is not a multiple of [`PAYLOAD_ALIGNMENT`]; free
-/// in release builds.
+/// Panics in debug builds if `offset`, of a payload in the file, is not a multiple of
+/// [`PAYLOAD_ALIGNMENT`]. Does nothing in release builds.
 #[inline]
 pub fn debug_assert_aligned_offset(offset: u64) {
     debug_assert!(

@@ -3,7 +3,8 @@
 /// log2 of the default payload alignment.
 pub const PAYLOAD_ALIGN_LOG2: u8 = 6;
 
-/// Default payload alignment in bytes: one cache line, enough for every SIMD load in use today.
+/// Default payload alignment in bytes: one cache line, which suffices for every SIMD load in use
+/// today.
 ///
 /// A store may be created with a larger one; see [`Alignment`](crate::Alignment).
 pub const PAYLOAD_ALIGNMENT: u64 = 1 << PAYLOAD_ALIGN_LOG2;
@@ -11,7 +12,7 @@ pub const PAYLOAD_ALIGNMENT: u64 = 1 << PAYLOAD_ALIGN_LOG2;
 /// Size of the trailer that ends every slot, in bytes.
 pub const METADATA_SIZE: usize = 32;
 
-/// One zero byte. An ordinary value: deletion is a flag in the trailer, never a magic payload.
+/// One zero byte. It is an ordinary value: the trailer marks a deletion, not the payload.
 pub const NULL_BYTE: [u8; 1] = [0];
 
 /// Unit of all offsets stored in the file, in bytes.
@@ -23,13 +24,14 @@ pub const MAX_KEY_LEN: usize = u16::MAX as usize;
 /// Largest file in bytes (64 TiB): 2^40 blocks.
 pub const MAX_FILE_LEN: u64 = BLOCK_SIZE << 40;
 
-/// Longest payload in bytes. It is a little less than the largest file, and fits the trailer's 48 bits.
+/// Longest payload in bytes: a little less than the largest file. It fits the trailer's 48 bits.
 pub const MAX_PAYLOAD_LEN: u64 = MAX_FILE_LEN - (1 << 20);
 
-/// Size of one header page in bytes. The header has four of them.
+/// Size of a page of the header in bytes. The header has four pages.
 pub const PAGE_SIZE: usize = 4096;
 
-/// Smallest header in bytes; the header of a store is the larger of this and its alignment.
+/// Smallest header in bytes. A store's header is as long as this or its alignment, whichever is
+/// larger.
 pub const MIN_HEADER_LEN: u64 = 4 * PAGE_SIZE as u64;
 
 /// Major version of the format that this crate reads and writes.

@@ -27,12 +27,13 @@ impl LogSource for &[u8] {
     }
 }
 
-/// A slot whose key and trailer have been checked against their seal. Its payload has not been read.
+/// A slot whose key and trailer have been checked against their seal. Its payload has not been
+/// read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogSlot<'a> {
-    /// Where the slot, and its payload, starts.
+    /// Where the slot, and its payload, starts, in bytes.
     pub start: u64,
-    /// Where the slot ends.
+    /// Where the slot ends, in bytes.
     pub end: u64,
     /// The trailer's fields.
     pub trailer: Trailer,

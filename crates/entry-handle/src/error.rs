@@ -299,7 +299,7 @@ mod tests {
         assert!(error.to_string().ends_with("(expected 0x1, got 0x2)"));
     }
 
-    /// A reader meets these as a writer does, and has opened the store read-only already.
+    /// These errors also reach readers, which have already opened the store read-only.
     #[test]
     fn nobody_is_told_to_open_a_store_in_the_way_that_has_just_failed() {
         let truncated = FormatError::truncated(100, 200);

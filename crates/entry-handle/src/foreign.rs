@@ -1,4 +1,4 @@
-//! What a file that is not a store can be.
+//! What a file that is not a store may be.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Foreign {
-    /// Nothing in it.
+    /// An empty file.
     Empty,
     /// A directory.
     Directory,
@@ -26,7 +26,7 @@ pub enum Foreign {
     Pdf,
     /// An ELF executable or library.
     Elf,
-    /// A SQLite database.
+    /// An SQLite database.
     Sqlite,
     /// A zip archive (also jar, docx, …).
     Zip,
@@ -42,9 +42,10 @@ pub enum Foreign {
     Parquet,
     /// Nothing but zero bytes.
     Zeros,
-    /// Nothing but 0xFF bytes, as erased flash has them.
+    /// Nothing but 0xFF bytes, like erased flash memory.
     Ones,
-    /// What looks like slots of a store, without the header that they need: their seals cannot be checked.
+    /// What looks like slots of a store without their header. Without it, their seals cannot be
+    /// checked.
     Headless,
     /// Something else.
     Unknown,

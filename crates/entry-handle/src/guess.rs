@@ -1,4 +1,4 @@
-//! Telling apart what is not a store.
+//! Recognising files that are not stores.
 
 use crate::alignment::Alignment;
 use crate::bytes::{array, u64_at};
@@ -7,7 +7,7 @@ use crate::foreign::Foreign;
 use crate::trailer::SealedTrailer;
 
 impl Foreign {
-    /// Guesses from the first bytes of a file. A guess only serves the error's text.
+    /// Guesses from the first bytes of a file. Only the text of an error depends on the guess.
     pub fn guess(head: &[u8]) -> Self {
         const MAGICS: [(&[u8], Foreign); 12] = [
             (b"\x89PNG\r\n\x1a\n", Foreign::Png),
@@ -39,7 +39,8 @@ impl Foreign {
     }
 }
 
-/// Valid UTF-8 (but for a character cut off at the end) without control characters other than white space.
+/// Whether `head` is valid UTF-8, apart from a character cut off at the end, without control
+/// characters other than white space.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -52,19 +53,20 @@ fn is_text(head: &[u8]) -> bool {
     !text.is_empty() && text.chars().all(|char| !char.is_control() || char.is_ascii_whitespace())
 }
 
-/// How many slots must follow each other before a file is taken for a store without its header.
+/// How many slots must follow each other for a file to be taken for a store without its header.
 const HEADLESS_SLOTS_CHECKED: usize = 4;
 
-/// Whether a file of `len` bytes ends with slots that follow each other, whatever it starts with. Their form is
-/// all that can be checked, since the secret that seals them stands in the header.
+/// Whether a file of `len` bytes ends with slots that follow each other, whatever it starts with.
+/// Only their form can be checked, since the secret that seals them is in the header.
 ///
-/// `read` returns the bytes at an offset; its errors count as "no". Reads a few hundred bytes.
+/// `read` returns the bytes at an offset, or `None` if it fails, which counts as "no". Reads at
+/// most 1,408 bytes.
 pub fn looks_headless(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<u8>>) -> bool {
     (PAYLOAD_ALIGN_LOG2..=Alignment::MAX_LOG2).filter_map(Alignment::from_log2).any(|alignment| {
         let mut end = len;
         for slots in 0..HEADLESS_SLOTS_CHECKED {
             if end == 0 {
-                // Where the header was cut off.
+                // The place where the header was cut off.
                 return slots > 0;
             }
             let trailer = end
@@ -83,23 +85,26 @@ pub fn looks_headless(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<u
     })
 }
 
-/// Length of the trailer of the published 0.15 to 0.17 crates: key hash (8), previous tail (8), CRC-32 (4).
+/// Length of the trailer of the published 0.15 to 0.17 crates: key hash (8), previous tail (8),
+/// CRC-32 (4).
 const OLD_TRAILER_LEN: u64 = 20;
 
-/// How many entries of an older store are checked before it is believed.
+/// How many entries are checked at most to recognise an older store.
 const OLD_ENTRIES_CHECKED: usize = 8;
 
-/// Largest payload whose CRC is computed for the recognition, so that it stays immediate.
+/// Largest payload whose CRC is computed, in bytes, so that recognition does not take long.
 const OLD_PAYLOAD_CHECKED: u64 = 1 << 20;
 
-/// The same for the only payload of a store.
+/// The same if no other payload of the store has been checked.
 const OLD_ONLY_PAYLOAD_CHECKED: u64 = 64 << 20;
 
 /// Whether a file of `len` bytes is a store of the published 0.15 to 0.17 crates.
 ///
-/// Follows the chain of previous tails from the end of the file for a few entries and compares the CRC-32
-/// of payloads of moderate size; at least one must match. `read` returns the bytes at an offset; its errors
-/// count as "no". Reads at most some 70 MiB, in pieces of at most a MiB.
+/// Follows the chain of previous tails for up to eight entries from the end of the file, and
+/// compares the CRC-32 of each payload of moderate size. All of these must match, and there must be
+/// at least one, or two if the chain does not reach the start of the file. `read` returns the bytes
+/// at an offset, or `None` if it fails, which counts as "no". Reads at most about 70 MiB, in pieces
+/// of at most one MiB.
 pub fn is_older_format(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<u8>>) -> bool {
     let mut end = len;
     let mut matching_payloads = 0;
@@ -119,7 +124,8 @@ pub fn is_older_format(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<
             _ => return false,
         };
         let is_last = previous == 0;
-        // A file that merely ends with zeros looks like a single large entry: its payload must be checked.
+        // A file that merely ends with zeros looks like one large entry, so its payload must be
+        // checked.
         let limit = if is_last && matching_payloads == 0 {
             OLD_ONLY_PAYLOAD_CHECKED
         } else {
@@ -132,7 +138,8 @@ pub fn is_older_format(len: u64, mut read: impl FnMut(u64, usize) -> Option<Vec<
             matching_payloads = usize::saturating_add(matching_payloads, 1);
         }
         if is_last {
-            // The chain ends exactly at the start of the file: no other format does that by accident.
+            // The chain ends exactly at the start of the file: no other format does that by
+            // accident.
             return matching_payloads > 0;
         }
         end = previous;

@@ -60,7 +60,7 @@ impl EntryHandle {
         slot: &MappedSlot<'_>,
         key_hash: u64,
     ) -> Result<Self, FormatError> {
-        let fields = &slot.trailer.fields;
+        let fields = slot.fields();
         // The payload of an index slot may change, so no slice of it may exist.
         let payload_len = if fields.kind == Kind::Index { 0 } else { fields.payload_len };
         let payload_end = slot.start.wrapping_add(payload_len);
@@ -108,7 +108,6 @@ impl EntryHandle {
     ///
     /// # Errors
     /// Any error of the operating system if memory is short.
-    /// The operating system's, when memory is short.
     #[cfg(feature = "expose-internal-api")]
     pub fn mmap_arc(&self) -> io::Result<Arc<memmap2::Mmap>> {
         self.payload.map().copy_until(self.slot_end).map(Arc::new)
@@ -171,20 +170,20 @@ impl EntryHandle {
     /// store.
     pub fn key(&self) -> Option<&[u8]> {
         let slot = self.slot()?;
-        (!slot.trailer.fields.is_bare()).then(|| slot.key())
+        (!slot.fields().is_bare()).then(|| slot.key())
     }
 
     /// When the entry was written, with a resolution of 10 ms, by the clock of the machine that
     /// wrote it. `None` for an entry that is not from a store.
     pub fn written_at(&self) -> Option<SystemTime> {
-        let units = self.slot()?.trailer.fields.written_at;
+        let units = self.slot()?.fields().written_at;
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(units.saturating_mul(10)))
     }
 
     /// Where the slot of the previous version of this key ends, in bytes; `None` if there is none.
     /// It may be a tombstone.
     pub fn previous_version_end(&self) -> Option<u64> {
-        let end = self.slot()?.trailer.fields.previous_end;
+        let end = self.slot()?.fields().previous_end;
         (end != 0).then_some(end)
     }
 
@@ -269,30 +268,27 @@ impl EntryHandle {
 /// # Errors
 /// [`FormatError::Damaged`] with the offset.
 pub fn verify_slot(slot: &MappedSlot<'_>, layout: &Layout) -> Result<(), FormatError> {
-    layout.check_seal(slot.key_and_trailer(), &slot.trailer, slot.end)?;
+    layout.check_seal(slot.key_and_trailer(), &slot.trailer(), slot.end)?;
     verify_payload(slot)
 }
 
 /// Checks only the payload, for a slot whose seal has just been checked.
 ///
 /// # Errors
-///
-/// [`FormatError::Damaged`].
+/// [`FormatError::Damaged`] with the payload's offset. Its subject is the key.
 ///
 /// # Costs
-///
 /// One pass over the payload.
 #[inline]
 pub fn verify_payload(slot: &MappedSlot<'_>) -> Result<(), FormatError> {
-    let fields = &slot.trailer.fields;
+    let fields = slot.fields();
     let got = if fields.flags.has(Flags::OPAQUE) { 0 } else { crc32fast::hash(slot.payload()) };
     if got == fields.payload_crc {
         return Ok(());
     }
     let (expected, got) = (u64::from(fields.payload_crc), u64::from(got));
     let error = FormatError::mismatch(slot.start, Damage::Payload, expected, got);
-    // The key has been checked.
-    // The key has been checked.
+    // The seal has been checked, so the key is genuine.
     Err(error.about(match slot.key().first_chunk() {
         Some(hash) if fields.is_bare() => Subject::of_key_hash(u64::from_le_bytes(*hash)),
         _ => Subject::of_key(slot.key()),

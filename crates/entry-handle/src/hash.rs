@@ -6,7 +6,8 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 /// XXH3-64 of `key` with seed 0. It will never change, because users store these hashes.
 ///
-/// Algorithm: XXH3 by Yann Collet, <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
+/// Algorithm: XXH3 by Yann Collet,
+/// <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
 #[inline]
 pub fn compute_hash(key: &[u8]) -> u64 {
     xxh3_64(key)
@@ -51,8 +52,8 @@ impl BuildHasher for Xxh3BuildHasher {
 
 /// Passes a `u64` through unchanged, for maps whose keys are hashes already.
 ///
-/// Do not use it for keys that an attacker can choose; the engine's own index mixes every hash with
-/// a secret first. Anything but a `u64` is folded in as XXH3-64.
+/// Do not use it for keys that an attacker can choose. The engine's own index mixes every hash with
+/// a secret first. Anything but a `u64` is hashed with XXH3-64 and folded in.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IdentityHasher(u64);
 

@@ -26,7 +26,7 @@ pub struct Checkpoint {
     pub sequence: u64,
     /// Everything below this offset was on the medium when the checkpoint was written.
     pub durable_tail: u64,
-    /// Seal of the slot that ends there; the identity's checksum if there is none.
+    /// Seal of the slot that ends there, or the identity's checksum if none does.
     pub durable_seal: u64,
     /// End of the newest barrier, which names the tables of the index; 0 if there is none.
     pub barrier_end: u64,

@@ -60,7 +60,7 @@ pub struct Identity {
     pub store_id: [u8; 16],
     /// Identifies the file; compaction generates a new one.
     pub file_id: [u8; 16],
-    /// The number of files the store has had before this one.
+    /// The number of files that the store has had before this one.
     pub generation: u64,
     /// Creation time in units of 10 ms since 1970-01-01 UTC.
     pub created_at: u64,
@@ -199,8 +199,8 @@ impl Identity {
         Layout::new(self.alignment, Sealer::new(self.seal_key), self.check as u32)
     }
 
-    /// XXH3-64 of the encoded identity. It seeds the checks of the hint pages, and its low half is the
-    /// predecessor of the first slot.
+    /// XXH3-64 of the encoded identity. It seeds the checks of the hint pages, and its low half is
+    /// the predecessor of the first slot.
     pub fn checksum(&self) -> u64 {
         self.check
     }

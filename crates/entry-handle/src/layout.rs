@@ -1,4 +1,4 @@
-//! The layout of one file's slots: where they start, and whether their seal is genuine.
+//! The layout of one file's slots: where they start, and how they are sealed.
 
 use crate::alignment::Alignment;
 use crate::constants::{MAX_FILE_LEN, METADATA_SIZE};
@@ -6,7 +6,7 @@ use crate::error::{Damage, FormatError};
 use crate::seal::{Seal, Sealer};
 use crate::trailer::{SEALED_LEN, SealedTrailer, Trailer};
 
-/// Alignment, secret and root of one file. Copies are cheap; `Debug` does not show the secret.
+/// Alignment, secret and root of one file. It is cheap to copy. `Debug` does not show the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     alignment: Alignment,
@@ -47,7 +47,8 @@ impl Layout {
     /// Length of a slot for a payload and a key of these lengths, in bytes.
     ///
     /// # Errors
-    /// [`FormatError::KeyTooLong`]; [`FormatError::StoreFull`] if no file can hold it.
+    /// [`FormatError::KeyTooLong`] if the key is longer than 65,535 bytes;
+    /// [`FormatError::StoreFull`] if no file can hold the slot.
     pub fn slot_len(&self, payload_len: usize, key_len: usize) -> Result<u64, FormatError> {
         let key_len = u16::try_from(key_len).map_err(|_| FormatError::KeyTooLong {
             len: key_len,
@@ -63,11 +64,15 @@ impl Layout {
     /// header or `end` is not a slot boundary.
     #[inline]
     pub fn slot_start(&self, end: u64, trailer: &Trailer) -> Option<u64> {
-        slot_start(self.alignment, end, trailer)
+        slot_start(self.alignment, end, trailer.payload_len, trailer.key_len)
     }
 
     /// Checks the seal of the slot that ends at `end`, but not its link: sufficient for a slot
     /// whose place is known. `key_and_trailer` are its last bytes, from the start of the key.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`] with the trailer's offset if the seal does not match;
+    /// [`FormatError::NoSuchSlot`] if `key_and_trailer` is too short for the key.
     #[inline]
     pub fn check_seal(
         &self,
@@ -88,11 +93,13 @@ impl Layout {
         Some(self.sealer.seal(key_and_trailer.get(..sealed)?, end))
     }
 
-    /// Writes key and sealed trailer of the slot that ends at `end` into `out`, which must be exactly
-    /// `key.len() + 32` bytes long, and returns the seal.
+    /// Writes the key and the sealed trailer of the slot that ends at `end` into `out`, which must
+    /// be exactly `key.len() + 32` bytes long. Returns the seal. `predecessor` is the `self` half
+    /// of the seal of the slot before, or the [`root`](Layout::root).
     ///
     /// # Errors
-    /// [`FormatError::KeyTooLong`] if `out` does not fit.
+    /// [`FormatError::KeyTooLong`] if the length of `out` is wrong, or `fields` name another key
+    /// length.
     #[inline]
     pub fn seal_into(
         &self,
@@ -139,8 +146,13 @@ fn broken_seal(seal: Option<Seal>, trailer: &SealedTrailer, end: u64) -> FormatE
 
 /// See [`Layout::slot_start`].
 #[inline]
-pub(crate) fn slot_start(alignment: Alignment, end: u64, trailer: &Trailer) -> Option<u64> {
-    let start = end.checked_sub(alignment.slot_len(trailer.payload_len, trailer.key_len)?)?;
+pub(crate) fn slot_start(
+    alignment: Alignment,
+    end: u64,
+    payload_len: u64,
+    key_len: u16,
+) -> Option<u64> {
+    let start = end.checked_sub(alignment.slot_len(payload_len, key_len)?)?;
     // Slot lengths are multiples of the alignment, so an aligned start means an aligned end.
     (start >= alignment.header_len() && alignment.is_aligned(start)).then_some(start)
 }

@@ -1,5 +1,6 @@
-//! The on-disk format of [simd-r-drive](https://docs.rs/simd-r-drive), and nothing else: header pages,
-//! slots and their trailers, seals, the log cursor, the memory map, and zero-copy handles to entries.
+//! The on-disk format of [simd-r-drive](https://docs.rs/simd-r-drive), and nothing else: header
+//! pages, slots and their trailers, seals, the log cursor, the memory map, and zero-copy handles to
+//! entries.
 //!
 //! You probably want the `simd-r-drive` crate, which is the storage engine. This one is for
 //! programs that pass [`EntryHandle`]s around without the engine, and for tools that read the
@@ -19,8 +20,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! All parsing of file contents is total: no input makes it panic, recurse, or use more memory than
-//! a small multiple of what is read.
+//! Parsing of file contents is total: no input makes it panic, recurse, or use more memory than a
+//! small multiple of what is read.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -70,7 +71,7 @@ pub use hash::{
 pub use hints::{Checkpoint, PublishedTail};
 pub use identity::{FORMAT_MINOR, Identity, IdentitySeeds, MAGIC};
 pub use layout::Layout;
-pub use map::{Map, MapSlice, MappedSlot};
+pub use map::{Block, Map, MapSlice, MappedSlot};
 pub use metadata::EntryMetadata;
 pub use seal::{Seal, Sealer};
 pub use special::{Barrier, BarrierTables};

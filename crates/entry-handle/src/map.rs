@@ -1,13 +1,14 @@
 //! The one place that maps memory.
 //!
-//! Nothing outside this file can reach a byte of the map that is not readable: neither the header, whose
-//! hint pages change, nor what lies beyond the last sealed slot, which may not exist yet.
+//! Code outside this file can reach only readable bytes of a map. Neither the header, whose hint
+//! pages change, nor anything beyond the last published slot, which may not exist yet, is readable.
 
 #![expect(unsafe_code, reason = "mapped memory is raw memory; every access is bounded here")]
 
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -19,22 +20,25 @@ use crate::alignment::Alignment;
 use crate::constants::METADATA_SIZE;
 use crate::error::{Damage, FormatError};
 use crate::layout::slot_start;
-use crate::trailer::{Kind, SealedTrailer};
+use crate::trailer::{Kind, SealedTrailer, Trailer, WellFormed};
 
 /// Length of a [`Map::block`]: a cache line.
 const BLOCK_LEN: usize = crate::constants::BLOCK_SIZE as usize;
 
+/// Numbers in a block.
+const BLOCK_WORDS: usize = BLOCK_LEN / size_of::<u64>();
+
 /// A read-only memory map of a store's file, with room to grow.
 ///
-/// The map reserves address space beyond the end of the file, so that a store's growth costs a handful of
-/// maps over its life. Only `[header, readable)` can be reached.
+/// The map reserves address space beyond the end of the file, so that a growing store is remapped
+/// only a few times in its life. Only `[header, readable)` can be reached.
 ///
 /// # Safety argument
-/// Bytes below `readable` are slots that are complete and never change again; the engine only appends, and
-/// never shortens a file below a byte it has published. The payloads of index slots are the exception: they are
-/// filled after they are published, and may be given back as zeros. Nothing but [`Map::block`], which copies,
-/// reads those. Another program that writes to or truncates the file breaks this: no memory map survives that,
-/// on any system.
+/// Bytes below `readable` belong to complete slots and never change again: the engine only appends,
+/// and never cuts off what it has published. The payloads of index slots are the exception. They
+/// are filled after the slot is published, and may be replaced by zeros later. The engine reads
+/// them only through [`Map::block`], which copies. If another program writes to the file or
+/// truncates it, this does not hold: no memory map is safe against that, on any system.
 pub struct Map {
     backing: Backing,
     base: NonNull<u8>,
@@ -50,21 +54,23 @@ enum Backing {
     Anonymous(#[expect(dead_code, reason = "unmaps on drop")] Arc<Mmap>),
 }
 
-// SAFETY: the pointer is into a mapping that this value owns or shares, and that stays where it is until the
-// last owner drops it; all access through it is reading, bounded by `readable`, of bytes that do not change.
+// SAFETY: the pointer is into a mapping that this value owns or shares. The mapping stays where it
+// is until its last owner drops it. All access through the pointer is reading, bounded by
+// `readable`, of bytes that do not change, or copying with volatile reads.
 unsafe impl Send for Map {}
 // SAFETY: as above; the only field that changes is atomic.
 unsafe impl Sync for Map {}
 
 impl Map {
-    /// Maps `file` read-only, from its start, reserving `wish` bytes of address space if there is as much,
-    /// and never less than `need`. Nothing is readable yet.
+    /// Maps `file` read-only from its start. Reserves `wish` bytes of address space if they are
+    /// available, and never fewer than `need`. Nothing is readable yet.
     ///
-    /// If there is less than `wish`, the map takes no more than half of what could be had, so that the
-    /// process can go on allocating memory; but never less than `need`.
+    /// If fewer than `wish` bytes are available, the map takes at most half of what could be
+    /// mapped, so that the process can go on allocating memory. It still takes at least `need`
+    /// bytes.
     ///
     /// # Errors
-    /// The operating system's, when not even `need` bytes of address space are left.
+    /// Any error of mapping the file with `need` bytes, for example if address space is short.
     pub fn reserve(file: &File, alignment: Alignment, need: u64, wish: u64) -> io::Result<Self> {
         // Windows cannot map beyond the end of a file without growing it.
         let wish = if cfg!(windows) { need } else { wish.max(need) };
@@ -75,7 +81,7 @@ impl Map {
                 .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
                 .and_then(|len| map_file(file, len, alignment));
             match mapped {
-                // The mapping is dropped: it was the largest that fits, and half of it will do.
+                // This was the largest mapping that fits. It is dropped, and half of it is tried.
                 Ok(_) if len < wish && len / 2 >= need && !leaves_room => {
                     leaves_room = true;
                     len /= 2;
@@ -92,12 +98,12 @@ impl Map {
         }
     }
 
-    /// A private, page-aligned copy of `bytes`, readable as a whole.
+    /// A private, page-aligned copy of `bytes`. All of it is readable.
     ///
     /// # Errors
-    /// The operating system's, when memory is short.
+    /// Any error of the operating system if memory is short.
     pub fn anonymous(bytes: &[u8]) -> io::Result<Self> {
-        // An empty mapping does not exist; one byte is mapped and none is readable.
+        // A mapping cannot be empty. For no bytes, one byte is mapped and none is readable.
         let mut map = MmapMut::map_anon(bytes.len().max(1))?;
         if let Some(target) = map.get_mut(..bytes.len()) {
             target.copy_from_slice(bytes);
@@ -115,13 +121,13 @@ impl Map {
         })
     }
 
-    /// `bytes` as a map of its own, for a store that is kept as a value of another. It keeps the memory
-    /// mapping alive, and knows nothing of the map it was cut from: maps within maps do not form a chain. Only
-    /// the part from the header's end of `alignment` on can become readable.
+    /// `bytes` as a map of its own, for a store nested in a value. It shares the memory mapping and
+    /// keeps it alive, but not the outer [`Map`], so nested maps do not form a chain. Only what
+    /// follows a header of `alignment` can become readable.
     ///
     /// # Errors
-    /// [`FormatError::NestedAlignment`] if `bytes` lie in a map of a smaller alignment, which could not keep
-    /// the inner one's promise.
+    /// [`FormatError::NestedAlignment`] if the alignment of the map that holds `bytes` is smaller
+    /// than `alignment`.
     pub fn within(bytes: &MapSlice, alignment: Alignment) -> Result<Self, FormatError> {
         let outer = &bytes.map;
         let (inner_bytes, outer_bytes) = (alignment.bytes(), outer.alignment.bytes());
@@ -132,7 +138,7 @@ impl Map {
         let first = alignment.header_len();
         Ok(Self {
             backing: outer.backing.clone(),
-            // The slice's own bounds, which `Map::slice` has checked: `reserved` bytes from here on were
+            // `Map::slice` has checked the bounds of the slice: `reserved` bytes from here on were
             // readable in `outer`, so they exist and never change while the mapping lives.
             base: bytes.first,
             reserved,
@@ -142,7 +148,7 @@ impl Map {
         })
     }
 
-    /// How many bytes of address space the map holds; slots up to here can become readable.
+    /// Length of the map in bytes, of address space. Slots up to here can become readable.
     #[inline]
     pub fn reserved(&self) -> u64 {
         self.reserved
@@ -153,10 +159,11 @@ impl Map {
         self.base.as_ptr()
     }
 
-    /// A private copy of everything up to `end`, at the same offsets; what cannot be read is zero.
+    /// A private copy of the map up to `end`, or to the end of the readable bytes, at the same
+    /// offsets. Bytes before the readable ones are zero.
     ///
     /// # Errors
-    /// The operating system's, when memory is short.
+    /// Any error of the operating system if memory is short.
     pub fn copy_until(&self, end: u64) -> io::Result<Mmap> {
         let end = end.min(self.readable());
         let len = usize::try_from(end).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -169,20 +176,21 @@ impl Map {
         copy.make_read_only()
     }
 
-    /// Up to where bytes can be read.
+    /// The end of the readable bytes, as an offset.
     #[inline]
     pub fn readable(&self) -> u64 {
         self.readable.load(Ordering::Acquire)
     }
 
-    /// Makes `[header, end)` readable, as far as the map reaches. Never takes anything back.
+    /// Makes `[header, end)` readable, as far as the map reaches. What is readable stays readable.
     ///
     /// # Safety
-    /// The file must be at least `end` bytes long, and its bytes from the header to `end` must never be cut off
-    /// while this map lives, nor change, but for the payloads of index slots, which are read by
-    /// [`block`](Map::block) alone. (A map [within](Map::within) another fulfils that by itself.)
+    /// The file must be at least `end` bytes long. While this map lives, its bytes from the header
+    /// to `end` must neither be cut off nor change, except for the payloads of index slots, which
+    /// only [`block`](Map::block) reads. A map [within](Map::within) another always meets this.
     pub unsafe fn make_readable(&self, end: u64) {
-        // Release: whoever reads the new bound sees the bytes that were written before this call.
+        // Release: a thread that loads the new bound sees the bytes that were written before this
+        // call.
         self.readable.fetch_max(end.min(self.reserved), Ordering::Release);
     }
 
@@ -197,37 +205,39 @@ impl Map {
         let (start, len) = (usize::try_from(range.start).ok()?, usize::try_from(len).ok()?);
         // SAFETY: start + len <= readable <= reserved, the length of the mapping.
         let first = unsafe { self.base.add(start) };
-        // SAFETY: the bytes exist and never change while `self` lives: `make_readable`'s contract, or the
-        // mapping is private and read-only, or both held for the map that this one was cut from, whose
-        // mapping `backing` keeps alive.
+        // SAFETY: the bytes exist and never change while `self` lives. Either that is the contract
+        // of `make_readable`, or the mapping is private and read-only, or one of the two held for
+        // the map that this one was cut from, whose mapping `backing` keeps alive.
         Some(unsafe { std::slice::from_raw_parts(first.as_ptr(), len) })
     }
 
-    /// The slot that ends at `end`. Its form is checked and all of it is readable; its seal is not checked.
+    /// The slot that ends at `end`. Its trailer is well-formed and all of it is readable. Its seal
+    /// is not checked.
     ///
     /// # Errors
-    /// [`FormatError::NoSuchSlot`] or [`FormatError::Damaged`].
+    /// [`FormatError::NoSuchSlot`] if the trailer at `end` is not readable;
+    /// [`FormatError::Damaged`] if the slot is malformed or reaches beyond what is readable.
     #[inline(always)]
     pub fn slot(&self, end: u64) -> Result<MappedSlot<'_>, FormatError> {
         self.well_formed_slot(end).ok_or_else(|| self.why_no_slot(end))
     }
 
-    // Inlined for the sake of look-ups: a slot is a dozen of words, most of which are not asked for.
+    // Inlined, so that a look-up computes only what it uses.
     #[inline(always)]
     fn well_formed_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
         let trailer_at = end.checked_sub(METADATA_SIZE as u64)?;
-        let trailer = SealedTrailer::decode(self.bytes(trailer_at..end)?.first_chunk()?)?;
-        let start = slot_start(self.alignment, end, &trailer.fields)?;
-        // The payload of an index is not lent, since it may change.
-        let first = if trailer.fields.kind == Kind::Index {
-            trailer_at.checked_sub(u64::from(trailer.fields.key_len))?
+        let trailer = WellFormed::new(self.bytes(trailer_at..end)?.first_chunk()?)?;
+        let start = slot_start(self.alignment, end, trailer.payload_len(), trailer.key_len())?;
+        // The payload of an index slot may change, so no slice of it may exist.
+        let first = if trailer.kind() == Kind::Index {
+            trailer_at.checked_sub(u64::from(trailer.key_len()))?
         } else {
             start
         };
         Some(MappedSlot { start, end, trailer, bytes: self.bytes(first..end)? })
     }
 
-    /// Look-ups ask for slots that are there: what else there is to say is worked out apart from them.
+    /// The error for a missing slot, worked out separately to keep the look-up itself small.
     #[cold]
     fn why_no_slot(&self, end: u64) -> FormatError {
         match end.checked_sub(METADATA_SIZE as u64) {
@@ -238,7 +248,8 @@ impl Map {
         }
     }
 
-    /// Asks the processor to fetch the cache line that holds the trailer of the slot that ends at `end`.
+    /// Asks the processor to fetch the cache line that holds the trailer of the slot that ends at
+    /// `end`.
     #[inline]
     pub fn prefetch_trailer(&self, end: u64) {
         if end < METADATA_SIZE as u64 || end > self.reserved {
@@ -254,44 +265,26 @@ impl Map {
         }
     }
 
-    /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable; a copy, as eight little-endian
-    /// numbers.
-    ///
-    /// For blocks whose bytes may change while they are read, those of an index in the log. Each number of the
-    /// copy is one that stood there at some time. Whether they fit together is for a checksum to say. A block
-    /// that only ever turns into zeros, from its first byte on or all at once, is easier to judge: its first
-    /// number is read last, so if that is not zero, the copy is the block as it was before.
+    /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable.
     #[inline]
-    pub fn block(&self, offset: u64) -> Option<[u64; BLOCK_LEN / size_of::<u64>()]> {
+    pub fn block(&self, offset: u64) -> Option<Block<'_>> {
         let end = offset.checked_add(BLOCK_LEN as u64)?;
-        let is_block = offset.is_multiple_of(BLOCK_LEN as u64) && offset >= self.first;
-        if !is_block || end > self.readable() {
+        if offset < self.first || end > self.readable() {
             return None;
         }
-        let words = self.base.as_ptr().wrapping_add(usize::try_from(offset).ok()?).cast::<u64>();
-        if !words.is_aligned() {
-            return None;
-        }
-        let read = |number| {
-            // SAFETY: offset + 64 <= readable <= reserved, the length of the mapping, and the pointer is aligned.
-            // A volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
-            u64::from_le(unsafe { words.wrapping_add(number).read_volatile() })
-        };
-        let mut block: [u64; BLOCK_LEN / size_of::<u64>()] = [0; _];
-        for (at, number) in block.iter_mut().enumerate().skip(1) {
-            *number = read(at);
-        }
-        fence(Ordering::Acquire);
-        block[0] = read(0);
-        Some(block)
+        // `readable` never exceeds `reserved`, which was a `usize` when it was mapped.
+        let words = self.base.as_ptr().wrapping_add(offset as usize).cast::<u64>();
+        // The map starts at a multiple of its alignment, of 64 at least.
+        let is_block = words.addr().is_multiple_of(BLOCK_LEN);
+        is_block.then_some(Block { words, map: PhantomData })
     }
 
-    /// Whether `bytes` stand at `offset` in what is mapped, be it readable or not. For files whose maps may show
-    /// something else than reads do. Where the system cannot tell what is mapped (Linux before 5.14), the answer
-    /// is yes.
+    /// Whether the mapping shows `bytes` at `offset`, even where it is not readable yet. Some file
+    /// systems show other bytes in a map than in a read. Returns `true` if the system cannot tell
+    /// (Linux before 5.14).
     ///
     /// # Errors
-    /// The operating system's.
+    /// Any error of `madvise`, other than that the pages cannot be read.
     #[cfg(unix)]
     pub fn shows(&self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.reserved);
@@ -303,8 +296,9 @@ impl Map {
             let aligned = first.wrapping_sub(from_page);
             let len = bytes.len().saturating_add(from_page);
             let advice = rustix::mm::Advice::LinuxPopulateRead;
-            // SAFETY: this advice reads pages and changes none; those beyond the file's end are an error, not a
-            // signal. The range lies in the mapping, whose start is a page's.
+            // SAFETY: this advice reads pages and changes none. Pages beyond the file's end give an
+            // error, not a signal. The range lies in the mapping, and starts at a page, as the
+            // mapping does.
             match unsafe { rustix::mm::madvise(aligned.cast(), len, advice) } {
                 Ok(()) => {}
                 Err(rustix::io::Errno::FAULT | rustix::io::Errno::NOMEM) => return Ok(false),
@@ -313,13 +307,14 @@ impl Map {
             }
         }
         Ok(bytes.iter().enumerate().all(|(number, byte)| {
-            // SAFETY: offset + number < reserved, the length of the mapping, and the page has just been read. A
-            // volatile read makes a copy of whatever stands there: no reference to bytes that may change exists.
+            // SAFETY: offset + number < reserved, the length of the mapping, and the page has just
+            // been read. A volatile read copies the byte: no reference to bytes that may change
+            // exists.
             *byte == unsafe { first.wrapping_add(number).read_volatile() }
         }))
     }
 
-    /// Maps show what reads do.
+    /// Always true: on this system, maps and reads show the same bytes.
     ///
     /// # Errors
     /// None.
@@ -334,7 +329,8 @@ impl Map {
         self.prefetch_trailer(offset.saturating_add(METADATA_SIZE as u64));
     }
 
-    /// `range` as an owned slice that keeps the map alive; `None` if not all of it is readable.
+    /// The bytes of `range` as an owned slice that keeps the map alive. `None` if not all of them
+    /// are readable.
     #[inline]
     pub fn slice(self: &Arc<Self>, range: Range<u64>) -> Option<MapSlice> {
         let bytes = self.bytes(range)?;
@@ -356,7 +352,7 @@ impl fmt::Debug for Map {
 
 /// Maps `len` bytes of `file` so that they start at a multiple of the alignment.
 fn map_file(file: &File, len: usize, alignment: Alignment) -> io::Result<(Backing, NonNull<u8>)> {
-    // Systems align maps to pages; Windows to 64 KiB, the largest alignment there is.
+    // Systems align maps to pages. Windows aligns them to 64 KiB, the largest alignment of a store.
     #[cfg(unix)]
     if alignment.bytes() > SMALLEST_PAGE {
         return map_aligned(file, len, alignment);
@@ -367,11 +363,12 @@ fn map_file(file: &File, len: usize, alignment: Alignment) -> io::Result<(Backin
     Ok((Backing::File(Arc::new(raw)), base))
 }
 
-/// Size in bytes that pages have at least, on every system.
+/// Smallest page size of any system, in bytes.
 #[cfg(unix)]
 const SMALLEST_PAGE: u64 = 4096;
 
-/// Reserves address space for the file and the alignment, and maps the file into it where it is aligned.
+/// Reserves address space for `len` bytes and the alignment, and maps the file at the first aligned
+/// address in it.
 #[cfg(unix)]
 fn map_aligned(
     file: &File,
@@ -381,13 +378,15 @@ fn map_aligned(
     let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
     let align = usize::try_from(alignment.bytes()).map_err(|_| out_of_memory())?;
     let reserved_len = len.checked_add(align).ok_or_else(out_of_memory)?;
-    // A map of the file itself: unlike anonymous memory, it counts neither as data nor as committed.
+    // A map of the file itself reserves the space. Unlike anonymous memory, it counts neither as
+    // data nor as committed memory.
     let region = MmapOptions::new().len(reserved_len).map_raw_read_only(file)?;
     let start = region.as_mut_ptr();
     let padding = start.align_offset(align);
     let base = NonNull::new(start.wrapping_add(padding)).ok_or_else(out_of_memory)?;
-    // SAFETY: the padding is less than the alignment, so the new mapping replaces only pages of `region`, which
-    // nothing refers to yet and which unmaps all of its range, whatever is mapped there, when it is dropped.
+    // SAFETY: the padding is less than the alignment, so the new mapping replaces only pages of
+    // `region`. Nothing refers to them yet. When `region` is dropped, it unmaps all of its range,
+    // whatever is mapped there.
     unsafe {
         rustix::mm::mmap(
             base.as_ptr().cast(),
@@ -401,39 +400,90 @@ fn map_aligned(
     Ok((Backing::File(Arc::new(region)), base))
 }
 
-/// A slot in mapped memory. That of an index has no payload here.
+/// A block of 64 bytes of a [`Map`], as little-endian numbers.
+///
+/// For tables in the log, whose bytes may change while they are read. Each number stood there at
+/// some time; only a checksum can tell whether the numbers belong together.
+///
+/// A block that changes only by turning into zeros, from its first byte on or all at once, is
+/// easier to judge: if its first number is read last and is not zero, nothing that was read before
+/// had changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    words: *const u64,
+    map: PhantomData<&'a Map>,
+}
+
+impl Block<'_> {
+    /// Number `at % 8`.
+    #[inline]
+    pub fn number(self, at: usize) -> u64 {
+        let word = self.words.wrapping_add(at % BLOCK_WORDS);
+        // SAFETY: the block lies in the readable part of the mapping, which the borrowed map keeps
+        // alive, and the pointer is aligned: `Map::block` has checked both. A volatile read copies
+        // the bytes: no reference to bytes that may change exists.
+        u64::from_le(unsafe { word.read_volatile() })
+    }
+
+    /// The first number, read after all that were read before.
+    #[inline]
+    pub fn first_at_last(self) -> u64 {
+        fence(Ordering::Acquire);
+        self.number(0)
+    }
+
+    /// All numbers. The first one is read last.
+    #[inline]
+    pub fn numbers(self) -> [u64; BLOCK_WORDS] {
+        let rest: [u64; BLOCK_WORDS - 1] = std::array::from_fn(|at| self.number(1 + at));
+        let [n1, n2, n3, n4, n5, n6, n7] = rest;
+        [self.first_at_last(), n1, n2, n3, n4, n5, n6, n7]
+    }
+}
+
+/// A slot in mapped memory. The payload of an index slot appears empty.
 #[derive(Debug, Clone, Copy)]
 pub struct MappedSlot<'a> {
-    /// Where the slot, and its payload, starts.
+    /// Where the slot, and its payload, starts, in bytes.
     pub start: u64,
-    /// Where the slot ends.
+    /// Where the slot ends, in bytes.
     pub end: u64,
-    /// The trailer.
-    pub trailer: SealedTrailer,
+    trailer: WellFormed<'a>,
+    /// From the payload, or in an index slot from the key, to the end of the slot.
     bytes: &'a [u8],
 }
 
 impl<'a> MappedSlot<'a> {
+    /// The trailer.
+    #[inline(always)]
+    pub fn trailer(&self) -> SealedTrailer {
+        self.trailer.decode()
+    }
+
+    /// The fields of the trailer. Only those that are used cost anything.
+    #[inline(always)]
+    pub fn fields(&self) -> Trailer {
+        self.trailer().fields
+    }
+
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
-        if self.trailer.fields.kind == Kind::Index {
+        if self.trailer.kind() == Kind::Index {
             return &[];
         }
-        usize::try_from(self.trailer.fields.payload_len)
-            .ok()
-            .and_then(|len| self.bytes.get(..len))
-            .unwrap_or_default()
+        let len = usize::try_from(self.trailer.payload_len());
+        len.ok().and_then(|len| self.bytes.get(..len)).unwrap_or_default()
     }
 
-    /// The key: a key's bytes, or a hash's for a bare entry.
+    /// The bytes of the key; for a bare entry, those of its hash.
     #[inline]
     pub fn key(&self) -> &'a [u8] {
         let (key, _) = self.key_and_trailer().split_at_checked(self.key_len()).unwrap_or_default();
         key
     }
 
-    /// Key and trailer, which stand side by side: what a seal is checked against.
+    /// Key and trailer, which are adjacent: the bytes against which the seal is checked.
     #[inline]
     pub fn key_and_trailer(&self) -> &'a [u8] {
         let len = self.key_len().wrapping_add(METADATA_SIZE);
@@ -441,7 +491,8 @@ impl<'a> MappedSlot<'a> {
         self.bytes.get(at..).unwrap_or_default()
     }
 
-    /// The bytes between payload and key, which are zero.
+    /// The bytes between payload and key. They should be zero, which is not checked here. Empty for
+    /// an index slot.
     pub fn padding(&self) -> &'a [u8] {
         let end = self.bytes.len().saturating_sub(self.key_and_trailer().len());
         self.bytes.get(self.payload().len()..end).unwrap_or_default()
@@ -449,7 +500,7 @@ impl<'a> MappedSlot<'a> {
 
     #[inline]
     fn key_len(&self) -> usize {
-        usize::from(self.trailer.fields.key_len)
+        usize::from(self.trailer.key_len())
     }
 }
 
@@ -461,7 +512,7 @@ pub struct MapSlice {
     map: Arc<Map>,
 }
 
-// SAFETY: reading access to bytes that do not change, in a map that is kept alive and is itself `Send`.
+// SAFETY: it only reads bytes that do not change, in a map that it keeps alive and that is `Send`.
 unsafe impl Send for MapSlice {}
 // SAFETY: as above; the map is `Sync`.
 unsafe impl Sync for MapSlice {}
@@ -479,7 +530,8 @@ impl Deref for MapSlice {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: `Map::slice` took pointer and length from a slice of `self.map`, which is still alive.
+        // SAFETY: `Map::slice` took pointer and length from a slice of `self.map`, which is still
+        // alive.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
     }
 }
@@ -494,7 +546,8 @@ impl fmt::Debug for MapSlice {
 mod tests {
     use super::*;
 
-    /// A map shorter than the header once lent the empty slice at the header's end, which lies outside it.
+    /// A map shorter than the header once returned the empty slice at the header's end, which lies
+    /// outside the map.
     #[test]
     fn a_map_shorter_than_the_header_lends_nothing() {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

@@ -6,13 +6,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Computes seals with the secret of one file.
 ///
-/// The seal of a slot is `H = XXH3-64(key ‖ trailer[0..24])`, seeded by the file's secret and the offset
-/// at which the slot ends. Its low half stands in the trailer as `self`, its high half XOR the
-/// predecessor's `self` as `link`. So bytes copied from elsewhere (a nested store, an older tail, a
-/// misdirected write) do not pass for a slot, and a slot does not pass for the successor of another.
+/// The seal of a slot is `H = XXH3-64(key ‖ trailer[0..24])`, seeded by the file's secret and the
+/// offset at which the slot ends. The trailer stores its low half as `self`, and its high half XOR
+/// the predecessor's `self` as `link`. So bytes from elsewhere (a nested store, an older tail, a
+/// misdirected write) are not mistaken for a slot, and a slot is not mistaken for the successor of
+/// another.
 ///
-/// The secret stops whoever supplies payloads from forging slots, not whoever can read the file: XXH3 is
-/// not a cryptographic MAC.
+/// Someone who supplies payloads cannot forge slots, because they do not know the secret. Someone
+/// who can read the file can: XXH3 is not a cryptographic MAC.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sealer {
     multiplier: u64,
@@ -25,11 +26,12 @@ impl Sealer {
         Self { multiplier: b | 1, offset_mask: a }
     }
 
-    /// The seal of a slot that ends at `end`, over its key and the first 24 bytes of its trailer, which
-    /// stand side by side in the file.
+    /// The seal of a slot that ends at `end`. `key_and_fields` are its key and the first 24 bytes
+    /// of its trailer, which are adjacent in the file.
     #[inline]
     pub fn seal(&self, key_and_fields: &[u8], end: u64) -> Seal {
-        // A folded multiply spreads the offset over all bits of the seed and costs one instruction or two.
+        // A folded multiply spreads the offset over all bits of the seed, and costs one or two
+        // instructions.
         let product = u128::from(end ^ self.offset_mask).wrapping_mul(u128::from(self.multiplier));
         let seed = (product as u64) ^ ((product >> 64) as u64) ^ self.multiplier;
         Seal(xxh3_64_with_seed(key_and_fields, seed))
@@ -47,19 +49,20 @@ impl fmt::Debug for Sealer {
 pub struct Seal(pub u64);
 
 impl Seal {
-    /// What the slot's trailer stores as `self`, and what its successor's link refers to.
+    /// What the slot's trailer stores as `self`. The successor's `link` refers to it.
     #[inline]
     pub const fn self_half(self) -> u32 {
         self.0 as u32
     }
 
-    /// What the slot's trailer stores as `link` when it follows a slot whose `self` is `predecessor`.
+    /// What the slot's trailer stores as `link` if the slot follows one whose `self` is
+    /// `predecessor`.
     #[inline]
     pub const fn link(self, predecessor: u32) -> u32 {
         self.high_half() ^ predecessor
     }
 
-    /// The `self` of the slot that this one claims to follow, given its stored `link`.
+    /// The `self` of the slot that this one claims to follow, from its stored `link`.
     #[inline]
     pub const fn predecessor(self, link: u32) -> u32 {
         self.high_half() ^ link

@@ -10,15 +10,16 @@ const AT_DEAD_SLOTS: usize = 32;
 const AT_ALL_HASHES: usize = 40;
 const AT_TABLES: usize = 48;
 
-/// Payload of a barrier slot: a durable point that stands in the log itself, and the tables of the index there.
+/// The payload of a barrier slot: a durable point in the log itself, and the index tables that are
+/// in use there.
 ///
-/// It is written after a sync of everything before it, so that the loss of the header's hints never turns
-/// damage into a torn tail.
+/// A barrier is written after everything before it has been flushed. So damage is never mistaken
+/// for a torn tail, even if the hints in the header are lost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Barrier {
     /// Everything below this offset was on the medium when the barrier was written.
     pub durable_tail: u64,
-    /// Seal of the slot that ends there; the identity's checksum if there is none.
+    /// Seal of the slot that ends there, or the identity's checksum if none does.
     pub durable_seal: u64,
     /// Live keys below the barrier.
     pub live_keys: u64,
@@ -33,20 +34,21 @@ pub struct Barrier {
 pub struct BarrierTables {
     /// Slots below the barrier that hold no live value.
     pub dead_slots: u64,
-    /// Upper bound on the distinct hashes in the tables.
+    /// Upper bound on the number of distinct hashes in the tables.
     pub all_hashes: u64,
-    /// Where the slots of the tables end, the newest table first. At least one, at most [`Barrier::MAX_TABLES`].
+    /// Where the index slots of the tables end, newest table first. From one to
+    /// [`Barrier::MAX_TABLES`].
     pub ends: Vec<u64>,
 }
 
 impl Barrier {
-    /// Length of the payload in bytes without tables: with the trailer, one block.
+    /// Length in bytes of a payload without tables. Together with the trailer, it fills one block.
     pub const MIN_LEN: usize = AT_DEAD_SLOTS;
 
-    /// Most tables that a barrier names.
+    /// The most tables that a barrier can name.
     pub const MAX_TABLES: usize = 10;
 
-    /// Largest length of the payload in bytes.
+    /// Largest length of a payload in bytes.
     pub const MAX_LEN: usize = Self::len_with(Self::MAX_TABLES);
 
     /// Length of the payload in bytes.
@@ -54,12 +56,12 @@ impl Barrier {
         Self::len_with(self.tables.as_ref().map_or(0, |tables| tables.ends.len()))
     }
 
-    /// Length of the payload in bytes of a barrier that names `tables` tables.
+    /// Length in bytes of the payload of a barrier that names `tables` tables.
     pub const fn len_with(tables: usize) -> usize {
         if tables == 0 { Self::MIN_LEN } else { AT_TABLES.saturating_add(tables.saturating_mul(8)) }
     }
 
-    /// Reads a barrier's payload; `None` if it has a length that none has.
+    /// Reads a barrier's payload. `None` if no barrier has a payload of this length.
     pub fn decode(payload: &[u8]) -> Option<Self> {
         let tables = match payload.get(AT_TABLES..) {
             None if payload.len() == Self::MIN_LEN => None,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The longest part of a key that a message shows, in bytes.
+/// How much of a key a message shows at most, in bytes.
 const MAX_SHOWN: usize = 64;
 
 /// The store that an error is about, or the key in it.
 ///
-/// In a message it stands in front, with a colon; an unknown subject is left out.
+/// A message starts with its subject and a colon. An unknown subject is left out.
 ///
 /// ```
 /// use simd_r_drive_entry_handle::Subject;
@@ -28,22 +28,22 @@ enum About {
 }
 
 impl Subject {
-    /// Whoever raised the error did not know.
+    /// No subject: the code that raised the error did not know it.
     pub const UNKNOWN: Self = Self(None);
 
-    /// The entry of `key`. Allocates a copy of it.
+    /// The entry under `key`. Allocates a copy of the key.
     #[cold]
     pub fn of_key(key: &[u8]) -> Self {
         Self(Some(Box::new(About::Key(key.to_vec()))))
     }
 
-    /// An entry that was asked for by the hash of its key.
+    /// The entry under the key hash `hash`, if only that is known.
     #[cold]
     pub fn of_key_hash(hash: u64) -> Self {
         Self(Some(Box::new(About::KeyHash(hash))))
     }
 
-    /// The path of the store, if it is that.
+    /// The path of the store, if that is the subject.
     pub fn path(&self) -> Option<&Path> {
         match self.0.as_deref() {
             Some(About::Path(path)) => Some(path),
@@ -51,7 +51,7 @@ impl Subject {
         }
     }
 
-    /// The key, if it is that.
+    /// The key, if that is the subject.
     pub fn key(&self) -> Option<&[u8]> {
         match self.0.as_deref() {
             Some(About::Key(key)) => Some(key),
@@ -59,7 +59,7 @@ impl Subject {
         }
     }
 
-    /// The hash of a key, if it is that.
+    /// The key hash, if that is the subject.
     pub fn key_hash(&self) -> Option<u64> {
         match self.0.as_deref() {
             Some(About::KeyHash(hash)) => Some(*hash),

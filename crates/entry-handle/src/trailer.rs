@@ -3,7 +3,7 @@
 use crate::constants::{BLOCK_SIZE, METADATA_SIZE};
 use crate::error::{Damage, FormatError};
 
-/// How many bytes of the trailer the seal covers, from its start.
+/// Length in bytes of the part of the trailer that the seal covers. It is the first part.
 pub const SEALED_LEN: usize = 24;
 
 /// What a slot holds.
@@ -14,24 +14,13 @@ pub enum Kind {
     Value = 1,
     /// The deletion of a key.
     Tombstone = 2,
-    /// A durable point.
+    /// A durable point; see [`Barrier`](crate::Barrier).
     Barrier = 3,
-    /// A frozen index.
+    /// A table of the index.
     Index = 4,
 }
 
 impl Kind {
-    #[inline]
-    const fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::Value),
-            2 => Some(Self::Tombstone),
-            3 => Some(Self::Barrier),
-            4 => Some(Self::Index),
-            _ => None,
-        }
-    }
-
     /// Whether slots of this kind belong to a key.
     #[inline]
     pub const fn is_keyed(self) -> bool {
@@ -44,29 +33,29 @@ impl Kind {
 pub struct Flags(u8);
 
 impl Flags {
-    /// No property.
+    /// No flag.
     pub const NONE: Self = Self(0);
-    /// Last slot of a batch: with it, everything since the previous such slot counts.
+    /// The last slot of a commit. The slots of a commit count only if this one is there.
     pub const COMMIT: Self = Self(1);
-    /// The key bytes are a caller's 64-bit hash, not a key.
+    /// The key bytes are a 64-bit hash that the caller chose, not a key.
     pub const BARE_HASH: Self = Self(2);
-    /// The payload carries its own checks, its CRC-32 field is 0.
+    /// The payload has checks of its own, and its CRC-32 field is 0.
     pub const OPAQUE: Self = Self(4);
     /// The previous version of the key was live, not a tombstone.
     pub const REPLACES_LIVE: Self = Self(8);
-    /// No slot of an earlier commit has the hash of this one.
+    /// No slot of an earlier commit has the hash of this slot's key.
     pub const NEW_HASH: Self = Self(16);
 
     const KNOWN: u8 = 31;
 
-    /// Both sets of flags.
+    /// The flags of both sets.
     #[must_use]
     #[inline]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// `other` added if `condition` holds.
+    /// The flags of both sets if `condition` holds, else those of `self`.
     #[must_use]
     #[inline]
     pub const fn with_if(self, other: Self, condition: bool) -> Self {
@@ -87,19 +76,21 @@ pub struct Trailer {
     pub payload_len: u64,
     /// Length of the key in bytes.
     pub key_len: u16,
-    /// Offset at which the previous version of this key ends; 0 if there is none. A multiple of 64.
+    /// Where the slot of the previous version of this key ends, in bytes: a multiple of 64, or 0 if
+    /// there is none.
     pub previous_end: u64,
     /// What the slot holds.
     pub kind: Kind,
     /// Properties of the slot.
     pub flags: Flags,
-    /// When the slot was written, in units of 10 ms since 1970-01-01 UTC (40 bits; clocks jump).
+    /// When the slot was written, in units of 10 ms since 1970-01-01 UTC (40 bits). Clocks jump, so
+    /// these times need not increase along the log.
     pub written_at: u64,
     /// CRC-32 of the payload; 0 if the slot is [`Flags::OPAQUE`].
     pub payload_crc: u32,
 }
 
-/// A trailer as it stands in the file: its fields and both halves of the seal.
+/// A trailer as stored in the file: its fields and the two words that hold the seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedTrailer {
     /// The fields.
@@ -123,7 +114,7 @@ impl Trailer {
         self.flags.has(Flags::COMMIT)
     }
 
-    /// Whether the key bytes are a caller's hash.
+    /// Whether the key bytes are a hash that the caller chose.
     #[inline]
     pub const fn is_bare(&self) -> bool {
         self.flags.has(Flags::BARE_HASH)
@@ -135,14 +126,14 @@ impl Trailer {
         self.flags.has(Flags::REPLACES_LIVE)
     }
 
-    /// Whether no slot of an earlier commit has the slot's hash.
+    /// Whether no slot of an earlier commit has the hash of this slot's key.
     #[inline]
     pub const fn is_new_hash(&self) -> bool {
         self.flags.has(Flags::NEW_HASH)
     }
 
-    /// The bytes that the seal covers. Lengths, offsets and times are cut to the width of their field;
-    /// callers check the limits before.
+    /// The bytes that the seal covers. Lengths, offsets and times are truncated to the width of
+    /// their fields; callers check the limits first.
     #[inline]
     pub fn encode_sealed_part(&self) -> [u8; SEALED_LEN] {
         let [p0, p1, p2, p3, p4, p5, _, _] = self.payload_len.to_le_bytes();
@@ -158,40 +149,81 @@ impl Trailer {
     }
 }
 
-impl SealedTrailer {
-    /// Reads a trailer. Only its form is checked: kind and flags must be known, and the key of a bare entry
-    /// must have a hash's length. Whether it is genuine, only its seal can tell.
-    #[inline]
-    pub fn decode(bytes: &[u8; METADATA_SIZE]) -> Option<Self> {
-        let (words, _) = bytes.as_chunks();
-        let [lens, version, content, seal] = *words else { return None };
-        let [lens, version, content, seal] = [lens, version, content, seal].map(u64::from_le_bytes);
-        // From the lowest byte of each word on: six of payload length, two of key length; five of blocks, kind, flags,
-        // and one of the time; four of the time, CRC-32; both halves of the seal.
-        let [.., kind, flags, _] = version.to_le_bytes();
-        let kind = Kind::from_byte(kind)?;
-        if flags & !Flags::KNOWN != 0 {
-            return None;
+/// The bytes of a well-formed trailer. Each field is decoded when it is asked for.
+///
+/// The bytes are four little-endian words, which hold, from the lowest byte: payload length (6
+/// bytes) and key length (2); previous end in blocks (5), kind, flags and the first byte of the
+/// time; the rest of the time (4) and the CRC-32 (4); `self` and `link`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WellFormed<'a>(&'a [[u8; 8]; METADATA_SIZE / 8]);
+
+impl<'a> WellFormed<'a> {
+    /// `None` if the trailer is malformed; see [`SealedTrailer::decode`].
+    #[inline(always)]
+    pub(crate) fn new(bytes: &'a [u8; METADATA_SIZE]) -> Option<Self> {
+        let trailer = Self(bytes.as_chunks().0.first_chunk()?);
+        let [.., kind, flags, _] = trailer.word(1).to_le_bytes();
+        let is_kind = (Kind::Value as u8..=Kind::Index as u8).contains(&kind);
+        let has_key = !Flags(flags).has(Flags::BARE_HASH) || trailer.key_len() == 8;
+        (is_kind && flags & !Flags::KNOWN == 0 && has_key).then_some(trailer)
+    }
+
+    #[inline(always)]
+    fn word(self, number: usize) -> u64 {
+        self.0.get(number).map_or(0, |word| u64::from_le_bytes(*word))
+    }
+
+    #[inline(always)]
+    pub(crate) fn payload_len(self) -> u64 {
+        self.word(0) & (u64::MAX >> 16)
+    }
+
+    #[inline(always)]
+    pub(crate) fn key_len(self) -> u16 {
+        (self.word(0) >> 48) as u16
+    }
+
+    #[inline(always)]
+    pub(crate) fn kind(self) -> Kind {
+        let [.., kind, _, _] = self.word(1).to_le_bytes();
+        match kind {
+            1 => Kind::Value,
+            2 => Kind::Tombstone,
+            3 => Kind::Barrier,
+            // There is no other in a well-formed trailer.
+            _ => Kind::Index,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn decode(self) -> SealedTrailer {
+        let (version, content, seal) = (self.word(1), self.word(2), self.word(3));
+        let [.., flags, _] = version.to_le_bytes();
         let fields = Trailer {
-            payload_len: lens & (u64::MAX >> 16),
-            key_len: (lens >> 48) as u16,
+            payload_len: self.payload_len(),
+            key_len: self.key_len(),
             previous_end: (version & (u64::MAX >> 24)).wrapping_mul(BLOCK_SIZE),
-            kind,
+            kind: self.kind(),
             flags: Flags(flags),
             written_at: (version >> 56) | ((content & (u64::MAX >> 32)) << 8),
             payload_crc: (content >> 32) as u32,
         };
-        if fields.is_bare() && fields.key_len != 8 {
-            return None;
-        }
-        Some(Self { fields, self_half: seal as u32, link: (seal >> 32) as u32 })
+        SealedTrailer { fields, self_half: seal as u32, link: (seal >> 32) as u32 }
+    }
+}
+
+impl SealedTrailer {
+    /// Reads a trailer. `None` if it is malformed: kind and flags must be known, and the key of a
+    /// bare entry must be as long as a hash. Only the seal can tell whether the trailer is genuine.
+    #[inline]
+    pub fn decode(bytes: &[u8; METADATA_SIZE]) -> Option<Self> {
+        WellFormed::new(bytes).map(WellFormed::decode)
     }
 
-    /// [`SealedTrailer::decode`], with the slot's end for the error.
+    /// Like [`SealedTrailer::decode`], for the trailer of the slot that ends at `end`.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] at the trailer's offset.
+    /// [`FormatError::Damaged`] with the trailer's offset if it is malformed.
     #[inline]
     pub fn decode_at(bytes: &[u8; METADATA_SIZE], end: u64) -> Result<Self, FormatError> {
         Self::decode(bytes).ok_or_else(|| {
@@ -242,7 +274,7 @@ mod tests {
             payload_len in 0..1_u64 << 48,
             key_len: u16,
             blocks in 0..1_u64 << 40,
-            kind in 1..=4_u8,
+            kind in 0..4_usize,
             flags in 0..16_u8,
             written_at in 0..1_u64 << 40,
             payload_crc: u32,
@@ -256,7 +288,7 @@ mod tests {
                     payload_len,
                     key_len,
                     previous_end: blocks * 64,
-                    kind: Kind::from_byte(kind).unwrap(),
+                    kind: [Kind::Value, Kind::Tombstone, Kind::Barrier, Kind::Index][kind],
                     flags,
                     written_at,
                     payload_crc,

@@ -1,20 +1,21 @@
-//! Why a payload cannot be looked at as a slice of a type.
+//! Why a payload cannot be read as a slice of a type.
 
 use std::io;
 
 use bytemuck::PodCastError;
 
-/// Why [`EntryHandle::as_typed`](crate::EntryHandle::as_typed) has no slice to give.
+/// Why [`EntryHandle::as_typed`](crate::EntryHandle::as_typed) cannot return a slice.
 ///
-/// It converts into [`std::io::Error`] of the kind `InvalidData`; from there it is reached again through
-/// [`std::io::Error::get_ref`] and `downcast_ref::<TypedViewError>()`.
+/// It converts into a [`std::io::Error`] of kind `InvalidData`. Use [`std::io::Error::get_ref`] and
+/// `downcast_ref::<TypedViewError>()` to get it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypedViewError {
-    /// The payload is no whole number of elements: it was written as something else.
+    /// The payload's length is not a multiple of the element size: the value was written as another
+    /// type.
     #[error(
-        "payload of {len} bytes is no whole number of elements of {size} bytes; use the type that it \
-         was written as"
+        "payload of {len} bytes cannot be divided into elements of {size} bytes; use the type that \
+         the value was written as"
     )]
     Length {
         /// Length of the payload in bytes.
@@ -22,11 +23,11 @@ pub enum TypedViewError {
         /// Size of one element in bytes.
         size: usize,
     },
-    /// The payload lies at an address that does not suit the type, which asks for more alignment than the
-    /// store gives.
+    /// The payload's address is not aligned for the type, which needs a larger alignment than the
+    /// store provides.
     #[error(
-        "the type needs an alignment of {expected} bytes, the payload has one of {got}; keep the value in \
-         a store of that alignment, or copy it"
+        "the type needs an alignment of {expected} bytes, but the payload is aligned to {got}; keep \
+         the value in a store of that alignment, or copy it"
     )]
     Alignment {
         /// Alignment of the type in bytes.
@@ -37,7 +38,7 @@ pub enum TypedViewError {
 }
 
 impl TypedViewError {
-    /// What `error` says of `payload` as a slice of `T`.
+    /// The error for `payload`, whose cast to a slice of `T` failed with `error`.
     pub(crate) fn of<T>(error: PodCastError, payload: &[u8]) -> Self {
         match error {
             PodCastError::TargetAlignmentGreaterAndInputNotAligned
@@ -75,7 +76,7 @@ mod tests {
         let error = error_of::<u64>(payload);
         assert_eq!(error, TypedViewError::Length { len: 10, size: 8 });
         assert!(
-            error.to_string().starts_with("payload of 10 bytes is no whole number of elements")
+            error.to_string().starts_with("payload of 10 bytes cannot be divided into elements")
         );
     }
 

@@ -4,80 +4,83 @@ use std::io::Result;
 
 use simd_r_drive_entry_handle::EntryMetadata;
 
-/// [`DataStoreReader`](crate::DataStoreReader) for asynchronous code. It needs no particular runtime.
+#[cfg(doc)]
+use crate::DataStoreReader;
+
+/// [`DataStoreReader`] for asynchronous code, on any runtime.
 #[async_trait::async_trait]
 pub trait AsyncDataStoreReader {
     /// The type that reads return.
     type EntryHandleType;
 
-    /// See [`DataStoreReader::exists`](crate::DataStoreReader::exists).
+    /// See [`DataStoreReader::exists`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading the entry.
     async fn exists(&self, key: &[u8]) -> Result<bool>;
 
-    /// See [`DataStoreReader::exists_with_key_hash`](crate::DataStoreReader::exists_with_key_hash).
+    /// See [`DataStoreReader::exists_with_key_hash`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading the entry.
     async fn exists_with_key_hash(&self, prehashed_key: u64) -> Result<bool>;
 
-    /// See [`DataStoreReader::read`](crate::DataStoreReader::read).
+    /// See [`DataStoreReader::read`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading the entry.
     async fn read(&self, key: &[u8]) -> Result<Option<Self::EntryHandleType>>;
 
-    /// See [`DataStoreReader::read_with_key_hash`](crate::DataStoreReader::read_with_key_hash).
+    /// See [`DataStoreReader::read_with_key_hash`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading the entry.
     async fn read_with_key_hash(&self, prehashed_key: u64)
     -> Result<Option<Self::EntryHandleType>>;
 
-    /// See [`DataStoreReader::read_last_entry`](crate::DataStoreReader::read_last_entry).
+    /// See [`DataStoreReader::read_last_entry`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading the entry.
     async fn read_last_entry(&self) -> Result<Option<Self::EntryHandleType>>;
 
-    /// See [`DataStoreReader::batch_read`](crate::DataStoreReader::batch_read).
+    /// See [`DataStoreReader::batch_read`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading an entry.
     async fn batch_read(&self, keys: &[&[u8]]) -> Result<Vec<Option<Self::EntryHandleType>>>;
 
-    /// See [`DataStoreReader::batch_read_hashed_keys`](crate::DataStoreReader::batch_read_hashed_keys).
+    /// See [`DataStoreReader::batch_read_hashed_keys`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidInput` if the two lists differ in length; any error that prevents reading an entry.
     async fn batch_read_hashed_keys(
         &self,
         prehashed_keys: &[u64],
         non_hashed_keys: Option<&[&[u8]]>,
     ) -> Result<Vec<Option<Self::EntryHandleType>>>;
 
-    /// See [`DataStoreReader::read_metadata`](crate::DataStoreReader::read_metadata).
+    /// See [`DataStoreReader::read_metadata`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents reading the entry.
     async fn read_metadata(&self, key: &[u8]) -> Result<Option<EntryMetadata>>;
 
-    /// See [`DataStoreReader::len`](crate::DataStoreReader::len).
+    /// See [`DataStoreReader::len`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidData` if the store was opened read-only and part of it is lost to damage.
     async fn len(&self) -> Result<usize>;
 
-    /// See [`DataStoreReader::is_empty`](crate::DataStoreReader::is_empty).
+    /// See [`DataStoreReader::is_empty`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidData` if the store was opened read-only and part of it is lost to damage.
     async fn is_empty(&self) -> Result<bool>;
 
-    /// See [`DataStoreReader::file_size`](crate::DataStoreReader::file_size).
+    /// See [`DataStoreReader::file_size`].
     ///
     /// # Errors
-    /// As there.
+    /// The engine returns none; other implementations may.
     async fn file_size(&self) -> Result<u64>;
 }

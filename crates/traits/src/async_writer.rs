@@ -2,88 +2,99 @@
 
 use std::io::{Read, Result};
 
-/// [`DataStoreWriter`](crate::DataStoreWriter) for asynchronous code. It needs no particular runtime.
+#[cfg(doc)]
+use crate::DataStoreWriter;
+
+/// [`DataStoreWriter`] for asynchronous code, on any runtime.
 ///
-/// Readers of streams must be `Send`, since a task may move between threads.
+/// Readers passed to it must be `Send`, since a task may move between threads.
 #[async_trait::async_trait]
 pub trait AsyncDataStoreWriter {
-    /// See [`DataStoreWriter::write_stream`](crate::DataStoreWriter::write_stream).
+    /// See [`DataStoreWriter::write_stream`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error of the reader; `InvalidInput` if the key is too long; any error that prevents
+    /// writing the entry.
     async fn write_stream<R: Read + Send>(&self, key: &[u8], reader: &mut R) -> Result<u64>;
 
-    /// See [`DataStoreWriter::write_stream_with_key_hash`](crate::DataStoreWriter::write_stream_with_key_hash).
+    /// See [`DataStoreWriter::write_stream_with_key_hash`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error of the reader; `InvalidInput` if several live keys share the hash, since the entry
+    /// would replace them all; any error that prevents writing the entry.
     async fn write_stream_with_key_hash<R: Read + Send>(
         &self,
         key_hash: u64,
         reader: &mut R,
     ) -> Result<u64>;
 
-    /// See [`DataStoreWriter::write`](crate::DataStoreWriter::write).
+    /// See [`DataStoreWriter::write`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidInput` if the key is too long; any error that prevents writing the entry.
     async fn write(&self, key: &[u8], payload: &[u8]) -> Result<u64>;
 
-    /// See [`DataStoreWriter::write_with_key_hash`](crate::DataStoreWriter::write_with_key_hash).
+    /// See [`DataStoreWriter::write_with_key_hash`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidInput` if several live keys share the hash, since the entry would replace them all;
+    /// any error that prevents writing the entry.
     async fn write_with_key_hash(&self, key_hash: u64, payload: &[u8]) -> Result<u64>;
 
-    /// See [`DataStoreWriter::batch_write`](crate::DataStoreWriter::batch_write).
+    /// See [`DataStoreWriter::batch_write`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidInput` if a key is too long; any error that prevents writing the entries.
     async fn batch_write(&self, entries: &[(&[u8], &[u8])]) -> Result<u64>;
 
-    /// See [`DataStoreWriter::batch_write_with_key_hashes`](crate::DataStoreWriter::batch_write_with_key_hashes).
+    /// See [`DataStoreWriter::batch_write_with_key_hashes`].
     ///
     /// # Errors
-    /// As there.
+    /// `InvalidInput` if several live keys share one of the hashes; any error that prevents writing
+    /// the entries.
     async fn batch_write_with_key_hashes(
         &self,
         prehashed_keys: Vec<(u64, &[u8])>,
         allow_null_bytes: bool,
     ) -> Result<u64>;
 
-    /// See [`DataStoreWriter::rename`](crate::DataStoreWriter::rename).
+    /// See [`DataStoreWriter::rename`].
     ///
     /// # Errors
-    /// As there.
+    /// `NotFound` if `old_key` does not exist; `InvalidInput` if the keys are equal or `new_key` is
+    /// too long; `InvalidData` if the value is damaged; any error that prevents writing the entry.
     async fn rename(&self, old_key: &[u8], new_key: &[u8]) -> Result<u64>;
 
-    /// See [`DataStoreWriter::copy`](crate::DataStoreWriter::copy).
+    /// See [`DataStoreWriter::copy`].
     ///
     /// # Errors
-    /// As there.
+    /// `NotFound` if `key` does not exist; `InvalidInput` if `target` is this store; `InvalidData`
+    /// if the value is damaged; any error that prevents writing the entry.
     async fn copy(&self, key: &[u8], target: &Self) -> Result<u64>;
 
-    /// See [`DataStoreWriter::transfer`](crate::DataStoreWriter::transfer).
+    /// See [`DataStoreWriter::transfer`].
     ///
     /// # Errors
-    /// As there.
+    /// `NotFound` if `key` does not exist; `InvalidInput` if `target` is this store; `InvalidData`
+    /// if the value is damaged; any error that prevents writing the entry or its deletion. The
+    /// value is in at least one of the stores then.
     async fn transfer(&self, key: &[u8], target: &Self) -> Result<u64>;
 
-    /// See [`DataStoreWriter::delete`](crate::DataStoreWriter::delete).
+    /// See [`DataStoreWriter::delete`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents writing the deletion.
     async fn delete(&self, key: &[u8]) -> Result<u64>;
 
-    /// See [`DataStoreWriter::batch_delete`](crate::DataStoreWriter::batch_delete).
+    /// See [`DataStoreWriter::batch_delete`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents writing the deletions.
     async fn batch_delete(&self, keys: &[&[u8]]) -> Result<u64>;
 
-    /// See [`DataStoreWriter::batch_delete_key_hashes`](crate::DataStoreWriter::batch_delete_key_hashes).
+    /// See [`DataStoreWriter::batch_delete_key_hashes`].
     ///
     /// # Errors
-    /// As there.
+    /// Any error that prevents writing the deletions.
     async fn batch_delete_key_hashes(&self, prehashed_keys: &[u64]) -> Result<u64>;
 }

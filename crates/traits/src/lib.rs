@@ -1,4 +1,5 @@
-//! Reader and writer traits of [simd-r-drive](https://docs.rs/simd-r-drive), synchronous and asynchronous.
+//! Reader and writer traits of [simd-r-drive](https://docs.rs/simd-r-drive), synchronous and
+//! asynchronous.
 //!
 //! You probably want the `simd-r-drive` crate, which implements and re-exports them. This one is
 //! for code that works with any store, or that provides another store behind the same interface:

@@ -1,4 +1,4 @@
-//! Reading. Never blocks on anything but memory.
+//! The reader trait.
 
 use std::io::Result;
 
@@ -10,7 +10,7 @@ use simd_r_drive_entry_handle::EntryMetadata;
 /// bytes, so a hash collision never returns the value of another key. Methods that take only a hash
 /// skip that comparison.
 pub trait DataStoreReader {
-    /// The type that reads return. In the engine itself, a zero-copy handle.
+    /// The type that reads return. The engine returns a zero-copy handle.
     type EntryHandleType;
 
     /// Whether `key` exists.
@@ -45,8 +45,8 @@ pub trait DataStoreReader {
     /// Any error that prevents reading the entry.
     fn read_last_entry(&self) -> Result<Option<Self::EntryHandleType>>;
 
-    /// The values of `keys`, in order, all as of one point in time: a batch write is seen
-    /// completely or not at all.
+    /// The values of `keys`, in order, all as of one point in time. A batch is seen completely or
+    /// not at all.
     ///
     /// # Errors
     /// Any error that prevents reading an entry.
@@ -64,7 +64,7 @@ pub trait DataStoreReader {
         non_hashed_keys: Option<&[&[u8]]>,
     ) -> Result<Vec<Option<Self::EntryHandleType>>>;
 
-    /// A view of the trailer of `key`'s value; `None` if it does not exist.
+    /// A view of the trailer of the value of `key`; `None` if the key does not exist.
     ///
     /// # Errors
     /// Any error that prevents reading the entry.
@@ -73,19 +73,19 @@ pub trait DataStoreReader {
     /// The number of keys that exist.
     ///
     /// # Errors
-    /// None in the engine itself; other implementations may return some.
+    /// `InvalidData` if the store was opened read-only and part of it is lost to damage.
     fn len(&self) -> Result<usize>;
 
     /// Whether no key exists.
     ///
     /// # Errors
-    /// As [`DataStoreReader::len`].
+    /// `InvalidData` if the store was opened read-only and part of it is lost to damage.
     fn is_empty(&self) -> Result<bool>;
 
     /// The store's published tail in bytes: the header and all entries, including dead ones, but
     /// not space allocated ahead.
     ///
     /// # Errors
-    /// None in the engine itself; other implementations may return some.
+    /// The engine returns none; other implementations may.
     fn file_size(&self) -> Result<u64>;
 }

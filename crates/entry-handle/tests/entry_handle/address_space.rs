@@ -1,5 +1,6 @@
-//! A map that wishes for more address space than there is once took all of it, to the last few pages: the next
-//! allocation ended the process. A limit is one of a process, so a process of its own sets it.
+//! A map that wished for more address space than was left once took all of it but a few pages, and
+//! the next allocation aborted the process. The limit applies to a process, so a process of its own
+//! sets it.
 
 use std::env;
 use std::fs::{self, File};
@@ -32,7 +33,7 @@ fn process_with_300_mib_left() {
         assert_eq!(map.reserved(), 128 * MIB, "half of what fits");
         drop(map);
 
-        // What it needs comes first, and what is wished is taken if it is there.
+        // A map takes what it needs in any case, and all that it wishes for if that fits.
         let map = Map::reserve(&file, alignment, 200 * MIB, 4096 * MIB).unwrap();
         assert_eq!(map.reserved(), 256 * MIB);
         drop(map);

@@ -1,4 +1,4 @@
-//! The payload of an index slot is filled, and given back, while the slot can be read.
+//! The payload of an index slot is filled, and later replaced by zeros, while the slot can be read.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use simd_r_drive_entry_handle::{
     Alignment, EntryHandle, Flags, Identity, IdentitySeeds, Kind, Map, Trailer, verify_slot,
 };
 
-/// The slot's own view had no payload, but a handle to it had: a slice of bytes that may change.
+/// A mapped index slot had no payload, but a handle to it once did: a slice of bytes that may
+/// change.
 #[test]
 fn a_handle_to_an_index_slot_is_empty() {
     let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };

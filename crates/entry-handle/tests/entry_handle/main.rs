@@ -1,4 +1,4 @@
-//! The format, seen from outside.
+//! The format, through the public interface.
 
 #[cfg(target_os = "linux")]
 mod address_space;

@@ -1,4 +1,4 @@
-//! Whatever stands in a file, parsing it ends, with an answer or an error.
+//! Parsing ends with an answer or an error, whatever is in the file.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn identity(alignment: Alignment) -> Identity {
     Identity::new(seeds, alignment, 0, 0)
 }
 
-/// Bytes that look like slots now and then: blocks whose last 32 bytes have a trailer's form.
+/// Bytes that sometimes look like slots: blocks whose last 32 bytes have the form of a trailer.
 fn blocks() -> impl Strategy<Value = Vec<u8>> {
     let block = prop_oneof![
         Just([0; 64]),
@@ -108,13 +108,13 @@ proptest! {
         for end in (0..=len + 64).step_by(32).chain([end, u64::MAX]) {
             if let Ok(slot) = map.slot(end) {
                 prop_assert!(slot.start >= 16 << 10 && slot.end <= len);
-                prop_assert_eq!(slot.key().len(), usize::from(slot.trailer.fields.key_len));
-                if slot.trailer.fields.kind == Kind::Index {
-                    // Its payload may change, and so is not lent.
+                prop_assert_eq!(slot.key().len(), usize::from(slot.fields().key_len));
+                if slot.fields().kind == Kind::Index {
+                    // Its payload may change, so no slice of it may exist.
                     prop_assert!(slot.payload().is_empty() && slot.padding().is_empty());
                     continue;
                 }
-                prop_assert_eq!(slot.payload().len() as u64, slot.trailer.fields.payload_len);
+                prop_assert_eq!(slot.payload().len() as u64, slot.fields().payload_len);
                 let parts = slot.payload().len() + slot.padding().len() + slot.key().len() + 32;
                 prop_assert_eq!(parts as u64, slot.end - slot.start);
                 prop_assert_eq!(slot.key_and_trailer().len(), slot.key().len() + 32);
@@ -142,7 +142,8 @@ proptest! {
         let _ = is_older_format(bytes.len() as u64, read);
     }
 
-    /// A changed byte in keys and trailers is noticed where it stands; elsewhere it is not the cursor's business.
+    /// The cursor finds a changed byte in a key or a trailer, at its slot. It does not read other
+    /// bytes.
     #[test]
     fn a_changed_byte_ends_the_walk_at_its_slot(
         payload_lens in vec(0..200_usize, 1..8),
@@ -171,7 +172,8 @@ proptest! {
             prop_assert_eq!(visited, newest_first);
             return Ok(());
         }
-        // A slot whose link alone has changed stands; the one before it is refused.
+        // If only the link of a slot has changed, that slot is accepted and the one before it is
+        // refused.
         let error = error.unwrap();
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<FormatError>());
         prop_assert!(matches!(inner, Some(FormatError::Damaged { .. })), "{}", error);

@@ -1,4 +1,4 @@
-//! Slot arithmetic against the same in numbers that cannot overflow.
+//! Slot arithmetic, compared with the same arithmetic in integers that cannot overflow.
 
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::constants::{MAX_FILE_LEN, METADATA_SIZE};
@@ -10,7 +10,7 @@ fn alignment() -> impl Strategy<Value = Alignment> {
     (6..=16_u8).prop_map(|log2| Alignment::from_log2(log2).unwrap())
 }
 
-/// Lengths small and huge, and near powers of two.
+/// Lengths: small ones, huge ones, and some near powers of two.
 fn len() -> impl Strategy<Value = u64> {
     prop_oneof![
         0..100_000_u64,
@@ -46,7 +46,7 @@ proptest! {
         prop_assert!(alignment.header_len() >= 16 << 10);
     }
 
-    /// Where a slot starts follows from where it ends, and nothing else starts there.
+    /// The start of a slot follows from its end, its trailer and the alignment alone.
     #[test]
     fn starts_follow_from_ends(
         alignment in alignment(),
@@ -74,7 +74,7 @@ proptest! {
         }
     }
 
-    /// What is sealed at its place is genuine there, and nowhere else, and in no other file.
+    /// A sealed slot is genuine at its place, nowhere else, and in no other file.
     #[test]
     fn a_seal_is_good_for_one_place_of_one_file(
         alignment in alignment(),
@@ -110,14 +110,14 @@ proptest! {
         prop_assert_eq!(layout.check_seal(&out, &trailer, end), Ok(seal));
         prop_assert_eq!(seal.predecessor(trailer.link), predecessor);
 
-        // 32 bits decide: one case in four billion would fail by chance.
+        // The comparison is of 32 bits, so one case in four billion fails by chance.
         let other_end = other_end * 64;
         let is_genuine = layout.check_seal(&out, &trailer, other_end).is_ok();
         prop_assert_eq!(is_genuine, other_end == end);
         let mut other_secret = secret;
         other_secret[flip.index(16)] ^= 0x10;
         prop_assert!(layout_with(other_secret).check_seal(&out, &trailer, end).is_err());
-        // The link is not covered by its own slot's seal.
+        // A slot's seal does not cover the slot's own link.
         let at = flip.index(out.len() - 4);
         out[at] ^= 0x10;
         if let Some(trailer) = SealedTrailer::decode(out.last_chunk().unwrap()) {

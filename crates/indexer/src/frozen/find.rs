@@ -7,6 +7,7 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::group::{Member, Record};
+use super::line::WORDS;
 use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
@@ -55,20 +56,27 @@ impl FrozenIndex {
     ) -> Result<Option<B>, E> {
         let home = self.geometry.bucket(mixed);
         let (tag, tag_mask) = (self.geometry.tag_in_word(mixed), self.geometry.tag_mask());
-        let mut line = self.bucket(home)?;
-        let mut words = line.displaced()..line.count();
         let mut number = home;
         loop {
-            let mut alike = line.words_like(tag);
+            let bucket = self.bucket(number)?;
+            let mut alike = bucket.words_like(tag);
             while alike != 0 {
                 let at = (alike.trailing_zeros() / 8) as usize;
                 alike &= alike - 1;
-                let word = line.word(at);
-                if word & tag_mask != tag || !words.contains(&at) {
+                let word = bucket.word(at);
+                if word & tag_mask != tag {
+                    continue;
+                }
+                let counts = bucket.counts().ok_or(LineDamaged)?;
+                // Beyond its own bucket, an entry can only be among the displaced words at the
+                // start of a line.
+                let displaced = counts.displaced();
+                let words = if number == home { displaced..counts.words() } else { 0..displaced };
+                if !words.contains(&at) {
                     continue;
                 }
                 let block = self.geometry.block(word);
-                let candidate = if line.is_group(at) {
+                let candidate = if counts.is_group(at) {
                     Candidate::Group(block)
                 } else {
                     Candidate::Slot(block * BLOCK_SIZE)
@@ -77,13 +85,10 @@ impl FrozenIndex {
                     return Ok(Some(found));
                 }
             }
-            // Beyond its own bucket, an entry can only be among the displaced words at the start of
-            // a line. A line before it is full of displaced words.
-            let is_last = if number == home {
-                line.overflow() == 0
-            } else {
-                line.displaced() < super::line::WORDS
-            };
+            // Before the last line with a displaced entry, lines are full of displaced words.
+            let counts = bucket.counts().ok_or(LineDamaged)?;
+            let is_last =
+                if number == home { counts.overflow() == 0 } else { counts.displaced() < WORDS };
             if is_last {
                 return Ok(None);
             }
@@ -91,8 +96,6 @@ impl FrozenIndex {
             if number - home > MAX_DISPLACEMENT {
                 return Err(LineDamaged.into());
             }
-            line = self.bucket(number)?;
-            words = 0..line.displaced();
         }
     }
 

@@ -1,5 +1,6 @@
 //! One line of a table: 64 bytes with a check.
 
+use simd_r_drive_entry_handle::Block;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Length of a line in bytes.
@@ -23,38 +24,106 @@ type Bytes = [u8; LINE_LEN as usize];
 ///
 /// The first one holds its counts and its check. In a bucket, the second one holds the highest byte
 /// of each word, so that all words are compared with a tag at once. The next two hold 16 further
-/// bits of each, the last four the low 32 bits.
+/// bits of each word, the last four the low 32 bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Line([u64; 8]);
+
+/// A bucket's line in the log, of which a look-up reads only the numbers that it needs.
+#[derive(Clone, Copy)]
+pub(super) struct Bucket<'a>(Block<'a>);
+
+/// The first number of a line.
+#[derive(Clone, Copy)]
+pub(crate) struct Counts(u64);
+
+impl Counts {
+    /// Whether the line is not zeros, like space that was never written or was given back.
+    #[inline]
+    fn is_written(self) -> bool {
+        self.0 & 0xFF_0000 != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_group(self, at: usize) -> bool {
+        (self.0 >> at) & 1 != 0
+    }
+
+    /// How many words the bucket holds.
+    #[inline]
+    pub(crate) fn words(self) -> usize {
+        ((self.0 >> 8 & 0xF) as usize).min(WORDS)
+    }
+
+    /// How many of them, counted from the first, belong to earlier buckets.
+    #[inline]
+    pub(crate) fn displaced(self) -> usize {
+        ((self.0 >> 12 & 0xF) as usize).min(self.words())
+    }
+
+    /// How many entries of this bucket are stored in later ones.
+    #[inline]
+    pub(crate) fn overflow(self) -> usize {
+        ((self.0 >> 16 & 0xFF) as usize).saturating_sub(1)
+    }
+
+    #[inline]
+    fn check(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
+    fn without_check(self) -> u64 {
+        self.0 & u64::from(u32::MAX)
+    }
+}
+
+impl<'a> Bucket<'a> {
+    #[inline]
+    pub(super) fn new(block: Block<'a>) -> Self {
+        Self(block)
+    }
+
+    /// See [`words_like`].
+    #[inline]
+    pub(super) fn words_like(self, word: u64) -> u64 {
+        words_like(self.0.number(1), word)
+    }
+
+    #[inline]
+    pub(super) fn word(self, at: usize) -> u64 {
+        word_at(|number| self.0.number(number), at)
+    }
+
+    /// The counts. Call this last: `None` means that the space was given back meanwhile, so nothing
+    /// that was read before counts.
+    #[inline]
+    pub(super) fn counts(self) -> Option<Counts> {
+        let counts = Counts(self.0.first_at_last());
+        counts.is_written().then_some(counts)
+    }
+}
 
 impl Line {
     /// Line `number`, if it was ever written and its check is right.
     pub(crate) fn decode(line: [u64; 8], number: u64, seed: u64) -> Option<Self> {
+        let line = Self::written(line)?;
+        (line.counts().check() == line.check(number, seed)).then_some(line)
+    }
+
+    /// A line, if it was ever written.
+    #[inline]
+    pub(crate) fn written(line: [u64; 8]) -> Option<Self> {
         let line = Self(line);
-        (line.is_written() && line.is_sound(number, seed)).then_some(line)
-    }
-
-    /// A line whose check was right before.
-    #[inline]
-    pub(crate) fn from_checked(line: [u64; 8]) -> Self {
-        Self(line)
-    }
-
-    /// Whether the line is not just zeros, like space that was never written or was given back.
-    #[inline]
-    pub(crate) fn is_written(&self) -> bool {
-        self.0[0] & 0xFF_0000 != 0
-    }
-
-    /// Whether the check is right.
-    pub(crate) fn is_sound(&self, number: u64, seed: u64) -> bool {
-        (self.0[0] >> 32) as u32 == self.check(number, seed)
+        line.counts().is_written().then_some(line)
     }
 
     /// The bytes, with their check.
     pub(crate) fn seal(self, number: u64, seed: u64) -> Bytes {
         let check = self.check(number, seed);
-        Self::bytes(&Self::with_first(self.0, self.counts() | u64::from(check) << 32))
+        Self::bytes(&Self::with_first(
+            self.0,
+            self.counts().without_check() | u64::from(check) << 32,
+        ))
     }
 
     fn bytes(line: &[u64; 8]) -> Bytes {
@@ -79,16 +148,16 @@ impl Line {
         line
     }
 
-    /// The first number without the check.
     #[inline]
-    fn counts(&self) -> u64 {
-        self.0[0] & u64::from(u32::MAX)
+    pub(crate) fn counts(&self) -> Counts {
+        Counts(self.0[0])
     }
 
     #[inline]
     fn check(&self, number: u64, seed: u64) -> u32 {
         // An odd multiplier spreads consecutive numbers.
-        let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) ^ self.counts();
+        let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            ^ self.counts().without_check();
         xxh3_64_with_seed(&self.content(), seed) as u32
     }
 
@@ -132,45 +201,27 @@ impl Line {
 
     #[inline]
     pub(crate) fn word(&self, at: usize) -> u64 {
-        let high = self.0[1] >> (8 * at) & 0xFF;
-        let middle = self.0[2 + at / 4] >> (16 * (at % 4)) & 0xFFFF;
-        let low = self.0[4 + at / 2] >> (32 * (at % 2)) & u64::from(u32::MAX);
-        high << REST_BITS | middle << 32 | low
+        word_at(|number| self.0[number], at)
     }
+}
 
-    /// Which words may have the highest byte of `word`: bit `8 * n + 7` stands for word `n`. All
-    /// that have it, and rarely one that does not, are in the result.
-    ///
-    /// Finds zero bytes in a number ("Bit Twiddling Hacks", Sean Eron Anderson, 2005).
-    #[inline]
-    pub(crate) fn words_like(&self, word: u64) -> u64 {
-        const LOWEST: u64 = u64::MAX / 0xFF;
-        let differing = self.0[1] ^ (word >> REST_BITS) * LOWEST;
-        differing.wrapping_sub(LOWEST) & !differing & (LOWEST << 7)
-    }
+#[inline]
+fn word_at(number: impl Fn(usize) -> u64, at: usize) -> u64 {
+    let high = number(1) >> (8 * at) & 0xFF;
+    let middle = number(2 + at / 4) >> (16 * (at % 4)) & 0xFFFF;
+    let low = number(4 + at / 2) >> (32 * (at % 2)) & u64::from(u32::MAX);
+    high << REST_BITS | middle << 32 | low
+}
 
-    #[inline]
-    pub(crate) fn is_group(&self, at: usize) -> bool {
-        (self.0[0] >> at) & 1 != 0
-    }
-
-    /// How many words the bucket holds.
-    #[inline]
-    pub(crate) fn count(&self) -> usize {
-        ((self.0[0] >> 8 & 0xF) as usize).min(WORDS)
-    }
-
-    /// How many of them, counted from the first, belong to earlier buckets.
-    #[inline]
-    pub(crate) fn displaced(&self) -> usize {
-        ((self.0[0] >> 12 & 0xF) as usize).min(self.count())
-    }
-
-    /// How many entries of this bucket are stored in later ones.
-    #[inline]
-    pub(crate) fn overflow(&self) -> usize {
-        ((self.0[0] >> 16 & 0xFF) as usize).saturating_sub(1)
-    }
+/// Which words may have the highest byte of `word`, given the highest bytes of all: bit `8 * n + 7`
+/// stands for word `n`. All that have it, and rarely one that does not, are in the result.
+///
+/// Finds zero bytes in a number ("Bit Twiddling Hacks", Sean Eron Anderson, 2005).
+#[inline]
+fn words_like(highest: u64, word: u64) -> u64 {
+    const LOWEST: u64 = u64::MAX / 0xFF;
+    let differing = highest ^ (word >> REST_BITS) * LOWEST;
+    differing.wrapping_sub(LOWEST) & !differing & (LOWEST << 7)
 }
 
 #[cfg(test)]
@@ -195,11 +246,12 @@ mod tests {
     #[test]
     fn a_bucket_says_what_was_put_in() {
         let line = decode(sample(), 7, 9).unwrap();
-        assert_eq!((line.count(), line.displaced(), line.overflow()), (7, 2, 1));
+        let counts = line.counts();
+        assert_eq!((counts.words(), counts.displaced(), counts.overflow()), (7, 2, 1));
         assert!((0..7).all(|at| line.word(at) == word(at)));
-        assert!(line.is_group(2) && !line.is_group(3));
-        assert!((0..7).all(|at| line.words_like(word(at)) == 0x80 << (8 * at)));
-        assert_eq!(line.words_like(0xFF << 48), 0);
+        assert!(counts.is_group(2) && !counts.is_group(3));
+        assert!((0..7).all(|at| words_like(line.0[1], word(at)) == 0x80 << (8 * at)));
+        assert_eq!(words_like(line.0[1], 0xFF << 48), 0);
     }
 
     #[test]

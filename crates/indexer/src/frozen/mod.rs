@@ -52,10 +52,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
-use simd_r_drive_entry_handle::{CheckedSet, Layout, Map};
+use simd_r_drive_entry_handle::{Block, CheckedSet, Layout, Map};
 
 use self::header::{HEADER_LEN, Header};
-use self::line::{LINE_LEN, Line};
+use self::line::{Bucket, LINE_LEN, Line};
 use self::position::Geometry;
 use crate::indexer::KeyIndexer;
 
@@ -112,7 +112,7 @@ impl FrozenIndex {
     ) -> Option<Self> {
         let check_seed = check_seed(layout, start);
         let mut line = [0; HEADER_LEN];
-        for (bytes, number) in line.as_chunks_mut().0.iter_mut().zip(map.block(start)?) {
+        for (bytes, number) in line.as_chunks_mut().0.iter_mut().zip(map.block(start)?.numbers()) {
             *bytes = number.to_le_bytes();
         }
         let header = Header::decode(&line, check_seed)?;
@@ -174,31 +174,41 @@ impl FrozenIndex {
         self.rebuilt.get().is_some()
     }
 
-    /// Line `number`. Its check is made once in the life of this value, unless it was opened so
-    /// that it makes the check each time.
+    /// Line `number`, if it is sound.
     #[inline]
     fn line(&self, number: u64) -> Result<Line, LineDamaged> {
+        Line::written(self.block(number)?.numbers()).ok_or(LineDamaged)
+    }
+
+    /// The bytes of line `number`. Its check is made once in the life of this value, unless the
+    /// table was opened so that it is made each time. Space that is given back later reads as
+    /// zeros; whoever reads the bytes looks out for that.
+    #[inline]
+    fn block(&self, number: u64) -> Result<Block<'_>, LineDamaged> {
         let offset = self.start.wrapping_add(number.wrapping_mul(LINE_LEN));
-        let line = Line::from_checked(self.map.block(offset).ok_or(LineDamaged)?);
-        // Space that is given back reads as zeros, even if it held a sound line before. See
-        // `Map::block` for a line that is given back while it is read.
-        if line.is_written() && self.checked.contains(number) {
-            return Ok(line);
+        let block = self.map.block(offset).ok_or(LineDamaged)?;
+        if !self.checked.contains(number) {
+            self.check_line(block, number)?;
         }
-        self.check_line(line, number)
+        Ok(block)
     }
 
     #[cold]
-    fn check_line(&self, line: Line, number: u64) -> Result<Line, LineDamaged> {
-        if !line.is_written() || !line.is_sound(number, self.check_seed) {
-            return Err(LineDamaged);
-        }
+    fn check_line(&self, block: Block<'_>, number: u64) -> Result<(), LineDamaged> {
+        Line::decode(block.numbers(), number, self.check_seed).ok_or(LineDamaged)?;
         self.checked.insert(number);
-        Ok(line)
+        Ok(())
     }
 
+    /// A bucket, for look-ups.
     #[inline]
-    fn bucket(&self, number: u64) -> Result<Line, LineDamaged> {
+    fn bucket(&self, number: u64) -> Result<Bucket<'_>, LineDamaged> {
+        self.block(header::FIRST_BUCKET + number).map(Bucket::new)
+    }
+
+    /// The line of a bucket.
+    #[inline]
+    fn bucket_line(&self, number: u64) -> Result<Line, LineDamaged> {
         self.line(header::FIRST_BUCKET + number)
     }
 

@@ -63,8 +63,10 @@ impl<'a> TableReader<'a> {
     /// Fast path: reads the next line if nothing is left of the one before and no entries are
     /// displaced, as for most lines. `None` in other cases, or if the bucket is empty.
     fn next_simple_bucket(&mut self) -> Result<Option<u64>, LineDamaged> {
-        let is_read =
-            self.line.as_ref().is_none_or(|line| self.at == line.count() && line.overflow() == 0);
+        let is_read = self
+            .line
+            .as_ref()
+            .is_none_or(|line| self.at == line.counts().words() && line.counts().overflow() == 0);
         if !is_read
             || !self.pending.is_empty()
             || self.next_line == self.table.header.bucket_lines()
@@ -72,14 +74,17 @@ impl<'a> TableReader<'a> {
             return Ok(None);
         }
         let bucket = self.next_line;
-        let line = self.line.insert(self.table.bucket(bucket)?);
+        let line = self.line.insert(self.table.bucket_line(bucket)?);
         (self.next_line, self.at) = (bucket + 1, 0);
-        if line.count() == 0 || line.displaced() > 0 || line.overflow() > 0 {
+        if line.counts().words() == 0
+            || line.counts().displaced() > 0
+            || line.counts().overflow() > 0
+        {
             return Ok(None);
         }
-        self.at = line.count();
-        let entry = |at| Older { word: line.word(at), is_group: line.is_group(at) };
-        self.entries.extend((0..line.count()).map(entry));
+        self.at = line.counts().words();
+        let entry = |at| Older { word: line.word(at), is_group: line.counts().is_group(at) };
+        self.entries.extend((0..line.counts().words()).map(entry));
         Ok(Some(bucket))
     }
 
@@ -87,25 +92,26 @@ impl<'a> TableReader<'a> {
     fn peek(&mut self) -> Result<Option<(u64, Older)>, LineDamaged> {
         loop {
             if let Some(line) = &self.line
-                && self.at < line.count()
+                && self.at < line.counts().words()
             {
-                let bucket = if self.at < line.displaced() {
+                let bucket = if self.at < line.counts().displaced() {
                     self.pending.front().ok_or(LineDamaged)?.0
                 } else {
                     self.next_line - 1
                 };
-                let entry = Older { word: line.word(self.at), is_group: line.is_group(self.at) };
+                let entry =
+                    Older { word: line.word(self.at), is_group: line.counts().is_group(self.at) };
                 return Ok(Some((bucket, entry)));
             }
             if let Some(line) = &self.line
-                && line.overflow() > 0
+                && line.counts().overflow() > 0
             {
-                self.pending.push_back((self.next_line - 1, line.overflow()));
+                self.pending.push_back((self.next_line - 1, line.counts().overflow()));
             }
             if self.next_line == self.table.header.bucket_lines() {
                 return if self.pending.is_empty() { Ok(None) } else { Err(LineDamaged) };
             }
-            self.line = Some(self.table.bucket(self.next_line)?);
+            self.line = Some(self.table.bucket_line(self.next_line)?);
             self.at = 0;
             self.next_line += 1;
         }
@@ -113,7 +119,7 @@ impl<'a> TableReader<'a> {
 
     /// Moves past the peeked entry.
     fn step(&mut self) {
-        if self.line.as_ref().is_some_and(|line| self.at < line.displaced())
+        if self.line.as_ref().is_some_and(|line| self.at < line.counts().displaced())
             && let Some((_, missing)) = self.pending.front_mut()
         {
             *missing -= 1;

@@ -25,7 +25,7 @@ impl ReadState {
         let mut end = self.index.frozen().map(|table| table.end()).max().unwrap_or(0);
         while end > 0 {
             let slot = self.slot_at(end)?;
-            let fields = &slot.trailer.fields;
+            let fields = slot.fields();
             if fields.kind != Kind::Index {
                 break;
             }

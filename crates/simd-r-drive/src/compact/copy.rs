@@ -42,7 +42,7 @@ impl Compaction<'_> {
         let source = Arc::clone(&self.source);
         let tail = source.publication.tail();
         self.copy_newest(source.layout.header_len(), tail, |slot, chain| {
-            if slot.trailer.fields.kind != Kind::Value {
+            if slot.fields().kind != Kind::Value {
                 return Ok(false);
             }
             source.index.is_current(chain.hash, slot.end, chain.identity, tail, &*source.log)
@@ -71,7 +71,7 @@ impl Compaction<'_> {
             let mut seen = HashSet::new();
             let mut slots = Vec::new();
             for_each_slot_backward(&source, stretch[0], stretch[1], |slot| {
-                let fields = &slot.trailer.fields;
+                let fields = slot.fields();
                 if !fields.kind.is_keyed() {
                     return Ok(());
                 }
@@ -146,7 +146,7 @@ fn stretches(source: &ReadState, from: u64, to: u64) -> io::Result<Vec<u64>> {
     let mut cuts = vec![to];
     let mut last_cut = to;
     for_each_slot_backward(source, to, from, |slot| {
-        if slot.trailer.fields.is_commit() && last_cut - slot.end >= STRETCH_LEN {
+        if slot.fields().is_commit() && last_cut - slot.end >= STRETCH_LEN {
             cuts.push(slot.end);
             last_cut = slot.end;
         }
@@ -183,7 +183,7 @@ fn copy_chains(source: &ReadState, slots: &[Range<u64>], target: &mut Writer) ->
     for slot in slots {
         let slot = source.slot_at(slot.end)?;
         verify_slot(&slot, &source.layout)?;
-        let fields = &slot.trailer.fields;
+        let fields = slot.fields();
         let (hash, identity) = chain_of(fields.is_bare(), slot.key());
         commit.stamp(fields.written_at);
         if fields.kind == Kind::Value {

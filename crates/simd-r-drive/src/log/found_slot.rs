@@ -48,22 +48,22 @@ impl<'a> Slot<'a> for FoundSlot<'a> {
     }
 
     fn hash(&self) -> u64 {
-        slot_hash(self.trailer.fields.is_bare(), self.key())
+        slot_hash(self.fields().is_bare(), self.key())
     }
 
     #[inline(always)]
     fn is_tombstone(&self) -> bool {
-        self.trailer.fields.is_tombstone()
+        self.fields().is_tombstone()
     }
 
     #[inline(always)]
     fn previous_end(&self) -> u64 {
-        self.trailer.fields.previous_end
+        self.fields().previous_end
     }
 }
 
 /// The chain that a slot belongs to.
 #[inline(always)]
 pub(crate) fn chain_key<'a>(slot: &MappedSlot<'a>) -> ChainKey<'a> {
-    if slot.trailer.fields.is_bare() { ChainKey::Bare } else { ChainKey::Keyed(slot.key()) }
+    if slot.fields().is_bare() { ChainKey::Bare } else { ChainKey::Keyed(slot.key()) }
 }

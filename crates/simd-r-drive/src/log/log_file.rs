@@ -130,7 +130,7 @@ impl LogFile {
     #[cold]
     fn check_seal(&self, slot: &MappedSlot<'_>) -> Result<(), FormatError> {
         let sealed = slot.key_and_trailer();
-        let checked = self.layout.check_seal(sealed, &slot.trailer, slot.end);
+        let checked = self.layout.check_seal(sealed, &slot.trailer(), slot.end);
         checked.inspect_err(events::damage_found)?;
         if let Some(checked) = self.checked.get() {
             checked.insert(slot.end / BLOCK_SIZE);

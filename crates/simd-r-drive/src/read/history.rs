@@ -22,8 +22,8 @@ pub struct Version {
 impl Version {
     fn read(state: &ReadState, end: u64) -> io::Result<Self> {
         let slot = state.slot_at(end)?;
-        let (hash, _) = chain_of(slot.trailer.fields.is_bare(), slot.key());
-        let is_deletion = slot.trailer.fields.is_tombstone();
+        let (hash, _) = chain_of(slot.fields().is_bare(), slot.key());
+        let is_deletion = slot.fields().is_tombstone();
         Ok(Self { entry: state.handle(&slot, hash)?, is_deletion })
     }
 
@@ -86,7 +86,7 @@ impl History {
     fn step(&mut self, chain: usize) -> Result<(), FormatError> {
         if let Some(end) = self.chains[chain] {
             let slot = self.state.slot_at(end)?;
-            let previous = slot.trailer.fields.previous_end;
+            let previous = slot.fields().previous_end;
             // Links point down. A link that does not ends the walk.
             self.chains[chain] = (previous != 0 && previous < end).then_some(previous);
         }
@@ -215,7 +215,7 @@ impl DataStore {
         let mut end = tail;
         while end > from {
             let slot = state.slot_at(end)?;
-            if matches!(slot.trailer.fields.kind, Kind::Value | Kind::Tombstone) {
+            if matches!(slot.fields().kind, Kind::Value | Kind::Tombstone) {
                 ends.push(end);
             }
             end = slot.start;

@@ -86,7 +86,7 @@ impl EntryIterator {
             }
             self.look_ahead();
             let slot = self.state.slot_at(end)?;
-            let fields = &slot.trailer.fields;
+            let fields = slot.fields();
             let is_bare = fields.is_bare();
             let (hash, _) = chain_of(is_bare, slot.key());
             if fields.kind.is_keyed() && (1..=slot.start).contains(&fields.previous_end) {
@@ -140,7 +140,7 @@ impl EntryIterator {
             && position > state.layout.header_len()
             && let Some(slot) = state.unchecked_slot(position)
         {
-            let fields = &slot.trailer.fields;
+            let fields = slot.fields();
             if fields.kind == Kind::Value {
                 let (hash, _) = chain_of(fields.is_bare(), slot.key());
                 state.index.prefetch(hash);

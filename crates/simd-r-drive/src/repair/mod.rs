@@ -152,9 +152,9 @@ fn copy_values(source: &ReadState, ends: &[u64], target: &mut Writer) -> io::Res
     let slots = slots?;
     for slot in &slots {
         verify_slot(slot, &source.layout)?;
-        commit.stamp(slot.trailer.fields.written_at);
+        commit.stamp(slot.fields().written_at);
         match slot.key().first_chunk::<8>() {
-            Some(hash_bytes) if slot.trailer.fields.is_bare() => {
+            Some(hash_bytes) if slot.fields().is_bare() => {
                 commit.put_bare(u64::from_le_bytes(*hash_bytes), hash_bytes, slot.payload())?;
             }
             _ => commit.put(compute_hash(slot.key()), slot.key(), slot.payload())?,

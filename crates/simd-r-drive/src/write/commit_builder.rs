@@ -175,7 +175,7 @@ impl<'a> CommitBuilder<'a> {
         let tombstone = NewEntry {
             kind: Kind::Tombstone,
             key: slot.key(),
-            is_bare: slot.trailer.fields.is_bare(),
+            is_bare: slot.fields().is_bare(),
             payload: &[],
             previous_end: end,
             replaces_live: true,
