@@ -6,13 +6,13 @@ use std::path::Path;
 
 use simd_r_drive::{FormatError, StoreError, Subject, WriteError};
 
-use crate::open::shown;
+use crate::key::shown_path;
 
 /// That `what` failed with the thing at `path`, which is named after `what` unless the error names it.
 pub(crate) fn failure(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
     let error = explain(path, error);
     let is_named = path_in(&error) == Some(path);
-    let context = if is_named { what.to_owned() } else { format!("{what} {}", shown(path)) };
+    let context = if is_named { what.to_owned() } else { format!("{what} {}", shown_path(path)) };
     anyhow::Error::from(error).context(context)
 }
 
@@ -29,10 +29,10 @@ pub(crate) fn failure_to_make(
     let named = path_in(&error);
     let mut context = what.to_owned();
     if named != Some(path) {
-        context.push_str(&format!(" {}", shown(path)));
+        context.push_str(&format!(" {}", shown_path(path)));
     }
     if named != Some(new) {
-        context.push_str(&format!(" {preposition} {}", shown(new)));
+        context.push_str(&format!(" {preposition} {}", shown_path(new)));
     }
     anyhow::Error::from(error).context(context)
 }
@@ -85,9 +85,9 @@ fn missing_directory(path: &Path) -> Option<String> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty())?;
     match fs::metadata(parent) {
         Ok(found) if found.is_dir() => None,
-        Ok(_) => Some(format!("{} is not a directory", shown(parent))),
+        Ok(_) => Some(format!("{} is not a directory", shown_path(parent))),
         Err(_) => missing_directory(parent)
-            .or_else(|| Some(format!("the directory {} does not exist", shown(parent)))),
+            .or_else(|| Some(format!("the directory {} does not exist", shown_path(parent)))),
     }
 }
 

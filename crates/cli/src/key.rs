@@ -1,7 +1,8 @@
-//! Keys: bytes on the command line, in messages, and in JSON.
+//! Keys and paths: bytes on the command line, in messages, and in JSON.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -46,6 +47,11 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// A path on one line.
+pub(crate) fn shown_path(path: &Path) -> String {
+    Shown(path.as_os_str().as_encoded_bytes()).to_string()
 }
 
 /// A key in a JSON object: `key` if it is UTF-8, else `key_hex`.

@@ -9,7 +9,7 @@ use simd_r_drive::{DataStore, OpenOptions};
 
 use crate::console::Console;
 use crate::failure::failure;
-use crate::key::Shown;
+use crate::key::shown_path;
 use crate::outcome::Outcome;
 
 /// For commands that hand values on: takes no lock, changes and creates nothing, and checks what it reads.
@@ -31,7 +31,7 @@ pub(crate) fn for_salvage(
     if is_damaged {
         console.tell(&format!(
             "the store {} is damaged: what is left may be incomplete, and outdated",
-            shown(path)
+            shown_path(path)
         ));
     }
     Ok((store, Outcome::complete_if(!is_damaged)))
@@ -61,7 +61,10 @@ pub(crate) fn or_create(path: &Path) -> Result<DataStore> {
 fn writable(path: &Path, options: &OpenOptions) -> Result<DataStore> {
     let store = open(path, options)?;
     if store.is_read_only() {
-        bail!("cannot change the store {}: its file, or the medium, is read-only", shown(path));
+        bail!(
+            "cannot change the store {}: its file, or the medium, is read-only",
+            shown_path(path)
+        );
     }
     Ok(store)
 }
@@ -81,9 +84,4 @@ pub(crate) fn discard_new(store: &DataStore) {
     if store.recovery_report().is_new && store.is_empty().unwrap_or(false) {
         let _ = fs::remove_file(store.get_path());
     }
-}
-
-/// A path on one line.
-pub(crate) fn shown(path: &Path) -> String {
-    Shown(path.as_os_str().as_encoded_bytes()).to_string()
 }

@@ -118,7 +118,7 @@ impl StoreStats {
             allocated_bytes: state.file.len().map_or(tail, |len| len.max(tail)),
             alignment: state.layout.alignment().bytes(),
             store_id: state.identity.store_id,
-            index_hashes: index.live_hashes,
+            index_hashes: index.hashes_in_memory,
             index_heap_bytes: index.heap_bytes,
             frozen_hashes: index.frozen_hashes,
             frozen_tables: index.tables,

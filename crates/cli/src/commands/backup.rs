@@ -10,6 +10,7 @@ use simd_r_drive::utils::format_bytes;
 
 use crate::console::Console;
 use crate::failure::failure_to_make;
+use crate::key::shown_path;
 use crate::open;
 use crate::outcome::Outcome;
 
@@ -22,15 +23,15 @@ pub(crate) fn run(console: &Console, store_path: &Path, dest: &Path) -> Result<O
         failure_to_make("cannot back up the store", (store_path, preposition, dest), error)
     })?;
     if let Some(aside) = &report.saved_to {
-        let shown = open::shown(aside);
+        let shown = shown_path(aside);
         console
             .tell(&format!("remains of an interrupted backup were cut off and saved to {shown}"));
     }
     let copied = format_bytes(report.copied_bytes);
     let summary = if report.is_incremental {
-        format!("added {copied} to {}", open::shown(dest))
+        format!("added {copied} to {}", shown_path(dest))
     } else {
-        format!("copied {copied} to {}", open::shown(dest))
+        format!("copied {copied} to {}", shown_path(dest))
     };
     let value = json!({
         "is_incremental": report.is_incremental,

@@ -9,13 +9,14 @@ use simd_r_drive::utils::format_bytes;
 
 use crate::console::Console;
 use crate::failure::explain;
+use crate::key::shown_path;
 use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
 pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let store = open::for_changing(store_path)?;
-    let shown = open::shown(store_path);
+    let shown = shown_path(store_path);
     let progress = Progress::new(console, Some(store.stats().tail), "compacting");
     let report = store
         .compact_with(|now| {

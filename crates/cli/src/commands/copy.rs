@@ -8,7 +8,7 @@ use simd_r_drive::traits::{DataStoreReader as _, DataStoreWriter as _};
 use simd_r_drive::{DataStore, StoreError};
 
 use crate::console::Console;
-use crate::key::{Shown, key_json};
+use crate::key::{Shown, key_json, shown_path};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::same_file::is_same_file;
@@ -71,7 +71,7 @@ fn refuse_same(source: &Path, target: &Path) -> Result<()> {
 fn report(console: &Console, key: &[u8], target: &Path) -> Result<Outcome> {
     if console.is_json {
         let mut object = key_json(key);
-        object.insert("target".to_owned(), open::shown(target).into());
+        object.insert("target".to_owned(), shown_path(target).into());
         console.print_json(&object.into())?;
     }
     Ok(Outcome::Complete)

@@ -11,7 +11,7 @@ use simd_r_drive::utils::format_bytes;
 use crate::console::{Console, counted};
 use crate::export::{Destination, Refusal, relative_path};
 use crate::failure::failure;
-use crate::key::{entry_json, entry_name};
+use crate::key::{entry_json, entry_name, shown_path};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -59,7 +59,7 @@ pub(crate) fn run(
                 let name = entry_name(&entry);
                 let what = format!("stopped at {name}, after {done}");
                 let error = anyhow::Error::from(error).context(what);
-                return Err(error.context(format!("cannot export to {}", open::shown(dir))));
+                return Err(error.context(format!("cannot export to {}", shown_path(dir))));
             }
         }
     }

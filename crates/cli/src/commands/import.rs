@@ -9,7 +9,7 @@ use simd_r_drive::utils::format_bytes;
 use crate::console::{Console, counted};
 use crate::failure::failure;
 use crate::import::{Excludes, Importer, Stopped, Walk};
-use crate::key::Shown;
+use crate::key::{Shown, shown_path};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -25,7 +25,7 @@ pub(crate) fn run(
     // Before the store is created.
     let found = std::fs::metadata(dir).map_err(|error| failure("cannot import", dir, error))?;
     if !found.is_dir() {
-        bail!("cannot import {}: it is not a directory", open::shown(dir));
+        bail!("cannot import {}: it is not a directory", shown_path(dir));
     }
     let store = open::or_create(store_path)?;
     let walk = Walk::new(dir, prefix, &excludes, &store)?;
@@ -51,7 +51,7 @@ pub(crate) fn run(
 /// Says what is stored and what is not.
 fn cannot_import_all(dir: &Path, stopped: Stopped, is_closed: bool) -> anyhow::Error {
     let Stopped { imported, key, error } = stopped;
-    let (dir, key) = (open::shown(dir), Shown(&key));
+    let (dir, key) = (shown_path(dir), Shown(&key));
     let what = if imported.files == 0 {
         format!("cannot import anything of {dir} ({key} and what follows are not stored)")
     } else {

@@ -8,7 +8,7 @@ use serde_json::json;
 use simd_r_drive::utils::format_bytes;
 
 use crate::console::{Console, counted};
-use crate::key::hex;
+use crate::key::{hex, shown_path};
 use crate::open;
 use crate::outcome::Outcome;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let (stats, report) = (store.stats(), store.recovery_report());
     if console.is_json {
         console.print_json(&json!({
-            "store": open::shown(store_path),
+            "store": shown_path(store_path),
             "store_id": hex(&stats.store_id),
             "live_keys": stats.live_keys,
             "dead_slots": stats.dead_slots,
@@ -46,7 +46,7 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
         return Ok(Outcome::Complete);
     }
     let mut output = console.output();
-    writeln!(output, "store       {}", open::shown(store_path))?;
+    writeln!(output, "store       {}", shown_path(store_path))?;
     writeln!(output, "store id    {}", hex(&stats.store_id))?;
     writeln!(output, "keys        {}", stats.live_keys)?;
     writeln!(output, "size        {} ({})", stats.tail, format_bytes(stats.tail))?;

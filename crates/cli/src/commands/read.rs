@@ -10,7 +10,7 @@ use simd_r_drive::traits::DataStoreReader as _;
 use crate::console::Console;
 use crate::export::write_file;
 use crate::failure::failure;
-use crate::key::{Shown, entry_json};
+use crate::key::{Shown, entry_json, shown_path};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::same_file::is_same_file;
@@ -46,7 +46,7 @@ pub(crate) fn run(
     if console.is_json {
         let mut object = entry_json(&entry);
         object.insert("size".to_owned(), entry.size().into());
-        object.insert("output".to_owned(), open::shown(path).into());
+        object.insert("output".to_owned(), shown_path(path).into());
         console.print_json(&object.into())?;
     }
     Ok(outcome)

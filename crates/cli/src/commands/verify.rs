@@ -10,7 +10,7 @@ use simd_r_drive::utils::format_bytes;
 use simd_r_drive::{DamagedPlace, FormatError, VerifyReport};
 
 use crate::console::{Console, counted};
-use crate::key::{entry_json_of, entry_name_of};
+use crate::key::{entry_json_of, entry_name_of, shown_path};
 use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -54,7 +54,7 @@ fn check(console: &Console, store_path: &Path) -> Result<VerifyReport> {
         ControlFlow::Continue(())
     });
     progress.finish();
-    report.with_context(|| format!("cannot check the store {}", open::shown(store_path)))
+    report.with_context(|| format!("cannot check the store {}", shown_path(store_path)))
 }
 
 /// Tells of a damaged place; returns it in JSON.

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::write_file::write_file;
-use crate::open::shown;
+use crate::key::shown_path;
 use crate::same_file::is_same_file;
 
 /// Why a file was not written.
@@ -63,7 +63,7 @@ impl Destination {
 
     /// Leaves a file out because of what is at `relative`.
     fn skip(&self, relative: &Path, what: &str) -> Result<(), Refusal> {
-        Err(Refusal::Skip(format!("{} {what}", shown(&self.named.join(relative)))))
+        Err(Refusal::Skip(format!("{} {what}", shown_path(&self.named.join(relative)))))
     }
 
     /// Makes the directories on the way to a file, if they are not there yet.

@@ -1,11 +1,9 @@
 //! Builds a table from older tables and from what changed since.
 
-use std::fmt;
-use std::io;
-
 use simd_r_drive_entry_handle::Layout;
 use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 
+use super::build_error::BuildError;
 use super::find::fingerprint;
 use super::group::{Member, NewRecord, Record, record_lines};
 use super::header::{self, HEADER_LEN, Header};
@@ -13,7 +11,7 @@ use super::line::{LINE_LEN, Line};
 use super::merge::{Context, Entry, Sources, What};
 use super::place::{PlaceError, Placer, Write};
 use super::position::{Geometry, Mixer};
-use super::{FrozenIndex, LineDamaged, block_bits, check_seed};
+use super::{FrozenIndex, block_bits, check_seed};
 use crate::filter::{FILTER_BITS, Filter};
 use crate::indexer::KeyIndexer;
 use crate::slot_source::{ChainKey, Slot as _, SlotSource};
@@ -48,37 +46,6 @@ impl TableSize {
     /// Length of the table in bytes.
     pub(crate) fn table_bytes(self) -> u64 {
         header::lines(self.buckets, self.record_lines).saturating_mul(LINE_LEN)
-    }
-}
-
-/// Why a table could not be built. What was written of it is not a table, and does no harm.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuildError<E> {
-    /// An older table is damaged: it must be rebuilt from the log first.
-    Damaged,
-    /// There were more entries than the table was sized for.
-    Overfull,
-    /// The log could not be read.
-    Source(E),
-    /// The table could not be written.
-    Write(io::Error),
-}
-
-impl<E: fmt::Display> fmt::Display for BuildError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged => f.write_str("the index in the file is damaged"),
-            Self::Overfull => f.write_str("the index does not fit the space that was set aside"),
-            Self::Source(error) => write!(f, "reading the log for the index: {error}"),
-            Self::Write(error) => write!(f, "writing the index: {error}"),
-        }
-    }
-}
-
-impl<E> From<LineDamaged> for BuildError<E> {
-    fn from(_: LineDamaged) -> Self {
-        Self::Damaged
     }
 }
 
@@ -230,21 +197,6 @@ impl Build<'_> {
         let index = self.layers.get(entry.source()).ok_or(BuildError::Damaged)?;
         let hash = groups.get(number as usize).ok_or(BuildError::Damaged)?;
         Ok(record_of(index, *hash, context)?.encode())
-    }
-}
-
-/// The hash of a table's entry, from the log or from its record.
-pub(super) fn hash_of_entry<S: SlotSource + ?Sized>(
-    table: &FrozenIndex,
-    what: What,
-    source: &S,
-) -> Result<u64, BuildError<S::Error>> {
-    match what {
-        What::Group(line) => Ok(Record::load(table, line)?.hash),
-        What::Block(block) => {
-            let slot = source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
-            Ok(slot.hash())
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use super::line::WORDS;
 use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::{ChainKey, RebuildSource, Slot as _, SlotSource};
+use crate::rebuild_source::RebuildSource;
+use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 use crate::version::Version;
 
 /// What a word of a bucket refers to, if its tag matches the hash being looked up.

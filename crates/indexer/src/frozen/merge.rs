@@ -1,10 +1,13 @@
 //! Merges the sources of a table into one sequence in the order of its buckets.
 
+use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
+
 use super::FrozenIndex;
-use super::build::{BuildError, hash_of_entry};
+use super::build_error::BuildError;
+use super::group::Record;
 use super::position::{Geometry, Mixer, Prefix, Spans};
 use super::reader::TableReader;
-use crate::slot_source::SlotSource;
+use crate::slot_source::{Slot as _, SlotSource};
 
 /// An entry on its way to a new table. Sixteen bytes, because many are sorted and copied.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +111,21 @@ impl<S: SlotSource + ?Sized> Context<'_, S> {
     }
 }
 
+/// The hash of a table's entry, from the log or from its record.
+fn hash_of_entry<S: SlotSource + ?Sized>(
+    table: &FrozenIndex,
+    what: What,
+    source: &S,
+) -> Result<u64, BuildError<S::Error>> {
+    match what {
+        What::Group(line) => Ok(Record::load(table, line)?.hash),
+        What::Block(block) => {
+            let slot = source.slot(block * BLOCK_SIZE).map_err(BuildError::Source)?;
+            Ok(slot.hash())
+        }
+    }
+}
+
 /// The sources of a table, newest first, each in the order of the new table's buckets.
 pub(super) struct Sources<'a> {
     streams: Vec<Stream<'a>>,
@@ -198,7 +216,6 @@ const READ_AHEAD: usize = 64;
 ///
 /// A table's entries come in the order of its own buckets. This is also the order of the new
 /// table's buckets, because the mixed hashes of a bucket are an interval.
-/// an interval.
 struct Stream<'a> {
     number: usize,
     /// What is left of a table.

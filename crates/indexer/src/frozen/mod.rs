@@ -38,6 +38,7 @@
 //! memory.
 
 mod build;
+mod build_error;
 mod check;
 mod find;
 mod group;
@@ -59,8 +60,9 @@ use self::line::{Bucket, LINE_LEN, Line};
 use self::position::Geometry;
 use crate::indexer::KeyIndexer;
 
+pub use self::build::BuiltTable;
 pub(crate) use self::build::{Build, TableSize, record_lines_of};
-pub use self::build::{BuildError, BuiltTable};
+pub use self::build_error::BuildError;
 pub(crate) use self::find::{Candidate, Failure, Held};
 pub(crate) use self::position::Mixer;
 

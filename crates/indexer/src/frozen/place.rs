@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::MAX_DISPLACEMENT;
-use super::build::BuildError;
+use super::build_error::BuildError;
 use super::header::{FIRST_BUCKET, Header};
 use super::line::{LINE_LEN, Line, MAX_OVERFLOW, WORDS};
 use super::position::Geometry;

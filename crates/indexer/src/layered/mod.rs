@@ -95,7 +95,7 @@ struct Layer {
 #[non_exhaustive]
 pub struct LayeredStats {
     /// Hashes in memory.
-    pub live_hashes: u64,
+    pub hashes_in_memory: u64,
     /// Upper bound on the hashes in the tables in the log.
     pub frozen_hashes: u64,
     /// Tables in the log.
@@ -251,7 +251,7 @@ impl LayeredIndex {
         let layers = std::iter::once(&self.active).chain(&self.sealed);
         for index in layers.clone().map(|layer| &layer.index).chain(rebuilt) {
             let part = index.stats();
-            stats.live_hashes += part.hashes as u64;
+            stats.hashes_in_memory += part.hashes as u64;
             stats.heap_bytes += part.table_bytes as u64;
         }
         let filters = layers.filter_map(|layer| layer.filter.as_ref());
@@ -275,7 +275,7 @@ fn filter_of_recent(hashes: u64) -> Arc<Filter> {
 impl fmt::Debug for LayeredIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LayeredIndex")
-            .field("live", &self.active.index)
+            .field("active", &self.active.index)
             .field("sealed", &self.sealed.len())
             .field("frozen", &self.frozen)
             .finish()

@@ -5,7 +5,7 @@ use std::thread;
 
 use simd_r_drive_indexer::{ChainKey, Insertion, KeyIndexer, LiveKeyed};
 
-use crate::support::log::{Log, LogSlot};
+use crate::support::log::{Log, LogSlot, end_of};
 
 const HASHES: u64 = 2_000;
 const ROUNDS: u64 = 6;
@@ -91,7 +91,7 @@ fn readers_never_miss_a_key() {
 fn check(index: &KeyIndexer, log: &Log, hash: u64, published: u64, tail: u64) {
     let rounds = published / HASHES + u64::from(hash < published % HASHES);
     for number in 0..ROUNDS {
-        let end = index.find(hash, &[number as u8], tail, log).unwrap();
+        let end = end_of(index.find(hash, &[number as u8], tail, log)).unwrap();
         assert_eq!(end.is_some(), number < rounds, "key {number} of {hash} at {tail}");
         if let Some(end) = end {
             assert!(end <= tail);

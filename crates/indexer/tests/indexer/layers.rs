@@ -10,7 +10,7 @@ use simd_r_drive_indexer::{
     BuildError, ChainKey, FrozenIndex, Insertion, KeyIndexer, LayeredIndex, Merging, TablePlan,
 };
 
-use crate::support::log::{Log, LogSlot};
+use crate::support::log::{Found, Log, LogSlot, end_of};
 use crate::support::naive::Chains;
 
 const KEYS: [&[u8]; 4] = [b"", b"a", b"b", b"never written"];
@@ -256,8 +256,9 @@ impl World {
         let after: Vec<u64> = ends(&self.index);
         assert_eq!(before.len() - plan.merged_tables() + 1, after.len());
         self.tables.push((start, file));
-        self.tables.retain(|(start, _)| after.contains(&end_of(*start)));
-        self.tables.sort_by_key(|(start, _)| after.iter().position(|end| *end == end_of(*start)));
+        self.tables.retain(|(start, _)| after.contains(&table_end(*start)));
+        self.tables
+            .sort_by_key(|(start, _)| after.iter().position(|end| *end == table_end(*start)));
         self.check();
     }
 
@@ -346,9 +347,9 @@ impl World {
         for tail in [from, from.midpoint(to) / 64 * 64, to] {
             let batch = |keys: Option<&[&[u8]]>| {
                 let mut ends = Vec::new();
-                let found = |number, end| {
+                let found = |number, slot: Option<Found<'_>>| {
                     assert_eq!(number, ends.len());
-                    ends.push(end);
+                    ends.push(slot.map(|slot| slot.end));
                     Ok(())
                 };
                 index.find_batch(&hashes, keys, tail, &self.log, found).unwrap();
@@ -362,7 +363,7 @@ impl World {
                 let keys = vec![key; hashes.len()];
                 assert_eq!(batch(Some(&keys)), expected, "batch, key {key:?}, tail {tail}");
                 for (hash, expected) in hashes.iter().zip(&expected) {
-                    let found = index.find(*hash, key, tail, &self.log).unwrap();
+                    let found = end_of(index.find(*hash, key, tail, &self.log)).unwrap();
                     assert_eq!(found, *expected, "hash {hash}, key {key:?}, tail {tail}");
                 }
             }
@@ -385,11 +386,11 @@ impl World {
 
 fn open(layout: &Layout, start: u64, file: &[u8]) -> Option<FrozenIndex> {
     let map = Arc::new(Map::anonymous(file).unwrap());
-    FrozenIndex::open(map, layout, start, file.len() as u64 - start, end_of(start))
+    FrozenIndex::open(map, layout, start, file.len() as u64 - start, table_end(start), false)
 }
 
 /// Where the slot of a table ends that starts at `start`: behind any table of these tests.
-fn end_of(start: u64) -> u64 {
+fn table_end(start: u64) -> u64 {
     start + (1 << 24)
 }
 
@@ -500,11 +501,11 @@ fn tables_grow_from_one_another_without_losing_a_hash() {
         let table = open(&world.layout, start, &file).unwrap();
         world.index = world.index.with_table(table, size, built);
         for (end, slot) in world.log.iter() {
-            let found = world.index.find(slot.hash, KEYS[1], start, &world.log).unwrap();
+            let found = end_of(world.index.find(slot.hash, KEYS[1], start, &world.log)).unwrap();
             assert_eq!(found, Some(end), "hash {}", slot.hash);
         }
         for absent in hashes..2 * hashes {
-            assert_eq!(world.index.find(absent, KEYS[1], start, &world.log).unwrap(), None);
+            assert_eq!(end_of(world.index.find(absent, KEYS[1], start, &world.log)).unwrap(), None);
         }
     }
     assert!(!world.index.stats().is_rebuilt);
@@ -574,7 +575,7 @@ fn a_table_that_was_rebuilt_is_replaced_by_the_next() {
     assert!(!world.index.plan_table(Merging::Tiered, 0).is_whole());
     // All lines of the larger one.
     world.change_table(1, |table| table[128..].fill(0));
-    assert!(world.index.find(3, KEYS[0], world.log.tail(), &world.log).unwrap().is_some());
+    assert!(end_of(world.index.find(3, KEYS[0], world.log.tail(), &world.log)).unwrap().is_some());
     assert!(world.index.stats().is_rebuilt);
     assert_eq!(world.index.plan_merge(), None, "nothing can be read of it");
     let plan = world.index.plan_table(Merging::Tiered, 0);

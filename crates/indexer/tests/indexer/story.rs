@@ -1,10 +1,10 @@
 //! The life of a few entries, told one call at a time.
 
 use simd_r_drive_indexer::{
-    ChainKey, Current, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotRef, SlotSource, Version,
+    ChainKey, Current, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotSource, Version,
 };
 
-use crate::support::log::{Fault, Log};
+use crate::support::log::{Fault, Found, Log, end_of};
 use crate::support::store::Store;
 
 const HASH: u64 = 42;
@@ -19,9 +19,9 @@ fn a_deleted_key_is_gone_but_not_at_the_old_tail() {
     store.commit().unwrap();
 
     let Store { log, index, .. } = &store;
-    assert_eq!(index.find(HASH, b"key", log.tail(), log), Ok(None));
-    assert_eq!(index.find(HASH, b"key", written, log), Ok(Some(written)));
-    assert_eq!(index.find(HASH, b"key", written - 1, log), Ok(None));
+    assert_eq!(end_of(index.find(HASH, b"key", log.tail(), log)), Ok(None));
+    assert_eq!(end_of(index.find(HASH, b"key", written, log)), Ok(Some(written)));
+    assert_eq!(end_of(index.find(HASH, b"key", written - 1, log)), Ok(None));
     assert!(index.live_chains(HASH).is_empty());
 }
 
@@ -33,8 +33,8 @@ fn a_tombstone_answers_without_a_look_at_the_log() {
     store.commit().unwrap();
 
     let calls = store.log.calls();
-    assert_eq!(store.index.find(HASH, b"key", store.log.tail(), &store.log), Ok(None));
-    assert_eq!(store.index.find(HASH + 1, b"key", store.log.tail(), &store.log), Ok(None));
+    assert_eq!(end_of(store.index.find(HASH, b"key", store.log.tail(), &store.log)), Ok(None));
+    assert_eq!(end_of(store.index.find(HASH + 1, b"key", store.log.tail(), &store.log)), Ok(None));
     assert_eq!(store.log.calls(), calls);
     assert_eq!(store.index.locate(HASH).unwrap().prefetch_end(), None);
 }
@@ -50,7 +50,7 @@ fn a_bare_entry_answers_for_every_key_of_its_hash() {
 
     let Store { log, index, .. } = &store;
     for key in [&b"key"[..], b"other"] {
-        assert_eq!(index.find(HASH, key, bare_tail, log), Ok(Some(bare_tail)));
+        assert_eq!(end_of(index.find(HASH, key, bare_tail, log)), Ok(Some(bare_tail)));
     }
     let current = index.current(HASH, ChainKey::Keyed(b"key"), log).unwrap();
     let bare = Version { end: bare_tail, is_tombstone: false };
@@ -62,9 +62,9 @@ fn a_bare_entry_answers_for_every_key_of_its_hash() {
     store.put(HASH, b"other");
     store.commit().unwrap();
     let Store { log, index, .. } = &store;
-    assert_eq!(index.find(HASH, b"key", log.tail(), log), Ok(None));
-    assert_eq!(index.find(HASH, b"other", log.tail(), log), Ok(Some(log.tail())));
-    assert_eq!(index.find(HASH, b"other", bare_tail, log), Ok(Some(bare_tail)));
+    assert_eq!(end_of(index.find(HASH, b"key", log.tail(), log)), Ok(None));
+    assert_eq!(end_of(index.find(HASH, b"other", log.tail(), log)), Ok(Some(log.tail())));
+    assert_eq!(end_of(index.find(HASH, b"other", bare_tail, log)), Ok(Some(bare_tail)));
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn live_keyed_lines_are_counted_without_the_bare_one() {
     let current = index.current(HASH, ChainKey::Bare, log).unwrap();
     assert_eq!(current.live_keyed, LiveKeyed::One(Log::end_of(0)));
     assert_eq!(current.bare, Some(Version { end: Log::end_of(1), is_tombstone: false }));
-    assert_eq!(index.find(HASH, b"key", log.tail(), log), Ok(Some(Log::end_of(0))));
-    assert_eq!(index.find(HASH, b"other", log.tail(), log), Ok(Some(Log::end_of(1))));
+    assert_eq!(end_of(index.find(HASH, b"key", log.tail(), log)), Ok(Some(Log::end_of(0))));
+    assert_eq!(end_of(index.find(HASH, b"other", log.tail(), log)), Ok(Some(Log::end_of(1))));
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn a_location_answers_for_the_tail_it_was_taken_at() {
     store.commit().unwrap();
 
     let Store { log, index, .. } = &store;
-    assert_eq!(index.resolve(location, HASH, b"key", tail, log), Ok(Some(tail)));
-    assert_eq!(index.resolve(location, HASH, b"other", tail, log), Ok(None));
+    assert_eq!(end_of(index.resolve(location, HASH, b"key", tail, log)), Ok(Some(tail)));
+    assert_eq!(end_of(index.resolve(location, HASH, b"other", tail, log)), Ok(None));
     assert_eq!(index.resolve_by_hash(location, HASH, tail, log), Ok(Some(tail)));
 }
 
@@ -119,7 +119,7 @@ fn a_batch_of_thousands_finds_every_place() {
     for (hash, location) in hashes.iter().zip(locations) {
         assert_eq!(location, index.locate(*hash));
         let end = (*hash < 5_000).then(|| Log::end_of(*hash as usize));
-        assert_eq!(index.find(*hash, b"key", log.tail(), log), Ok(end));
+        assert_eq!(end_of(index.find(*hash, b"key", log.tail(), log)), Ok(end));
     }
     assert_eq!(index.stats().hashes, 5_000);
     assert_eq!(index.stats().chains, 5_000);
@@ -134,7 +134,7 @@ fn an_error_of_the_log_leaves_no_trace() {
     let tail = store.log.tail();
 
     store.log.fail_after(0);
-    assert_eq!(store.index.find(HASH, b"key", tail, &store.log), Err(Fault));
+    assert_eq!(end_of(store.index.find(HASH, b"key", tail, &store.log)), Err(Fault));
     assert_eq!(store.index.current(HASH, ChainKey::Keyed(b"key"), &store.log), Err(Fault));
     store.put(HASH, b"key");
     store.put(HASH + 1, b"other hash");
@@ -167,7 +167,7 @@ fn a_batch_that_fails_at_its_end_leaves_no_trace() {
     assert_eq!(store.index.stats().hashes, before.hashes);
     assert_eq!(store.index.stats().chains, before.chains);
     assert_eq!(
-        store.index.find(HASH, b"key", store.log.tail(), &store.log),
+        end_of(store.index.find(HASH, b"key", store.log.tail(), &store.log)),
         Ok(Some(store.log.tail()))
     );
 }
@@ -178,10 +178,11 @@ fn a_link_that_does_not_point_down_ends_the_line() {
 
     impl SlotSource for Circle {
         type Error = Fault;
+        type Slot<'a> = Found<'a>;
 
-        fn slot(&self, end: u64) -> Result<SlotRef<'_>, Fault> {
-            let identity = ChainKey::Keyed(b"key");
-            Ok(SlotRef { identity, bare_hash: 0, is_tombstone: false, previous_end: end })
+        fn slot(&self, end: u64) -> Result<Found<'_>, Fault> {
+            let chain_key = ChainKey::Keyed(b"key");
+            Ok(Found { end, chain_key, hash: HASH, is_tombstone: false, previous_end: end })
         }
     }
 
@@ -195,13 +196,13 @@ fn a_link_that_does_not_point_down_ends_the_line() {
         is_new: false,
     };
     index.insert(&item, &Circle).unwrap();
-    assert_eq!(index.find(HASH, b"key", 64, &Circle), Ok(None));
+    assert_eq!(end_of(index.find(HASH, b"key", 64, &Circle)), Ok(None));
 }
 
 #[test]
 fn an_empty_index_has_nothing() {
     let (index, log) = (KeyIndexer::default(), Log::default());
-    assert_eq!(index.find(HASH, b"key", MAX_SLOT_END, &log), Ok(None));
+    assert_eq!(end_of(index.find(HASH, b"key", MAX_SLOT_END, &log)), Ok(None));
     assert_eq!(index.find_by_hash(HASH, MAX_SLOT_END, &log), Ok(None));
     assert_eq!(index.is_current(HASH, 64, ChainKey::Bare, 64, &log), Ok(false));
     assert_eq!(index.current(HASH, ChainKey::Bare, &log), Ok(Current::default()));
