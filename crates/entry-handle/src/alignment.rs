@@ -19,12 +19,13 @@ use crate::constants::{
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Alignment {
-    log2: u8,
+    /// The alignment in bytes, less one: the bits that are zero in its multiples.
+    mask: u16,
 }
 
 impl Alignment {
     /// The default alignment: 64 bytes.
-    pub const DEFAULT: Self = Self { log2: PAYLOAD_ALIGN_LOG2 };
+    pub const DEFAULT: Self = Self { mask: (1 << PAYLOAD_ALIGN_LOG2) - 1 };
 
     /// log2 of the largest alignment.
     pub const MAX_LOG2: u8 = 16;
@@ -46,7 +47,7 @@ impl Alignment {
     /// The alignment of `1 << log2` bytes, if the format allows it.
     pub const fn from_log2(log2: u8) -> Option<Self> {
         if log2 >= PAYLOAD_ALIGN_LOG2 && log2 <= Self::MAX_LOG2 {
-            Some(Self { log2 })
+            Some(Self { mask: u16::MAX >> (Self::MAX_LOG2 - log2) })
         } else {
             None
         }
@@ -54,13 +55,13 @@ impl Alignment {
 
     /// log2 of the alignment.
     pub const fn log2(self) -> u8 {
-        self.log2
+        self.mask.count_ones() as u8
     }
 
     /// The alignment in bytes.
     #[inline]
     pub const fn bytes(self) -> u64 {
-        1 << self.log2
+        self.mask() + 1
     }
 
     /// Length of the header in bytes. The first slot starts there.
@@ -101,7 +102,7 @@ impl Alignment {
 
     #[inline]
     const fn mask(self) -> u64 {
-        self.bytes().wrapping_sub(1)
+        self.mask as u64
     }
 }
 

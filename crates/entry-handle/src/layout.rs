@@ -64,7 +64,10 @@ impl Layout {
     /// header or `end` is not a slot boundary.
     #[inline]
     pub fn slot_start(&self, end: u64, trailer: &Trailer) -> Option<u64> {
-        slot_start(self.alignment, end, trailer.payload_len, trailer.key_len)
+        let Trailer { payload_len, key_len, .. } = *trailer;
+        let start = end.checked_sub(self.alignment.slot_len(payload_len, key_len)?)?;
+        // Slot lengths are multiples of the alignment, so an aligned start means an aligned end.
+        (start >= self.header_len() && self.alignment.is_aligned(start)).then_some(start)
     }
 
     /// Checks the seal of the slot that ends at `end`, but not its link: sufficient for a slot
@@ -142,19 +145,6 @@ fn broken_seal(seal: Option<Seal>, trailer: &SealedTrailer, end: u64) -> FormatE
         u64::from(seal.self_half()),
         u64::from(trailer.self_half),
     )
-}
-
-/// See [`Layout::slot_start`].
-#[inline]
-pub(crate) fn slot_start(
-    alignment: Alignment,
-    end: u64,
-    payload_len: u64,
-    key_len: u16,
-) -> Option<u64> {
-    let start = end.checked_sub(alignment.slot_len(payload_len, key_len)?)?;
-    // Slot lengths are multiples of the alignment, so an aligned start means an aligned end.
-    (start >= alignment.header_len() && alignment.is_aligned(start)).then_some(start)
 }
 
 #[cfg(test)]

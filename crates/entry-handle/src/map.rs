@@ -19,7 +19,6 @@ use memmap2::{Mmap, MmapMut, MmapOptions, MmapRaw};
 use crate::alignment::Alignment;
 use crate::constants::METADATA_SIZE;
 use crate::error::{Damage, FormatError};
-use crate::layout::slot_start;
 use crate::trailer::{Kind, SealedTrailer, Trailer, WellFormed};
 
 /// Length of a [`Map::block`]: a cache line.
@@ -197,18 +196,26 @@ impl Map {
     /// The bytes of `range`, if all of them are readable.
     #[inline]
     pub fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
-        let len = range.end.checked_sub(range.start)?;
-        if range.start < self.first || range.end > self.readable() {
-            return None;
-        }
+        let is_readable =
+            self.first <= range.start && range.start <= range.end && range.end <= self.readable();
+        // SAFETY: just checked.
+        is_readable.then(|| unsafe { self.lend(range) })
+    }
+
+    /// The bytes of `range`.
+    ///
+    /// # Safety
+    /// All of them must be readable.
+    #[inline(always)]
+    unsafe fn lend(&self, range: Range<u64>) -> &[u8] {
         // `readable` never exceeds `reserved`, which was a `usize` when it was mapped.
-        let (start, len) = (usize::try_from(range.start).ok()?, usize::try_from(len).ok()?);
+        let (start, len) = (range.start as usize, range.end.wrapping_sub(range.start) as usize);
         // SAFETY: start + len <= readable <= reserved, the length of the mapping.
         let first = unsafe { self.base.add(start) };
         // SAFETY: the bytes exist and never change while `self` lives. Either that is the contract
         // of `make_readable`, or the mapping is private and read-only, or one of the two held for
         // the map that this one was cut from, whose mapping `backing` keeps alive.
-        Some(unsafe { std::slice::from_raw_parts(first.as_ptr(), len) })
+        unsafe { std::slice::from_raw_parts(first.as_ptr(), len) }
     }
 
     /// The slot that ends at `end`. Its trailer is well-formed and all of it is readable. Its seal
@@ -227,14 +234,22 @@ impl Map {
     fn well_formed_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
         let trailer_at = end.checked_sub(METADATA_SIZE as u64)?;
         let trailer = WellFormed::new(self.bytes(trailer_at..end)?.first_chunk()?)?;
-        let start = slot_start(self.alignment, end, trailer.payload_len(), trailer.key_len())?;
+        let len = self.alignment.slot_len(trailer.payload_len(), trailer.key_len())?;
+        let start = end.checked_sub(len)?;
+        // Slot lengths are multiples of the alignment, so an aligned start means an aligned end.
+        if start < self.first || !self.alignment.is_aligned(start) {
+            return None;
+        }
         // The payload of an index slot may change, so no slice of it may exist.
         let first = if trailer.kind() == Kind::Index {
             trailer_at.checked_sub(u64::from(trailer.key_len()))?
         } else {
             start
         };
-        Some(MappedSlot { start, end, trailer, bytes: self.bytes(first..end)? })
+        // SAFETY: `first` lies between `start`, which is not before the first readable byte, and
+        // the trailer, and everything up to the end of that is readable.
+        let bytes = unsafe { self.lend(first..end) };
+        Some(MappedSlot { start, end, trailer, bytes })
     }
 
     /// The error for a missing slot, worked out separately to keep the look-up itself small.
@@ -479,8 +494,8 @@ impl<'a> MappedSlot<'a> {
     /// The bytes of the key; for a bare entry, those of its hash.
     #[inline]
     pub fn key(&self) -> &'a [u8] {
-        let (key, _) = self.key_and_trailer().split_at_checked(self.key_len()).unwrap_or_default();
-        key
+        let end = self.bytes.len().wrapping_sub(METADATA_SIZE);
+        self.bytes.get(end.wrapping_sub(self.key_len())..end).unwrap_or_default()
     }
 
     /// Key and trailer, which are adjacent: the bytes against which the seal is checked.

@@ -108,8 +108,41 @@ impl FrozenIndex {
 
     /// The live slot of `key`, or else the live bare entry of its hash. `None` if the table does not
     /// hold the hash; `Some(None)` if it does but there is no such slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<'s, S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        mixed: u64,
+        key: &[u8],
+        source: &'s S,
+    ) -> Result<Option<Option<S::Slot<'s>>>, Failure<S::Error>> {
+        // Nearly always, at most one word of the bucket is alike, and decides.
+        let bucket = self.bucket(self.geometry.bucket(mixed))?;
+        let tag = self.geometry.tag_in_word(mixed);
+        let alike = bucket.words_like(tag);
+        if alike == 0 {
+            if bucket.counts().ok_or(LineDamaged)?.overflow() == 0 {
+                return Ok(None);
+            }
+        } else {
+            let at = (alike.trailing_zeros() / 8) as usize;
+            let word = bucket.word(at);
+            let counts = bucket.counts().ok_or(LineDamaged)?;
+            let is_own = (counts.displaced()..counts.words()).contains(&at);
+            if word & self.geometry.tag_mask() == tag && is_own && !counts.is_group(at) {
+                let end = self.geometry.block(word) * BLOCK_SIZE;
+                let slot = source.slot(end).map_err(Failure::Source)?;
+                if slot.chain_key() == ChainKey::Keyed(key) {
+                    return Ok(Some((!slot.is_tombstone()).then_some(slot)));
+                }
+            }
+        }
+        self.find_slowly(hash, mixed, key, source)
+    }
+
+    /// [`find`](Self::find) for every case.
+    #[inline(never)]
+    fn find_slowly<'s, S: SlotSource + ?Sized>(
         &self,
         hash: u64,
         mixed: u64,

@@ -11,47 +11,24 @@ use crate::slot_source::{ChainKey, Slot as _};
 impl LayeredIndex {
     /// The newest layer in memory that holds a hash.
     #[inline]
-    pub(super) fn locate(&self, hash: u64, one: Sought) -> Option<(&KeyIndexer, Location)> {
-        if let Some(location) = self.active.locate(hash, one) {
+    pub(super) fn locate(&self, hash: u64, mixed: u64) -> Option<(&KeyIndexer, Location)> {
+        if let Some(location) = self.active.locate(hash, mixed) {
             return Some((&self.active.index, location));
         }
-        self.locate_sealed(hash, one)
+        self.locate_sealed(hash, mixed)
     }
 
     /// The newest sealed layer that holds a hash.
     #[inline]
-    pub(super) fn locate_sealed(&self, hash: u64, one: Sought) -> Option<(&KeyIndexer, Location)> {
+    pub(super) fn locate_sealed(&self, hash: u64, mixed: u64) -> Option<(&KeyIndexer, Location)> {
         let mut layers = self.sealed.iter();
-        layers.find_map(|layer| Some((&layer.index, layer.locate(hash, one)?)))
+        layers.find_map(|layer| Some((&layer.index, layer.locate(hash, mixed)?)))
     }
 
     /// The tables that may hold a hash, newest first.
     #[inline]
-    pub(super) fn tables(&self, one: Sought) -> impl Iterator<Item = &Tier> {
-        self.uncovered(one).iter().filter(move |table| table.may_hold(one.mixed))
-    }
-
-    /// [`tables`](Self::tables) for a reader. Readers mostly look for keys that exist, most likely
-    /// in the oldest table, so its line is prefetched while its filter is checked.
-    #[inline]
-    fn tables_for_reader(&self, one: Sought) -> impl Iterator<Item = &Tier> {
-        if let Some(oldest) = self.frozen.last() {
-            oldest.prefetch(one.mixed);
-        }
-        self.tables(one)
-    }
-
-    /// [`tables`](Self::tables) for batched look-ups of a reader. Their lines are prefetched
-    /// anyway, so the filter of the oldest table is not worth checking.
-    #[inline]
-    fn tables_of_many(&self, one: Sought) -> impl Iterator<Item = &Tier> {
-        let is_asked = move |table: &&Tier| table.is_complete() || table.may_hold(one.mixed);
-        self.uncovered(one).iter().filter(is_asked)
-    }
-
-    #[inline]
-    fn uncovered(&self, one: Sought) -> &[Tier] {
-        if one.is_recent { &self.frozen } else { &self.frozen[self.covered..] }
+    pub(super) fn tables(&self, mixed: u64) -> impl Iterator<Item = &Tier> {
+        self.frozen.iter().filter(move |table| table.may_hold(mixed))
     }
 
     /// Searches the tables, newest first, and returns the first answer. If a table is damaged, the
@@ -90,16 +67,45 @@ impl LayeredIndex {
         tail: u64,
         source: &'s S,
     ) -> Result<Option<S::Slot<'s>>, S::Error> {
-        let one = self.sought_one(hash);
-        if let Some((index, location)) = self.locate(hash, one) {
+        let mixed = self.mixer.mix(hash);
+        if let Some(table) = self.only_table()
+            && let Ok(found) = table.find(hash, mixed, key, source)
+        {
+            return Ok(found.flatten());
+        }
+        self.find_in_layers(hash, mixed, key, tail, source)
+    }
+
+    /// [`find`](Self::find) for every case.
+    #[inline(never)]
+    fn find_in_layers<'s, S: RebuildSource + ?Sized>(
+        &self,
+        hash: u64,
+        mixed: u64,
+        key: &[u8],
+        tail: u64,
+        source: &'s S,
+    ) -> Result<Option<S::Slot<'s>>, S::Error> {
+        if let Some((index, location)) = self.locate(hash, mixed) {
             return index.resolve(location, hash, key, tail, source);
         }
         Self::ask_frozen(
-            self.tables_for_reader(one),
+            self.tables(mixed),
             source,
-            |table| table.find(hash, one.mixed, key, source),
+            |table| table.find(hash, mixed, key, source),
             |index| index.find(hash, key, tail, source),
         )
+    }
+
+    /// The table, if it is the only one and nothing is in memory.
+    #[inline(always)]
+    fn only_table(&self) -> Option<&FrozenIndex> {
+        match &self.frozen[..] {
+            [table] if self.unfrozen() == 0 && self.sealed.is_empty() && !table.is_rebuilt() => {
+                Some(table)
+            }
+            _ => None,
+        }
     }
 
     /// See [`KeyIndexer::find_by_hash`].
@@ -114,15 +120,15 @@ impl LayeredIndex {
         tail: u64,
         source: &S,
     ) -> Result<Option<u64>, S::Error> {
-        let one = self.sought_one(hash);
-        if let Some((index, location)) = self.locate(hash, one) {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, location)) = self.locate(hash, mixed) {
             return index.resolve_by_hash(location, hash, tail, source);
         }
         Self::ask_frozen(
-            self.tables_for_reader(one),
+            self.tables(mixed),
             source,
             |table| {
-                Ok(match table.held(hash, one.mixed, source)? {
+                Ok(match table.held(hash, mixed, source)? {
                     None => None,
                     Some(Held::Single { version, .. }) => Some(version.live_end()),
                     Some(Held::Group(record)) => Some(record.newest_live()),
@@ -208,17 +214,18 @@ impl LayeredIndex {
         source: &'s S,
         mut found: impl FnMut(usize, Option<S::Slot<'s>>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
-        let sought = self.sought(hashes);
-        for one in &sought[..hashes.len()] {
-            self.prefetch_sought(*one);
+        let mut sought = [0; BATCH];
+        for (mixed, hash) in sought.iter_mut().zip(hashes) {
+            *mixed = self.mixer.mix(*hash);
+            self.prefetch_mixed(*mixed);
         }
         let mut first = [First::Unknown; BATCH];
-        for ((hash, one), first) in hashes.iter().zip(&sought).zip(&mut first) {
-            if let Some((_, location)) = self.locate(*hash, *one) {
+        for ((hash, mixed), first) in hashes.iter().zip(&sought).zip(&mut first) {
+            if let Some((_, location)) = self.locate(*hash, *mixed) {
                 location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
                 continue;
             }
-            *first = self.first_candidate(*one);
+            *first = self.first_candidate(*mixed);
             if let First::Frozen(Candidate::Slot(end)) = *first {
                 source.prefetch(end);
             }
@@ -248,9 +255,9 @@ impl LayeredIndex {
 
     /// The newest word in the tables whose tag matches a mixed hash.
     #[inline]
-    fn first_candidate(&self, one: Sought) -> First {
-        for table in self.tables_of_many(one) {
-            match table.first(one.mixed) {
+    fn first_candidate(&self, mixed: u64) -> First {
+        for table in self.tables(mixed) {
+            match table.first(mixed) {
                 _ if table.is_rebuilt() => return First::Unknown,
                 Ok(None) => {}
                 Ok(Some(candidate)) => return First::Frozen(candidate),
@@ -260,44 +267,15 @@ impl LayeredIndex {
         First::Absent
     }
 
-    /// Prefetches what the writer's look-ups of these hashes will read first in the tables.
-    pub fn prefetch_batch(&self, hashes: &[u64]) {
-        for chunk in hashes.chunks(BATCH) {
-            let sought = self.sought(chunk);
-            for one in &sought[..chunk.len()] {
-                self.tables(*one).for_each(|table| table.prefetch(one.mixed));
-            }
-        }
-    }
-
     /// Prefetches what a look-up of `hash` will read first in the tables.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        self.prefetch_sought(self.sought_one(hash));
+        self.prefetch_mixed(self.mixer.mix(hash));
     }
 
     #[inline]
-    fn prefetch_sought(&self, one: Sought) {
-        self.tables_of_many(one).for_each(|table| table.prefetch(one.mixed));
-    }
-
-    /// Where to look for a hash.
-    #[inline]
-    pub(super) fn sought_one(&self, hash: u64) -> Sought {
-        let mixed = self.mixer.mix(hash);
-        let is_recent = self.recent.as_ref().is_none_or(|recent| recent.may_hold(mixed));
-        Sought { mixed, is_recent }
-    }
-
-    /// Where to look for up to [`BATCH`] hashes. Branch-free per hash, so that the words of the
-    /// filter are fetched in parallel.
-    #[inline]
-    fn sought(&self, hashes: &[u64]) -> [Sought; BATCH] {
-        let mut sought = [Sought::default(); BATCH];
-        for (one, hash) in sought.iter_mut().zip(hashes) {
-            *one = self.sought_one(*hash);
-        }
-        sought
+    fn prefetch_mixed(&self, mixed: u64) {
+        self.tables(mixed).for_each(|table| table.prefetch(mixed));
     }
 
     /// See [`KeyIndexer::is_current`].
@@ -314,14 +292,14 @@ impl LayeredIndex {
         tail: u64,
         source: &S,
     ) -> Result<bool, S::Error> {
-        let one = self.sought_one(hash);
-        if let Some((index, _)) = self.locate(hash, one) {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, _)) = self.locate(hash, mixed) {
             return index.is_current(hash, end, identity, tail, source);
         }
         Self::ask_frozen(
-            self.tables_of_many(one),
+            self.tables(mixed),
             source,
-            |table| table.holds(hash, one.mixed, end, identity, source),
+            |table| table.holds(hash, mixed, end, identity, source),
             |index| index.is_current(hash, end, identity, tail, source),
         )
     }
@@ -337,14 +315,14 @@ impl LayeredIndex {
         identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Current, S::Error> {
-        let one = self.sought_one(hash);
-        if let Some((index, _)) = self.locate(hash, one) {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, _)) = self.locate(hash, mixed) {
             return index.current(hash, identity, source);
         }
         Self::ask_frozen(
-            self.tables(one),
+            self.tables(mixed),
             source,
-            |table| table.current(hash, one.mixed, identity, source),
+            |table| table.current(hash, mixed, identity, source),
             |index| index.current(hash, identity, source),
         )
     }
@@ -359,15 +337,15 @@ impl LayeredIndex {
         hash: u64,
         source: &S,
     ) -> Result<Vec<u64>, S::Error> {
-        let one = self.sought_one(hash);
-        if let Some((index, _)) = self.locate(hash, one) {
+        let mixed = self.mixer.mix(hash);
+        if let Some((index, _)) = self.locate(hash, mixed) {
             return Ok(index.live_chains(hash));
         }
         Self::ask_frozen(
-            self.tables(one),
+            self.tables(mixed),
             source,
             |table| {
-                Ok(match table.held(hash, one.mixed, source)? {
+                Ok(match table.held(hash, mixed, source)? {
                     None => None,
                     Some(Held::Single { version, .. }) => {
                         Some(version.live_end().into_iter().collect())
@@ -378,14 +356,6 @@ impl LayeredIndex {
             |index| Ok(index.live_chains(hash)),
         )
     }
-}
-
-/// A hash being looked up.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Sought {
-    pub(super) mixed: u64,
-    /// Whether it may be in one of the layers and tables that `recent` covers.
-    pub(super) is_recent: bool,
 }
 
 /// The result of the first pass over a batch.

@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 use std::panic;
 use std::thread;
 
-use super::find::Sought;
 use super::{BATCH, Layer, LayeredIndex};
 use crate::filter::Filter;
 use crate::frozen::{Failure, Held};
@@ -130,7 +129,7 @@ impl LayeredIndex {
             }
             for item in chunk {
                 let is_new = if item.is_new {
-                    self.note(filter, self.mixer.mix(item.hash));
+                    filter.insert(self.mixer.mix(item.hash));
                     true
                 } else {
                     self.copy_up(item, filter, source)?
@@ -139,15 +138,6 @@ impl LayeredIndex {
             }
         }
         Ok(new_hashes)
-    }
-
-    /// Adds a hash to the filters, so that look-ups of it reach the active layer.
-    #[inline]
-    fn note(&self, filter: &Filter, mixed: u64) {
-        filter.insert(mixed);
-        for filter in self.recent.iter().chain(&self.coming) {
-            filter.insert(mixed);
-        }
     }
 
     /// Inserts the slots of a commit that was [prepared](Self::prepare). Nothing may be inserted in
@@ -173,25 +163,25 @@ impl LayeredIndex {
         filter: &Filter,
         source: &S,
     ) -> Result<bool, S::Error> {
-        let one = self.sought_one(item.hash);
-        if self.active.locate(item.hash, one).is_some() {
+        let mixed = self.mixer.mix(item.hash);
+        if self.active.locate(item.hash, mixed).is_some() {
             return Ok(false);
         }
         let mut is_new = false;
-        let chains = match self.locate_sealed(item.hash, one) {
+        let chains = match self.locate_sealed(item.hash, mixed) {
             Some((_, location)) if item.replaces != 0 && location.end() == item.replaces => {
                 // The only chain of the hash, and `item` continues it.
                 Vec::new()
             }
             Some((index, _)) => chains_of(index, item.hash, source)?,
             None => {
-                let chains = self.frozen_chains(item, one, source)?;
+                let chains = self.frozen_chains(item, mixed, source)?;
                 is_new = chains.is_none();
                 chains.unwrap_or_default()
             }
         };
-        // Filters first: a reader must not be kept from the active layer once it holds the chains.
-        self.note(filter, one.mixed);
+        // The filter first: it must not keep a reader from the layer once that holds the chains.
+        filter.insert(mixed);
         self.active.index.adopt(item.hash, &chains);
         Ok(is_new)
     }
@@ -201,21 +191,21 @@ impl LayeredIndex {
     fn frozen_chains<'s, S: RebuildSource + ?Sized>(
         &self,
         item: &Insertion,
-        one: Sought,
+        mixed: u64,
         source: &'s S,
     ) -> Result<Option<Vec<(ChainKey<'s>, PackedSlot)>>, S::Error> {
         let hash = item.hash;
         Self::ask_frozen(
-            self.tables(one),
+            self.tables(mixed),
             source,
             |table| {
-                if item.replaces != 0 && table.is_single(one.mixed, item.replaces)? {
+                if item.replaces != 0 && table.is_single(mixed, item.replaces)? {
                     return Ok(Some(Some(Vec::new())));
                 }
                 let slot = |version: Version, is_bare| {
                     PackedSlot::new(hash, version.end, version.is_tombstone, is_bare)
                 };
-                Ok(match table.held(hash, one.mixed, source)? {
+                Ok(match table.held(hash, mixed, source)? {
                     None => None,
                     Some(Held::Single { version, identity }) => {
                         Some(Some(vec![(identity, slot(version, identity == ChainKey::Bare))]))

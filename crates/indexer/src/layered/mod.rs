@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use simd_r_drive_entry_handle::Layout;
 
-use self::find::Sought;
 use crate::filter::Filter;
 use crate::frozen::{FrozenIndex, Mixer};
 use crate::indexer::KeyIndexer;
@@ -42,21 +41,13 @@ pub struct LayeredIndex {
     sealed: Vec<Arc<Layer>>,
     /// Newest first, each building on the next.
     frozen: Vec<Tier>,
-    /// Covers the hashes in the layers in memory, except the lowest layer of all, and in the first
-    /// `covered` tables: everything written since the oldest table was begun, if this process began
-    /// it. It saves searching these for older or absent hashes, which most are. `None` lets all
-    /// hashes pass.
-    recent: Option<Arc<Filter>>,
-    covered: usize,
-    /// Replaces `recent` when the table being made from everything older than this filter is
-    /// complete.
-    coming: Option<Arc<Filter>>,
     /// Upper bound on the distinct hashes in the tables.
     all_hashes: u64,
     mixer: Mixer,
 }
 
-/// A table, with a filter if this process made the table.
+/// A table, with a filter if this process made the table and others are below it. In the lowest
+/// table, a look-up finds out as fast.
 #[derive(Clone, Debug)]
 struct Tier {
     table: Arc<FrozenIndex>,
@@ -116,9 +107,9 @@ impl Layer {
     }
 
     #[inline]
-    fn locate(&self, hash: u64, one: Sought) -> Option<Location> {
+    fn locate(&self, hash: u64, mixed: u64) -> Option<Location> {
         match &self.filter {
-            Some(filter) if !one.is_recent || !filter.may_hold(one.mixed) => None,
+            Some(filter) if !filter.may_hold(mixed) => None,
             _ => self.index.locate(hash),
         }
     }
@@ -143,9 +134,6 @@ impl LayeredIndex {
             active: Arc::new(Layer::new(None, index)),
             sealed: Vec::new(),
             frozen: Vec::new(),
-            recent: None,
-            covered: 0,
-            coming: None,
             all_hashes: 0,
             mixer: Mixer::new(layout),
         }
@@ -158,14 +146,9 @@ impl LayeredIndex {
         // The bound comes from the file, which may be crafted.
         let all_hashes = all_hashes.min(tables.iter().map(FrozenIndex::hashes).sum());
         let filter = has_tables.then(|| filter_of_layer(all_hashes));
-        // Smaller than may be needed one day: a process that opens a store may write little.
-        let recent = has_tables.then(|| filter_of_recent(all_hashes / 4));
         Self {
             all_hashes,
             active: Arc::new(Layer::new(filter, KeyIndexer::new())),
-            recent,
-            covered: 0,
-            coming: None,
             sealed: Vec::new(),
             frozen: tables
                 .into_iter()
@@ -192,9 +175,6 @@ impl LayeredIndex {
                 Arc::new(Layer::new(Some(filter), KeyIndexer::new())),
             );
             next.sealed.insert(0, taken);
-        }
-        if plan.is_whole() {
-            next.coming = Some(filter_of_recent(plan.all_hashes()));
         }
         next
     }
@@ -256,7 +236,6 @@ impl LayeredIndex {
         }
         let filters = layers.filter_map(|layer| layer.filter.as_ref());
         let filters = filters.chain(frozen.iter().filter_map(|tier| tier.filter.as_ref()));
-        let filters = filters.chain(&self.recent).chain(&self.coming);
         stats.heap_bytes += filters.map(|filter| filter.heap_bytes() as u64).sum::<u64>();
         stats
     }
@@ -265,11 +244,6 @@ impl LayeredIndex {
 /// A filter sized for the writes until the next table, at the usual rate of tables.
 fn filter_of_layer(hashes: u64) -> Arc<Filter> {
     Arc::new(Filter::new((hashes / 64).max(1 << 17)))
-}
-
-/// A filter sized for the writes until a table of `hashes` hashes is merged with newer ones.
-fn filter_of_recent(hashes: u64) -> Arc<Filter> {
-    Arc::new(Filter::new(hashes.max(1 << 18)))
 }
 
 impl fmt::Debug for LayeredIndex {

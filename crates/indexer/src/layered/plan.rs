@@ -74,11 +74,6 @@ impl TablePlan {
         self.takes_layers
     }
 
-    /// Upper bound on the distinct hashes in the store.
-    pub(super) fn all_hashes(&self) -> u64 {
-        self.all_hashes
-    }
-
     /// How many tables are merged into it.
     pub fn merged_tables(&self) -> usize {
         self.merged
@@ -223,14 +218,8 @@ impl LayeredIndex {
         } else if let Some(newest) = tables.first() {
             tail = newest.tail();
         }
-        if let (true, Some(coming)) = (plan.is_whole() && !plan.takes_layers, &self.coming) {
-            // Later writes add themselves to the filter.
-            for layer in std::iter::once(&self.active).chain(&self.sealed) {
-                layer.index.for_each_hash(|hash, _| coming.insert(self.mixer.mix(hash)));
-            }
-        }
         let mut build = |layers: &[&KeyIndexer], tables: &[&FrozenIndex]| {
-            let has_filter = self.filter_of_layer(plan).is_none();
+            let has_filter = !plan.is_whole() && self.filter_of_layer(plan).is_none();
             let (size, is_complete) = (plan.size, plan.is_whole());
             Build { layout, start, tail, is_complete, size, layers, tables, has_filter }
                 .run(source, write)
@@ -264,14 +253,6 @@ impl LayeredIndex {
         }
         let filter = self.filter_of_layer(plan).or_else(|| built.filter.map(Arc::new));
         let tier = Tier { table: Arc::new(table), filter };
-        if plan.is_whole() {
-            (next.recent, next.covered) = (next.coming.take(), range.start);
-        } else if range.end <= self.covered {
-            // Made only of what `recent` covers.
-            next.covered = self.covered - range.len() + 1;
-        } else {
-            next.covered = self.covered.min(range.start);
-        }
         next.frozen.splice(range, [tier]);
         if plan.takes_layers {
             next.sealed.clear();

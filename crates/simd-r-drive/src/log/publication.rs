@@ -37,20 +37,18 @@ pub(crate) trait Window {
 #[derive(Debug)]
 pub(crate) struct Publication<W> {
     tail: AtomicU64,
-    /// Filled from the front. A reader uses the first map that covers its slot, so growth keeps
-    /// warm page tables in use.
-    maps: [OnceSlot<W>; MAX_MAPS],
+    /// A reader uses the first map that covers its slot, so growth keeps warm page tables in use.
+    first: W,
+    /// Filled from the front.
+    others: [OnceSlot<W>; MAX_MAPS - 1],
 }
 
 impl<W: Window> Publication<W> {
     /// Publishes a log that ends at `tail` and is covered by `map`.
     pub(crate) fn new(map: W, tail: u64) -> Self {
         map.reveal(tail);
-        let maps = std::array::from_fn(|_| OnceSlot::new());
-        let publication = Self { tail: AtomicU64::new(tail), maps };
-        // The first cell of a new array is always free.
-        let _ = publication.maps[0].set(map);
-        publication
+        let others = std::array::from_fn(|_| OnceSlot::new());
+        Self { tail: AtomicU64::new(tail), first: map, others }
     }
 
     /// End of what readers may see. Load it before asking the index.
@@ -62,13 +60,15 @@ impl<W: Window> Publication<W> {
     /// The map through which the slot that ends at `end` is read.
     #[inline]
     pub(crate) fn covering(&self, end: u64) -> Option<&W> {
-        for cell in &self.maps {
-            let map = cell.get()?;
-            if end <= map.reserved() {
-                return Some(map);
-            }
+        if end <= self.first.reserved() {
+            return Some(&self.first);
         }
-        None
+        self.maps().skip(1).find(|map| end <= map.reserved())
+    }
+
+    fn maps(&self) -> impl Iterator<Item = &W> {
+        let others = self.others.iter().map_while(|cell| cell.get());
+        std::iter::once(&self.first).chain(others)
     }
 
     /// Whether a slot that ends at `end` needs another map.
@@ -78,12 +78,15 @@ impl<W: Window> Publication<W> {
 
     /// Adds a map before anything that needs it is appended. Returns `false` if there are too many.
     pub(crate) fn add_map(&self, map: W) -> bool {
-        self.maps.iter().find(|cell| cell.get().is_none()).is_some_and(|cell| cell.set(map).is_ok())
+        self.others
+            .iter()
+            .find(|cell| cell.get().is_none())
+            .is_some_and(|cell| cell.set(map).is_ok())
     }
 
     /// Makes slots up to `end`, whose bytes are written, readable. Look-ups do not find them yet.
     pub(crate) fn reveal(&self, end: u64) {
-        for map in self.maps.iter().map_while(|cell| cell.get()) {
+        for map in self.maps() {
             map.reveal(end);
         }
     }

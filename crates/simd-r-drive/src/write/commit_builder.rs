@@ -44,7 +44,7 @@ impl<'a> CommitBuilder<'a> {
         const AHEAD: usize = 128;
         if number.is_multiple_of(AHEAD) && hashes.len() > 1 {
             let end = hashes.len().min(number + AHEAD);
-            self.state.index.prefetch_batch(&hashes[number..end]);
+            hashes[number..end].iter().for_each(|hash| self.state.index.prefetch(*hash));
         }
     }
 
