@@ -2,8 +2,6 @@
 
 use simd_r_drive_entry_handle::compute_hash;
 
-use crate::indexer::KeyIndexer;
-
 /// Identifies a chain among those of one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainKey<'a> {
@@ -64,24 +62,6 @@ pub trait SlotSource {
     /// A hint that a slot will be read soon, so that it can be fetched from memory in the meantime.
     #[inline]
     fn prefetch(&self, _end: u64) {}
-}
-
-/// A log that can be read as a whole, to rebuild an index in it that is damaged.
-pub trait RebuildSource: SlotSource {
-    /// A guard that lives while the index holds a lock.
-    type UnderLock;
-
-    /// Called before taking the lock under which [`rebuild`](RebuildSource::rebuild) runs. The
-    /// result is dropped when the lock is free again. In between, the holder must not wait for any
-    /// thread that may be waiting for that lock.
-    fn under_lock(&self) -> Self::UnderLock;
-
-    /// Builds an index of all slots that end at or below `tail`, from the log alone.
-    ///
-    /// # Errors
-    ///
-    /// Any error that prevents reading a slot.
-    fn rebuild(&self, tail: u64) -> Result<KeyIndexer, Self::Error>;
 }
 
 impl<S: SlotSource + ?Sized> SlotSource for &S {

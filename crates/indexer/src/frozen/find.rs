@@ -10,7 +10,8 @@ use super::group::{Member, Record};
 use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::{ChainKey, RebuildSource, SlotSource};
+use crate::rebuild_source::RebuildSource;
+use crate::slot_source::{ChainKey, SlotSource};
 use crate::version::Version;
 
 /// What a word of a bucket refers to, if its tag matches the hash being looked up.

@@ -5,7 +5,8 @@ use crate::current::Current;
 use crate::frozen::{Candidate, Failure, FrozenIndex, Held};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
-use crate::slot_source::{ChainKey, RebuildSource};
+use crate::rebuild_source::RebuildSource;
+use crate::slot_source::ChainKey;
 
 impl LayeredIndex {
     /// The newest layer in memory that holds a hash.

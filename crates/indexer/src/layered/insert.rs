@@ -11,7 +11,8 @@ use crate::frozen::{Failure, Held};
 use crate::indexer::KeyIndexer;
 use crate::insert::Insertion;
 use crate::packed_slot::PackedSlot;
-use crate::slot_source::{ChainKey, RebuildSource};
+use crate::rebuild_source::RebuildSource;
+use crate::slot_source::ChainKey;
 use crate::version::Version;
 
 /// The number of slots [`LayeredIndex::fill`] inserts at a time.

@@ -10,7 +10,7 @@ use super::{LayeredIndex, Tier};
 use crate::filter::Filter;
 use crate::frozen::{Build, BuildError, BuiltTable, FrozenIndex, TableSize, record_lines_of};
 use crate::indexer::KeyIndexer;
-use crate::slot_source::RebuildSource;
+use crate::rebuild_source::RebuildSource;
 
 /// Which tables are merged into the next one.
 ///
