@@ -1,5 +1,7 @@
 //! The real file system: names in directories that are held open.
 
+#[cfg(unix)]
+mod directory;
 #[cfg(not(unix))]
 mod other;
 #[cfg(unix)]

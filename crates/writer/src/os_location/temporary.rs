@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, renameat, unlinkat};
 use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::unix::Directory;
+use super::directory::Directory;
 use super::{aside_name, random_name, temporary_name};
 use crate::error::WriteError;
 use crate::file::{FileKey, StoreFile};
