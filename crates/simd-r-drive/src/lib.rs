@@ -37,6 +37,7 @@ mod events;
 mod flush;
 mod legacy;
 mod log;
+mod maintenance;
 mod migrate;
 mod open;
 mod options;

@@ -8,26 +8,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use simd_r_drive_writer::{Location, WriteError};
 
-use crate::checkpoint::{self, Checkpoints, Maintenance};
-use crate::compact::Backpressure;
 use crate::durability::Durability;
 use crate::error::StoreError;
 use crate::events;
 use crate::events::{QuietGuard, QuietMutex};
 use crate::flush::{Background, Flush, Progress};
 use crate::log::{Current, ReadState};
+use crate::maintenance::{Backpressure, Checkpoints, Maintenance};
 use crate::options::OpenOptions;
 use crate::read::Follower;
 use crate::stats::NameState;
-use crate::write::{CommitBuilder, Writer, refuse_reader_of};
+use crate::write::{Writer, refuse_reader_of};
 
 /// When this many bytes follow the last barrier, the background thread is woken to flush and append
 /// one.
-const URGENT_DISTANCE: u64 = 32 << 20;
-
-/// When this many bytes follow the last barrier, writers flush themselves. This bounds recovery
-/// even if the medium is slower than they are.
-const HARD_DISTANCE: u64 = 64 << 20;
+pub(crate) const URGENT_DISTANCE: u64 = 32 << 20;
 
 /// An open store.
 #[derive(Debug)]
@@ -89,52 +84,6 @@ impl Shared {
         }
     }
 
-    /// Commits what a commit builder holds, with the durability that the store promises. Returns
-    /// the new tail.
-    ///
-    /// # Errors
-    /// Those of [`Writer::commit`] and [`Shared::after_commit`].
-    pub(crate) fn commit(
-        self: &Arc<Self>,
-        mut writer: QuietGuard<'_, Writer>,
-        commit: &CommitBuilder<'_>,
-    ) -> io::Result<u64> {
-        let tail = writer.commit(commit)?;
-        self.after_commit(writer)?;
-        Ok(tail)
-    }
-
-    /// Ends a commit: releases the writer's lock, and makes the commit as durable as the store
-    /// promises.
-    ///
-    /// # Errors
-    /// Those of the flush, and [`StoreError::Deleted`], at [`Durability::Sync`].
-    pub(crate) fn after_commit(self: &Arc<Self>, writer: QuietGuard<'_, Writer>) -> io::Result<()> {
-        let append = writer.progress().appends;
-        let commit_len = writer.commit_len();
-        let distance = writer.barrier_distance();
-        let index = &writer.state().index;
-        let wants_checkpoint = self.options.automatic_checkpoints && checkpoint::is_due(index);
-        let unfrozen = index.unfrozen();
-        drop(writer);
-        self.pace.keep(commit_len);
-        if wants_checkpoint {
-            self.start_checkpoint(unfrozen);
-        }
-        self.background.note(self, distance >= URGENT_DISTANCE);
-        if self.options.durability == Durability::Sync {
-            self.flush_to(append)?;
-            return Ok(self.check_not_deleted()?);
-        }
-        if distance >= HARD_DISTANCE {
-            // The commit stands in any case. A failed flush makes the next write fail.
-            if let Err(error) = self.flush_to(append).and_then(|()| self.barrier(false)) {
-                events::background_flush_failed(&self.path, &error);
-            }
-        }
-        Ok(())
-    }
-
     /// Flushes every commit acknowledged so far.
     pub(crate) fn sync(&self) -> io::Result<()> {
         let append = self.lock_writer()?.progress().appends;
@@ -142,7 +91,7 @@ impl Shared {
     }
 
     /// Flushes everything up to append number `append`, or waits for the thread that does.
-    fn flush_to(&self, append: u64) -> io::Result<()> {
+    pub(crate) fn flush_to(&self, append: u64) -> io::Result<()> {
         self.flush.reach(append, || self.flush_file())
     }
 

@@ -9,8 +9,6 @@ use std::sync::atomic::AtomicBool;
 
 use simd_r_drive_writer::{Location, Placed, WriteError};
 
-use crate::checkpoint::Maintenance;
-use crate::compact::Backpressure;
 #[cfg(doc)]
 use crate::error::StoreError;
 use crate::error::about;
@@ -18,6 +16,7 @@ use crate::events;
 use crate::events::QuietMutex;
 use crate::flush::{Background, Flush};
 use crate::log::{Current, Loaded, ReadState};
+use crate::maintenance::{Backpressure, Maintenance};
 use crate::open::{self, Opened, RecoveryReport};
 use crate::options::OpenOptions;
 use crate::shared::Shared;

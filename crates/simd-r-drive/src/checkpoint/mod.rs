@@ -15,7 +15,6 @@
 //! [`Reserved::give_back`].
 
 mod automatic;
-mod maintenance;
 mod reserved;
 mod steps;
 mod superseded_tables;
@@ -23,32 +22,17 @@ mod superseded_tables;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use simd_r_drive_indexer::{LayeredIndex, Merging};
+use simd_r_drive_indexer::Merging;
 
-pub(crate) use self::automatic::Checkpoints;
-pub(crate) use self::maintenance::Maintenance;
+pub(crate) use self::automatic::is_due;
 pub(crate) use self::reserved::Reserved;
 pub(crate) use self::steps::Tables;
 use crate::events;
 use crate::shared::Shared;
 use crate::store::DataStore;
 
-/// With fewer writes since the last checkpoint, the open store makes none.
-const AUTOMATIC_MIN: u64 = 1 << 15;
-
-/// Nor with fewer writes than this fraction of the hashes in the file: one in 128.
-const AUTOMATIC_SHARE: u64 = 128;
-
 /// Attempts to build a table. On the second one, damaged tables have been rebuilt.
 const MAX_ATTEMPTS: usize = 2;
-
-/// Whether enough was written since the last checkpoint for another one.
-///
-/// This keeps what a crash leaves to replay small compared to the store.
-#[inline]
-pub(crate) fn is_due(index: &LayeredIndex) -> bool {
-    index.unfrozen() >= AUTOMATIC_MIN.max(index.frozen_hashes() / AUTOMATIC_SHARE)
-}
 
 impl DataStore {
     /// Writes the index to the file. The next open maps it, in time independent of the store's

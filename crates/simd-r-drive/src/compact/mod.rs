@@ -8,7 +8,6 @@
 //!
 //! A crash at any instant leaves either the old or the new file at the path, complete.
 
-mod backpressure;
 mod copy;
 pub(crate) mod report;
 
@@ -18,7 +17,6 @@ use std::sync::Arc;
 
 use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
 
-pub(crate) use self::backpressure::Backpressure;
 use self::copy::Compaction;
 pub(crate) use self::copy::FLUSH_DISTANCE;
 pub use self::report::{CompactionProgress, CompactionReport};

@@ -1,5 +1,6 @@
 //! Writing: commits, and the one writer that appends them.
 
+mod after_commit;
 mod api;
 mod commit_builder;
 mod conditional;
