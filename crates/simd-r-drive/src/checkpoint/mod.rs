@@ -22,7 +22,7 @@ mod superseded_tables;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use simd_r_drive_indexer::Merging;
+use simd_r_drive_indexer::{BuiltTable, Merging};
 
 pub(crate) use self::automatic::is_due;
 pub(crate) use self::reserved::Reserved;
@@ -61,17 +61,8 @@ impl DataStore {
     }
 }
 
-/// Called after each piece of a table. An error ends the work.
-type OnProgress<'a> = dyn FnMut() -> io::Result<()> + 'a;
-
-fn check_cancelled(is_cancelled: &AtomicBool) -> io::Result<()> {
-    if is_cancelled.load(Ordering::Relaxed) {
-        return Err(io::ErrorKind::Interrupted.into());
-    }
-    Ok(())
-}
-
 impl Shared {
+    /// An explicit checkpoint: writes the index in memory, and merges all tables.
     fn checkpoint(&self) -> io::Result<()> {
         self.check_process()?;
         let _one_at_a_time = self.maintenance.begin()?;
@@ -79,16 +70,39 @@ impl Shared {
     }
 
     /// An automatic checkpoint: writes the index in memory, and merges tables if it is time.
+    ///
+    /// The caller must hold the maintenance lock.
     fn checkpoint_and_merge(&self, is_cancelled: &AtomicBool) -> io::Result<()> {
         self.write_layers(Merging::Tiered, 0, is_cancelled)?;
         while self.merge_tables(is_cancelled)? {}
         Ok(())
     }
 
+    /// Merges tables if it is time, with a checkpoint between two pieces of the new table whenever
+    /// one is due. Returns whether it did.
+    fn merge_tables(&self, is_cancelled: &AtomicBool) -> io::Result<bool> {
+        let reserved = {
+            let mut writer = self.writer()?;
+            let Some(plan) = writer.state().index.plan_merge() else { return Ok(false) };
+            writer.reserve_for_merge(plan)?
+        };
+        let busy = reserved.plan.busy_tables();
+        let built = reserved.build(&mut || {
+            check_cancelled(is_cancelled)?;
+            if is_due(&self.current.load().index) {
+                self.write_layers(Merging::Tiered, busy, is_cancelled)?;
+            }
+            Ok(())
+        })?;
+        // A damaged table is left to the next checkpoint.
+        let Some(built) = built else { return Ok(false) };
+        self.put_to_use(&reserved, built)?;
+        self.give_back(&reserved);
+        Ok(true)
+    }
+
     /// Writes the sealed layers to a table, together with the tables that `merging` selects, except
     /// the oldest `busy` ones.
-    ///
-    /// The caller must hold the maintenance lock.
     fn write_layers(
         &self,
         merging: Merging,
@@ -105,7 +119,8 @@ impl Shared {
                 }
                 writer.reserve_for_layers(merging, busy)?
             };
-            if self.write_table(&reserved, &mut || check_cancelled(is_cancelled))? {
+            if let Some(built) = reserved.build(&mut || check_cancelled(is_cancelled))? {
+                self.put_to_use(&reserved, built)?;
                 // While other tables are merged, the space of their new table looks unused.
                 if busy == 0 {
                     self.give_back(&reserved);
@@ -116,36 +131,8 @@ impl Shared {
         Err(io::Error::other("the index in the file is damaged, and cannot be made anew"))
     }
 
-    /// Merges tables if it is time. Returns whether it did.
-    fn merge_tables(&self, is_cancelled: &AtomicBool) -> io::Result<bool> {
-        let reserved = {
-            let mut writer = self.writer()?;
-            let Some(plan) = writer.state().index.plan_merge() else { return Ok(false) };
-            writer.reserve_for_merge(plan)?
-        };
-        let mut next = || {
-            check_cancelled(is_cancelled)?;
-            if is_due(&self.current.load().index) {
-                self.write_layers(Merging::Tiered, reserved.plan.busy_tables(), is_cancelled)?;
-            }
-            Ok(())
-        };
-        // A damaged table is left to the next checkpoint.
-        let is_written = self.write_table(&reserved, &mut next)?;
-        if is_written {
-            self.give_back(&reserved);
-        }
-        Ok(is_written)
-    }
-
-    /// Fills the reserved space with a table and puts it to use. Returns `false` if a source table
-    /// is damaged.
-    fn write_table(
-        &self,
-        reserved: &Reserved,
-        on_progress: &mut OnProgress<'_>,
-    ) -> io::Result<bool> {
-        let Some(built) = reserved.build(on_progress)? else { return Ok(false) };
+    /// Completes a table that has been built, flushes it, and lets readers use it.
+    fn put_to_use(&self, reserved: &Reserved, built: BuiltTable) -> io::Result<()> {
         let table = reserved.complete(&built)?;
         self.flush_anew()?;
         let mut writer = self.writer()?;
@@ -156,7 +143,7 @@ impl Shared {
         // Outside the lock, because this frees memory.
         drop(before);
         events::checkpoint_written(&self.path, reserved.end, reserved.plan.table_bytes());
-        Ok(true)
+        Ok(())
     }
 
     /// Gives back the space of old tables. A failure does not affect the checkpoint.
@@ -168,4 +155,11 @@ impl Shared {
         let result = needed.and_then(|needed| reserved.give_back(&needed));
         let _ = result.inspect_err(events::space_not_given_back);
     }
+}
+
+fn check_cancelled(is_cancelled: &AtomicBool) -> io::Result<()> {
+    if is_cancelled.load(Ordering::Relaxed) {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    Ok(())
 }

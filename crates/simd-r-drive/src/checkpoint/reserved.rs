@@ -8,11 +8,13 @@ use simd_r_drive_entry_handle::{Kind, LogSlot, read_slot};
 use simd_r_drive_indexer::{BuildError, BuiltTable, FrozenIndex, TablePlan};
 use simd_r_drive_writer::write_all_at;
 
-use super::OnProgress;
 use crate::log::{Direction, ReadState, WindowReader};
 
 /// After this many tables whose space was given back, older ones most likely were as well.
 const ENOUGH_GIVEN_BACK: usize = 8;
+
+/// Called before each piece of a table is written. An error ends the work.
+type OnProgress<'a> = dyn FnMut() -> io::Result<()> + 'a;
 
 /// Space for a table in the log, and what goes there.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
-    /// Writes the table except for its header, and calls `on_progress` after each piece. `None` if
+    /// Writes the table except for its header, and calls `on_progress` before each piece. `None` if
     /// a source table is damaged. It has then been rebuilt in memory, and a new table plan takes
     /// this into account.
     pub(super) fn build(&self, on_progress: &mut OnProgress<'_>) -> io::Result<Option<BuiltTable>> {
