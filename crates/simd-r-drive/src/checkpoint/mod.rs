@@ -80,6 +80,9 @@ impl Shared {
 
     /// Merges tables if it is time, with a checkpoint between two pieces of the new table whenever
     /// one is due. Returns whether it did.
+    ///
+    /// The build calls back rather than being driven: between two pieces it has a half-merged run
+    /// of entries and a line that waits for more of them, wherever in the table that is.
     fn merge_tables(&self, is_cancelled: &AtomicBool) -> io::Result<bool> {
         let reserved = {
             let mut writer = self.writer()?;

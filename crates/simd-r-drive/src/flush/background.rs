@@ -142,11 +142,12 @@ impl Background {
             self.flusher.remove(place);
         }
         let thread = state.thread.take();
+        let this_thread = thread::current().id();
         // A subscriber to events may close the store from the thread that flushes it.
-        while state.running.is_some_and(|running| running != thread::current().id()) {
-            state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        drop(state);
+        let is_elsewhere =
+            |state: &mut State| state.running.is_some_and(|running| running != this_thread);
+        let idle = self.idle.wait_while(state, is_elsewhere);
+        drop(idle.unwrap_or_else(PoisonError::into_inner));
         drop(thread);
     }
 

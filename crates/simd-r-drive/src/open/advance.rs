@@ -4,8 +4,8 @@ use std::io;
 
 use simd_r_drive_entry_handle::LogSlot;
 
+use super::map::shows_same;
 use super::newer::NewerSlots;
-use super::shows_same;
 use super::tail::find_tail_from;
 use crate::log::{LogPosition, ReadState};
 

@@ -152,3 +152,8 @@ fn is_part_of_creation(header: &[u8]) -> bool {
                 }
     })
 }
+
+/// The error for a file of `len` bytes that has no contents where a store is expected.
+pub(crate) fn nothing_in_it(len: u64) -> io::Error {
+    FormatError::not_a_store(if len == 0 { Foreign::Empty } else { Foreign::Zeros }).into()
+}

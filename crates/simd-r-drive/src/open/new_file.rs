@@ -9,7 +9,9 @@ use simd_r_drive_indexer::{KeyIndexer, LayeredIndex};
 use simd_r_drive_writer::{Location, PendingFile, Placed, StoreFile, Visibility, WriteError};
 
 use super::create;
-use super::{LogBounds, Resume, map_log};
+use super::load::Resume;
+use super::map::map_log;
+use super::tail::LogBounds;
 use crate::log::{Counts, LogPosition, ReadState, Totals};
 use crate::options::OpenOptions;
 

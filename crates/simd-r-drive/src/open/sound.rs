@@ -6,8 +6,9 @@ use std::sync::Arc;
 use simd_r_drive_entry_handle::LogCursor;
 use simd_r_drive_writer::StoreFile;
 
+use super::map::map_log;
 use super::table::{barrier_ends, usable_index};
-use super::{Header, LogBounds, find_tail, map_log};
+use super::{Header, LogBounds, find_tail};
 use crate::log::{Direction, LogPosition, WindowReader};
 use crate::options::OpenOptions;
 

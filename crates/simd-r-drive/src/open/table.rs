@@ -12,16 +12,16 @@ use super::tail::LogBounds;
 use crate::error::is_format_error;
 use crate::log::{Direction, LogFile, LogPosition, Totals, WindowReader};
 
-/// A log with the index found in it, brought up to date.
+/// The index of a log, up to its tail.
 #[derive(Debug)]
-pub(super) struct OpenedTables {
+pub(super) struct OpenedIndex {
     pub(super) index: LayeredIndex,
     pub(super) totals: Totals,
-    /// Number of slots that the tables do not cover.
+    /// Number of slots that the tables do not cover: all of them if there are none.
     pub(super) slots: u64,
-    /// End of the barrier that names the tables.
+    /// End of the barrier that names the tables; 0 if there are none.
     pub(super) barrier_end: u64,
-    /// End of the newest index slot, whose table may be incomplete.
+    /// End of the newest index slot, whose table may be incomplete; 0 if there is none.
     pub(super) newest_index_end: u64,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn open_through_tables(
     checkpoints: &[Checkpoint],
     found: &LogBounds,
     mut walked: Option<NewerSlots>,
-) -> io::Result<Option<OpenedTables>> {
+) -> io::Result<Option<OpenedIndex>> {
     for end in barrier_ends(checkpoints, found) {
         let opened = none_if_damaged(open_at(log, end, found, &mut walked))?;
         if opened.is_some() {
@@ -168,7 +168,7 @@ fn open_at(
     barrier_end: u64,
     found: &LogBounds,
     walked: &mut Option<NewerSlots>,
-) -> io::Result<Option<OpenedTables>> {
+) -> io::Result<Option<OpenedIndex>> {
     let Some(Named { tables, all_hashes, totals }) = named_at(log, barrier_end)? else {
         return Ok(None);
     };
@@ -186,7 +186,7 @@ fn open_at(
     let index = LayeredIndex::over(&log.layout, tables, all_hashes);
     let delta = newer.delta(log, covered, barrier_end)?;
     index.fill(newer.insertions(), log)?;
-    Ok(Some(OpenedTables {
+    Ok(Some(OpenedIndex {
         index,
         totals: totals.after(found.tail.end, delta),
         slots: newer.slots(),
