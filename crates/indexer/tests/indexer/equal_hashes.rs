@@ -1,4 +1,4 @@
-//! 100,000 keys of one hash, by chance or by attack, cost each what a key of its own hash costs.
+//! Each of 100,000 keys with the same hash costs no more than a key with a hash of its own.
 
 use simd_r_drive_indexer::{ChainKey, KeyIndexer, LiveKeyed, Version};
 
@@ -11,8 +11,8 @@ fn key(number: usize) -> [u8; 8] {
     (number as u64).to_le_bytes()
 }
 
-/// Writes one new version of every key, `per_commit` in a commit, as a store does: it asks what is there, then
-/// inserts. Returns the source calls that took.
+/// Writes a new version of every key, `per_commit` in a commit. Like a store, it looks up the
+/// current version, then inserts. Returns how many calls of the source that took.
 fn write_all(store: &mut Store, is_tombstone: bool, per_commit: usize) -> usize {
     let calls = store.log.calls();
     for first in (0..KEYS).step_by(per_commit) {
@@ -62,7 +62,8 @@ fn each_operation_asks_the_log_a_few_times_a_key() {
         let current = store.index.current(HASH, ChainKey::Bare, &store.log).unwrap();
         assert_eq!(current.live_keyed, LiveKeyed::None);
 
-        // At the older tail all are there: the newest slot, then the one below it, once more each for the key.
+        // At the older tail, all keys are there. A look-up reads the newest slot, then the one
+        // below it, and that one again to compare the key.
         let (found, calls) = find_all(&store, full_tail);
         assert_eq!(found, KEYS);
         assert!(calls <= 3 * KEYS);

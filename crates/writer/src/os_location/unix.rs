@@ -260,7 +260,7 @@ pub(super) fn key_of(found: &rustix::fs::Stat) -> FileKey {
 /// The kind of a file that is not a regular one.
 fn foreign(found: &rustix::fs::Stat) -> Option<Foreign> {
     match FileType::from_raw_mode(found.st_mode) {
-        // A link is told to be missing when it is opened.
+        // A dangling link is reported as missing when it is opened.
         FileType::RegularFile | FileType::Symlink => None,
         FileType::Directory => Some(Foreign::Directory),
         FileType::Fifo => Some(Foreign::Fifo),
