@@ -1,8 +1,10 @@
-//! The index in the file: how long opening takes, what it costs to make, what it does to reads. Each figure that
-//! matters is a ratio of things measured in one run; opens are measured in processes of their own.
+//! The index in the file: how long opening takes, what it costs to write it, and how it affects
+//! reads. The figures that matter are ratios of two measurements of the same run. Each open is
+//! measured in a process of its own.
 //!
-//! `cargo bench --bench index -- [MILLIONS] [DIRECTORY]`: 10 million keys of 20 bytes, values of 8, unless said otherwise.
-//! With `reads`, `kills`, `loads MILLIONS` or `puts MILLIONS` instead, only that part.
+//! `cargo bench --bench index -- [MILLIONS] [DIRECTORY]` runs all parts, by default with 10 million
+//! keys of 20 bytes and values of 8 bytes. `reads`, `kills`, `loads MILLIONS` or `puts MILLIONS`
+//! runs only that part.
 
 use std::collections::HashMap;
 use std::env;

@@ -1,7 +1,7 @@
-//! Waits rather than rates: how long a put takes while the store is compacted, and how long a commit takes to be seen
-//! by a reader of the file. A plain program, since what matters are the rare long ones.
+//! Latencies: how long a put takes while the store is compacted, and how long it takes until a
+//! reader of the file sees a commit. This is a plain program, since the rare long waits matter.
 //!
-//! Each row is the median over `REPEATS` runs of what the column says of one run.
+//! Each figure is the median over `REPEATS` runs of what the column says for one run.
 
 use std::ops::ControlFlow;
 use std::sync::Barrier;
@@ -151,8 +151,9 @@ fn puts_while(
     Waits::new(waits)
 }
 
-/// Times from the call of `write` until a read finds it, after each return of `wait`, in a read-only store of the same file, which shares nothing
-/// but the file with the writer, and so stands for one in another process.
+/// Measures the time from the call of `write` until a reader finds the value. The reader is a
+/// read-only store that shares nothing with the writer but the file, as if it were in another
+/// process. It reads again after each return of `wait`.
 fn visibility(name: &str, wait: impl Fn(&DataStore) + Sync) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bench.srd");

@@ -1,4 +1,5 @@
-//! Reading: single and batched look-ups, hits and misses, scans, beside a plain map behind a lock.
+//! Reading: single and batched look-ups, hits and misses, and scans, compared with a plain map
+//! behind a lock.
 
 use std::hint::black_box;
 use std::sync::RwLock;

@@ -1,4 +1,4 @@
-//! Writing: single puts and batches, beside positional writes of the same bytes.
+//! Writing: single puts and batches, compared with positional writes of the same bytes.
 
 use std::os::unix::fs::FileExt as _;
 

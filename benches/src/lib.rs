@@ -1,7 +1,7 @@
-//! What the benchmarks share: keys, values, stores to read from.
+//! Code that the benchmarks share: keys, values, and stores to read from.
 //!
-//! Every read benchmark checks the value it reads. Every figure stands beside that of a plain
-//! in-process map of the same data, measured in the same run.
+//! Every read benchmark checks the value that it reads. Every figure is compared with that of a
+//! plain in-process map of the same data, measured in the same run.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Parsers of the format are total, and what they accept they write back as it was.
+//! Parsers of the format are total, and what they accept is encoded to the same bytes again.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 #[derive(Debug, Arbitrary)]
 enum Input<'a> {
     Page(&'a [u8]),
-    /// A page whose magic, version and checksums are put right.
+    /// A page with the right magic, version and checksums.
     SoundPage {
         version: Option<u16>,
         align_log2: u8,
@@ -27,7 +27,7 @@ enum Input<'a> {
     Trailer([u8; METADATA_SIZE]),
     Records(&'a [u8]),
     Log(&'a [u8]),
-    /// A log whose slots are sealed.
+    /// A log of sealed slots.
     SealedLog {
         align_log2: u8,
         slots: Vec<Slot<'a>>,
@@ -164,7 +164,7 @@ fn sealed_log(align_log2: u8, slots: &[Slot<'_>]) {
     walk(alignment, &log);
 }
 
-/// Visits the log from every place where a slot may end.
+/// Walks the log from every place where a slot may end.
 fn walk(alignment: Alignment, log: &[u8]) {
     let identity = image::identity(alignment);
     let layout = identity.layout();
@@ -186,7 +186,7 @@ fn walk(alignment: Alignment, log: &[u8]) {
         let Ok(slot) = map.slot(end) else { continue };
         assert_eq!(slot.key().len(), usize::from(slot.fields().key_len));
         if slot.fields().kind == Kind::Index {
-            // It may change while it is in use, so that it is not lent.
+            // The payload may change, so no slice of it may exist.
             assert!(slot.payload().is_empty() && slot.padding().is_empty());
         } else {
             assert_eq!(slot.payload().len() as u64, slot.fields().payload_len);

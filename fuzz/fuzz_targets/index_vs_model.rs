@@ -1,5 +1,5 @@
-//! The index answers like a scan of the log, at every tail the log ever had, also after rebuilding and after
-//! commits that failed half-way.
+//! The index gives the same answers as a scan of the log, at every tail that the log has had, also
+//! after it has been rebuilt and after commits that failed halfway.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 
-/// The log in memory and the naive answers of the indexer's own tests.
+/// The log in memory and the naive model of the indexer's own tests.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../crates/indexer/tests/support"]
 mod support {
@@ -24,13 +24,13 @@ const HASHES: [u64; 5] = [0, 1, 2, 1 << 63, u64::MAX];
 const KEYS: [&[u8]; 7] = [b"", b"a", b"b", b"c", b"d", b"e", b"never written"];
 const WRITTEN_KEYS: u8 = 6;
 
-/// Most operations in one run, since every answer costs a scan.
+/// The most operations in one run. Each answer costs a scan of the log.
 const MAX_OPS: usize = 64;
 
 #[derive(Debug, Arbitrary)]
 enum Step {
     Commit(Vec<Op>),
-    /// A commit during which the log fails after so many calls, if it comes to that.
+    /// A commit during which the log fails after this many calls, if there are more.
     Fault(Vec<Op>, u8),
     Reopen,
 }
@@ -59,7 +59,7 @@ fuzz_target!(|steps: Vec<Step>| {
                 store.log.heal();
                 if result.is_err() {
                     check_readers(&store);
-                    // A rejected commit must not stand in the way of the next.
+                    // A rejected commit must not prevent the next one.
                     left = left.saturating_add(ops.len()).min(MAX_OPS);
                     apply(&mut store, ops, &mut left);
                     store.commit().expect("the log does not fail");
@@ -93,7 +93,7 @@ fn apply(store: &mut Store, ops: &[Op], left: &mut usize) {
     *left = left.saturating_sub(ops.len());
 }
 
-/// Compares what a writer is told.
+/// Compares the answers for a writer.
 fn check_writer(store: &Store) {
     let Store { log, index, .. } = store;
     for hash in HASHES {
@@ -107,7 +107,7 @@ fn check_writer(store: &Store) {
     }
 }
 
-/// Compares what readers are told, at every tail the log ever had.
+/// Compares the answers for readers, at every tail that the log has had.
 fn check_readers(store: &Store) {
     let Store { log, index, .. } = store;
     for tail in [0].into_iter().chain(log.iter().map(|(end, _)| end)) {

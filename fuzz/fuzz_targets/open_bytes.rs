@@ -1,7 +1,8 @@
-//! Any file at all is opened, or refused and left as it is; what opens can be read, written and reopened.
+//! Any file is either opened, or refused and left as it is. A store that opens can be read, written
+//! and reopened.
 //!
-//! The first byte chooses: the input itself as a file; the input as the log behind a sound header; or a
-//! recipe of a small store with lies in it, sealed again (see [`simd_r_drive_fuzz::image`]).
+//! The first byte chooses what the rest is: a file; a log, which gets a sound header; or a recipe
+//! for a small store with false but correctly sealed contents (see [`simd_r_drive_fuzz::image`]).
 
 #![no_main]
 
@@ -32,7 +33,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     Corpus::Keep
 });
 
-/// A header that names no durable point but its own end, and `log` behind it.
+/// A header without a durable point other than its own end, followed by `log`.
 fn behind_header(log: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 4 * PAGE_SIZE];
     bytes[..PAGE_SIZE].copy_from_slice(&image::identity(Alignment::DEFAULT).encode());
@@ -61,7 +62,7 @@ fn check(bytes: &[u8], verify_reads: bool) {
         assert_typed(&error);
         unchanged("a refused open_existing");
         if let Ok(reader) = &read_only {
-            // A damaged store may be read and not written; and one of a later minor version.
+            // A damaged store may be readable but not writable, and so may one with newer features.
             let is_newer = Identity::decode(bytes)
                 .ok()
                 .flatten()
@@ -79,10 +80,10 @@ fn check(bytes: &[u8], verify_reads: bool) {
         Err(error) => panic!("open for writing, but not for reading: {error}"),
     };
     assert_eq!(read_all(&store), first, "reading and writing opens differ");
-    // Another program may still have the file open for reading: the view that was opened first stays.
+    // Until here, the file was open for reading, too, as it may be in another program.
     drop(read_only);
 
-    // A store that opens is a store: it takes a write, and keeps it and all it had.
+    // A store that opens accepts a write, and keeps it and everything else.
     let key = b"written by the fuzzer";
     store.write(key, b"value").expect("an open store takes a write");
     let second = read_all(&store);
@@ -96,7 +97,7 @@ fn check(bytes: &[u8], verify_reads: bool) {
     }
 }
 
-/// What is left of a damaged store can be read, and repaired into a sound one.
+/// Checks that what is left of a damaged store can be read, and can be repaired into a sound store.
 fn salvage(path: &Path, directory: &Path) {
     let options = OpenOptions::new().read_only(true).salvage(true);
     let Ok(store) = options.open(path) else { return };
@@ -111,10 +112,10 @@ fn salvage(path: &Path, directory: &Path) {
     }
 }
 
-/// Newest value of every line, by key or hash, in the order of the log.
+/// The newest value of every chain, with its key and hash, in the order of iteration.
 type Contents = Vec<(Option<Vec<u8>>, u64, Vec<u8>)>;
 
-/// Reads whatever can be read; `None` if some of it is damaged.
+/// Reads everything that can be read; `None` if some of it is damaged.
 fn read_all(store: &DataStore) -> Option<Contents> {
     let mut iterator = store.iter_entries();
     let mut contents = Contents::new();
@@ -144,7 +145,8 @@ fn read_all(store: &DataStore) -> Option<Contents> {
     for (key, hash, payload) in &contents {
         match key {
             Some(key) => match store.read(key) {
-                // An older version that stands where a newer one was lost is not what iteration shows.
+                // Iteration may show an older version whose newer one has been lost, so the two may
+                // differ.
                 Ok(entry) if !is_whole => drop(entry),
                 Ok(entry) => assert_eq!(&*entry.expect("iteration shows it"), &**payload),
                 Err(error) => assert_typed(&error),
@@ -166,7 +168,8 @@ fn read_all(store: &DataStore) -> Option<Contents> {
     is_whole.then_some(contents)
 }
 
-/// `DataStore::open` refuses what `open_existing` refuses, except that it makes a store of nothing.
+/// Checks that `DataStore::open` refuses what `open_existing` refuses, except that it turns an
+/// empty file into a store.
 fn refused_or_created(path: &Path, bytes: &[u8]) {
     let opened = DataStore::open(path);
     if bytes.iter().all(|byte| *byte == 0) && bytes.len() <= 64 << 10 {

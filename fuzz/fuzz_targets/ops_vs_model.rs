@@ -1,5 +1,5 @@
-//! Any sequence of operations answers like a sorted map, also after reopening and after a crash between two
-//! operations.
+//! A store gives the same answers as a sorted map after any sequence of operations, also after
+//! reopening and after a crash between two operations.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ use simd_r_drive::{
 use simd_r_drive_fuzz::model::{Chain, Model, Outcome};
 use simd_r_drive_fuzz::{keys, scratch};
 
-/// Most operations in one run.
+/// The most operations in one run.
 const MAX_OPS: usize = 48;
 
 #[derive(Debug, Arbitrary)]
@@ -37,7 +37,7 @@ enum Len {
     Empty,
     Short(u8),
     Medium(u16),
-    /// Around the length from which payloads are written without a copy.
+    /// About the length from which payloads are written without a copy.
     AroundDirect(u8),
 }
 
@@ -74,13 +74,14 @@ enum Op {
     BatchDelete(Vec<u8>),
     BatchDeleteHashes(Vec<u8>),
     WriteIfAbsent(u8, Payload),
-    /// The handle of this number, of those that are held, is what the key is expected to have.
+    /// Expects the key to have the version that a held handle shows; the second number selects the
+    /// handle.
     CompareAndWrite(u8, Option<u8>, Payload),
     Sync,
     Checkpoint,
     Compact,
     Reopen,
-    /// The process dies: the file is opened as it is.
+    /// The process dies: a copy of the file is opened.
     Crash,
     HoldHandle(u8),
     HoldIterator,
@@ -96,7 +97,7 @@ enum StreamEnd {
     Interrupted,
 }
 
-/// A stream in odd pieces that ends as it is told.
+/// A stream that returns pieces of an odd length, and ends as `end` says.
 struct Stream<'a> {
     bytes: &'a [u8],
     end: StreamEnd,
@@ -122,16 +123,17 @@ impl Read for Stream<'_> {
     }
 }
 
-/// A handle that was read, a copy of its bytes, and the version that it was.
+/// A handle, with a copy of its bytes and the number of its version.
 struct Held {
     handle: EntryHandle,
     copy: Vec<u8>,
     sequence: u64,
-    /// Compactions and reopens before it was read: later, it counts as outdated.
+    /// How many compactions and reopens there were before it was read. After another one, it counts
+    /// as outdated.
     era: usize,
 }
 
-/// A store, what it should hold, and what was taken from it earlier.
+/// A store, what it should hold, and the handles, iterators and snapshots taken from it.
 struct Subject {
     store: DataStore,
     model: Model,
@@ -200,7 +202,8 @@ impl Subject {
         assert_eq!(self.store.len().expect("counted"), self.model.chains.len(), "{op:?}");
     }
 
-    /// Does the same to store and model. The answer is the tail, where the operation returns one.
+    /// Performs `op` on the store and on the model. Returns the outcomes; that of the store
+    /// includes the tail if the operation returns one.
     fn run(&mut self, op: &Op, other: &mut Self) -> (io::Result<Option<u64>>, Outcome) {
         let (store, model) = (&self.store, &mut self.model);
         let (got, expected) = match op {
@@ -378,7 +381,8 @@ impl Subject {
         (got.map(Some), expected)
     }
 
-    /// Live values stay, in their order; the rest goes.
+    /// Compacts the store, and checks that live values stay, in their order, and that nothing else
+    /// is left.
     fn compact(&mut self) {
         self.era += 1;
         let before = self.store.file_size().expect("known");
@@ -410,14 +414,15 @@ impl Subject {
         std::fs::copy(&self.path, &left).expect("copied");
         let survivor = self.options.open(&left).expect("what a dead process leaves opens");
         assert_eq!(survivor.recovery_report().uncommitted_bytes, 0);
-        // The dying store closes, but its file is not looked at any more.
+        // The old store is dropped and closes its file, but that file is not used any more.
         self.store = survivor;
         std::fs::remove_file(&self.path).expect("removed");
         self.path = left;
         self.compare_counts(&before);
     }
 
-    /// What is counted as it happens equals what is counted when the log is read again.
+    /// Checks that the figures that were kept up to date equal those counted when the store was
+    /// opened again.
     fn compare_counts(&self, before: &simd_r_drive::StoreStats) {
         let after = self.store.stats();
         assert_eq!(
@@ -493,7 +498,7 @@ fn check_contents(store: &impl DataStoreReader<EntryHandleType = EntryHandle>, m
     assert_eq!(last.as_deref(), expected.as_deref(), "last entry");
 }
 
-/// Iteration shows every live entry once, newest first.
+/// Checks that iteration returns every live entry once, newest first.
 fn check_iterator(iterator: &mut EntryIterator, model: &Model) {
     let got: Vec<(Chain, Vec<u8>)> = iterator
         .map(|entry| {
@@ -512,7 +517,7 @@ fn check_iterator(iterator: &mut EntryIterator, model: &Model) {
     assert!(got == expected, "iteration differs from the model");
 }
 
-/// A listing shows every live entry once, newest first, with the length of its value.
+/// Checks that a listing returns every live entry once, newest first, with the length of its value.
 fn check_keys(keys: Keys, model: &Model) {
     let got: Vec<(Chain, u64)> = keys
         .map(|info| {

@@ -1,5 +1,5 @@
-//! Small store files built from fixed seeds: the same input gives the same bytes, and whatever is changed on
-//! purpose is sealed again, so that it gets past the checksums.
+//! Small store files, built from fixed seeds. The same input gives the same bytes. False contents
+//! are sealed correctly, so that they pass the checksums.
 
 use arbitrary::Arbitrary;
 use simd_r_drive_entry_handle::constants::{BLOCK_SIZE, METADATA_SIZE, PAGE_SIZE};
@@ -10,10 +10,10 @@ use simd_r_drive_entry_handle::{
 
 use crate::keys;
 
-/// Longest file that is built, in bytes.
+/// Length of the longest file that is built, in bytes.
 const MAX_LEN: u64 = 8 << 20;
 
-/// Recipe of a store file.
+/// A recipe for a store file.
 #[derive(Debug, Arbitrary)]
 pub struct Image {
     alignment: Align,
@@ -31,7 +31,7 @@ enum Align {
     A65536,
 }
 
-/// Recipe of a slot. Lies are sealed like the truth.
+/// A recipe for a slot. False fields are sealed correctly, too.
 #[derive(Debug, Arbitrary)]
 struct Slot {
     content: Content,
@@ -64,7 +64,7 @@ enum Content {
         durable: Hint,
         live_keys: u64,
         dead_bytes: u64,
-        /// No content that is built here is a table: whoever believes these must notice.
+        /// None of the slots that are built here is a table, so these are always wrong.
         tables: Vec<Place>,
         all_hashes: u64,
     },
@@ -86,9 +86,9 @@ enum Content {
 /// A place in the log.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Place {
-    /// The end of the slot of this number, modulo how many there are.
+    /// The end of the slot with this number, modulo the number of slots.
     Slot(u8),
-    /// Anywhere.
+    /// Any block.
     Block(u32),
     Header,
     FarAway(u64),
@@ -97,7 +97,7 @@ enum Place {
 #[derive(Debug, Clone, Copy, Arbitrary)]
 struct Hint {
     place: Place,
-    /// XORed onto the right seal.
+    /// XORed with the right seal.
     wrong_seal: u8,
     flag: bool,
     sequence: u8,
@@ -109,15 +109,16 @@ enum Wrong {
     Link,
     Crc,
     Seal,
-    /// The payload claims to be this many blocks longer: the slot covers those before it.
+    /// The payload claims to be this many blocks longer, so that the slot covers the blocks before
+    /// it.
     Longer(u8),
     Length(u64),
     Padding,
-    /// The next slot is written over this one; what it does not cover stays.
+    /// The next slot overwrites this one. What it does not cover stays.
     Abandoned,
 }
 
-/// What happens to the finished file.
+/// A change to the finished file.
 #[derive(Debug, Arbitrary)]
 enum Damage {
     Set { at: u32, byte: u8 },
@@ -129,21 +130,21 @@ enum Damage {
     Zero { from: u32, len: u16 },
 }
 
-/// The identity of all images of an alignment.
+/// The identity of all images with this alignment.
 pub fn identity(alignment: Alignment) -> Identity {
     let seeds =
         IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: *b"a secret of none" };
     Identity::new(seeds, alignment, 0, 0)
 }
 
-/// A file under construction.
+/// A file that is being built.
 struct File {
     identity: Identity,
     layout: Layout,
-    /// Where the next slot starts; what lies beyond was abandoned.
+    /// Where the next slot starts. What is beyond has been abandoned.
     tail: usize,
     bytes: Vec<u8>,
-    /// End and seal of every point that a hint may name; the header comes first.
+    /// End and seal of each point that a hint may name. The first is the end of the header.
     points: Vec<(u64, u64)>,
     predecessor: u32,
 }
@@ -225,7 +226,8 @@ impl File {
             Some(Wrong::Longer(blocks)) => trailer.payload_len += u64::from(blocks) * BLOCK_SIZE,
             Some(Wrong::Length(len)) => trailer.payload_len = len,
             Some(Wrong::Padding) => {
-                // Part of key or trailer, and overwritten, if there is no padding.
+                // If there is no padding, this is a part of key or trailer, which is overwritten
+                // below.
                 self.bytes[start + payload.len()] ^= 1;
             }
             Some(Wrong::Seal | Wrong::Abandoned) | None => {}
@@ -317,7 +319,7 @@ impl File {
     }
 }
 
-/// Keys that a trailer can describe; 65,535 bytes are long enough for one in sixteen.
+/// A key that a trailer can describe: keys that are too long are truncated.
 fn short_key(number: u8) -> Vec<u8> {
     let mut key = keys::key(number);
     key.truncate(u16::MAX as usize);
@@ -327,7 +329,7 @@ fn short_key(number: u8) -> Vec<u8> {
 impl Damage {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let len = bytes.len();
-        // Half of all offsets count from the end, where the log is young.
+        // Half of all offsets count from the end, where the newest slots are.
         let place = |at: u32| {
             let offset = (at >> 1) as usize % (len + 1);
             if at & 1 == 0 { offset } else { len - offset }

@@ -1,11 +1,12 @@
-//! A few keys that meet often: ordinary ones, the shortest, the longest, one too long, and keys of one hash.
+//! A few keys, so that operations often hit the same one: ordinary ones, the shortest, the longest,
+//! one that is too long, and some with the same hash.
 
 use simd_r_drive::compute_hash;
 
-/// How many keys [`key`] tells apart.
+/// The number of keys that [`key`] distinguishes.
 pub const COUNT: u8 = 16;
 
-/// The key of this number.
+/// The key with this number.
 pub fn key(number: u8) -> Vec<u8> {
     match number % COUNT {
         0 => Vec::new(),
@@ -17,7 +18,7 @@ pub fn key(number: u8) -> Vec<u8> {
     }
 }
 
-/// The bare hash of this number: a small integer, or the hash of a key.
+/// The bare hash with this number: a small integer, or the hash of a key.
 pub fn hash(number: u8) -> u64 {
     match number % (COUNT + 4) {
         number if number < COUNT => compute_hash(&key(number)),
@@ -25,10 +26,10 @@ pub fn hash(number: u8) -> u64 {
     }
 }
 
-/// Keys of 32 bytes that all have the same XXH3-64: the hash multiplies two halves of 8 bytes, each XOR a
-/// constant, and the first half makes its factor zero.
+/// A key of 32 bytes; all of them have the same XXH3-64. The hash multiplies two halves of 8 bytes,
+/// each XORed with a constant. The first half makes its factor zero.
 pub fn colliding(number: u64) -> Vec<u8> {
-    // First bytes of XXH3's default secret.
+    // The first bytes of XXH3's default secret.
     const ZERO_FACTOR: [u8; 8] = [0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe];
     let mut key = ZERO_FACTOR.to_vec();
     key.extend(number.to_le_bytes());

@@ -1,4 +1,4 @@
-//! What a store should hold, in the plainest terms.
+//! A simple model of what a store should hold.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use simd_r_drive::compute_hash;
 use simd_r_drive_entry_handle::constants::MAX_KEY_LEN;
 
-/// Whose versions follow each other: those of a key, or of a hash that was written without a key.
+/// What identifies a chain: a key or a bare hash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Chain {
     Keyed(Vec<u8>),
@@ -22,7 +22,7 @@ impl Chain {
     }
 }
 
-/// A value and when it was written.
+/// A value, with a number that is larger for later writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
     pub sequence: u64,
@@ -36,7 +36,7 @@ pub struct Model {
     sequence: u64,
 }
 
-/// What an operation should answer: nothing, or an error of this kind and no change.
+/// The outcome that an operation should have: success, or an error of this kind and no change.
 pub type Outcome = Result<(), ErrorKind>;
 
 impl Model {
@@ -71,7 +71,7 @@ impl Model {
         self.insert(Chain::Keyed(key.to_vec()), payload.to_vec());
     }
 
-    /// One commit. The last write of a key wins, and stands where it was.
+    /// Applies one commit. The last write of a key wins, and keeps its place in the order.
     pub fn write(&mut self, entries: &[(Vec<u8>, Vec<u8>)]) -> Outcome {
         for (number, (key, _)) in entries.iter().enumerate() {
             let is_last = entries[number + 1..].iter().all(|(later, _)| later != key);
@@ -87,7 +87,7 @@ impl Model {
         Ok(())
     }
 
-    /// One commit under bare hashes. Several live keys of a hash are not replaced at once.
+    /// Applies one commit under bare hashes. It is refused if several live keys share a hash.
     pub fn write_hashes(&mut self, entries: &[(u64, Vec<u8>)]) -> Outcome {
         let keyed = |(chain, _): &(&Chain, &Value)| matches!(chain, Chain::Keyed(_));
         if entries.iter().any(|(hash, _)| self.of_hash(*hash).filter(keyed).count() > 1) {

@@ -1,10 +1,10 @@
-//! Files that live in memory where the machine allows it, so that flushes cost nothing.
+//! Files that are in memory if the machine allows it, so that flushes cost nothing.
 
 use std::path::Path;
 
 use tempfile::TempDir;
 
-/// A fresh directory, removed on drop.
+/// A new directory, which is removed on drop.
 pub fn directory() -> TempDir {
     let memory = Path::new("/dev/shm");
     let directory =
@@ -12,7 +12,7 @@ pub fn directory() -> TempDir {
     directory.expect("a temporary directory")
 }
 
-/// Names and contents of all files in a directory, by name.
+/// Names and contents of all files in a directory, sorted by name.
 pub fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(directory)
         .expect("the directory is readable")

@@ -1,4 +1,4 @@
-//! What the user sees.
+//! Output for the user.
 
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::key::{Shown, key_json};
 use crate::outcome::Outcome;
 
-/// How results and notes are given.
+/// Prints results on standard output, and notes on standard error.
 #[derive(Debug)]
 pub(crate) struct Console {
     pub(crate) is_json: bool,
@@ -20,19 +20,19 @@ impl Console {
         Self { is_json, is_quiet }
     }
 
-    /// Standard output, buffered: flush it at the end.
+    /// Standard output, buffered. It must be flushed at the end.
     pub(crate) fn output(&self) -> BufWriter<Output> {
         BufWriter::new(Output(io::stdout().lock()))
     }
 
-    /// One JSON object on a line of its own.
+    /// Prints a JSON object on a line of its own.
     pub(crate) fn print_json(&self, value: &Value) -> io::Result<()> {
         let mut output = self.output();
         writeln!(output, "{value}")?;
         output.flush()
     }
 
-    /// A result: `value` with `--json`, else `summary` unless quiet.
+    /// Prints a result: `value` with `--json`, else `summary`, but nothing with `--quiet`.
     pub(crate) fn summarize(&self, value: &Value, summary: &str) -> io::Result<()> {
         if self.is_json {
             return self.print_json(value);
@@ -45,12 +45,12 @@ impl Console {
         output.flush()
     }
 
-    /// A sentence on standard error. That it cannot be written must not stop the work.
+    /// Prints a sentence on standard error. If that fails, the command goes on.
     pub(crate) fn tell(&self, sentence: &str) {
         let _ = writeln!(io::stderr(), "simd-r-drive: {sentence}");
     }
 
-    /// Tells that a key does not exist.
+    /// Reports that a key does not exist.
     pub(crate) fn tell_absent(&self, key: &[u8]) -> io::Result<Outcome> {
         self.tell(&format!("no such key: {}", Shown(key)));
         if self.is_json {
@@ -62,7 +62,7 @@ impl Console {
     }
 }
 
-/// Standard output whose closing by the reader can be told from other errors, which name it.
+/// Standard output. Its errors name it, except that a reader that has closed it can be told apart.
 #[derive(Debug)]
 pub(crate) struct Output(StdoutLock<'static>);
 
@@ -76,7 +76,7 @@ impl Write for Output {
     }
 }
 
-/// A number of things: `1 file`, `2 files`.
+/// A count with its noun: `1 file`, `2 files`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
@@ -100,12 +100,12 @@ fn mark_closed(error: io::Error) -> io::Error {
     }
 }
 
-/// Why nothing can be printed.
+/// The error for output that cannot be printed.
 pub(crate) fn cannot_print(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
 }
 
-/// Whether standard output was closed by its reader.
+/// Whether the error says that the reader has closed standard output.
 pub(crate) fn is_output_closed(error: &anyhow::Error) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     matches!(inner.and_then(|inner| inner.downcast_ref()), Some(OutputClosed))

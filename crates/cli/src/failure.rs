@@ -1,4 +1,4 @@
-//! What failed, with what, and why: each named once, in the user's terms.
+//! Error messages that say what failed, on which file, and why, and name each file once.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,8 @@ use simd_r_drive::{FormatError, StoreError, Subject, WriteError};
 
 use crate::key::shown_path;
 
-/// That `what` failed with the thing at `path`, which is named after `what` unless the error names it.
+/// The error that `what` failed on the file at `path`. The message names the path after `what`,
+/// unless the error itself names it.
 pub(crate) fn failure(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
     let error = explain(path, error);
     let is_named = path_in(&error) == Some(path);
@@ -16,8 +17,8 @@ pub(crate) fn failure(what: &str, path: &Path, error: io::Error) -> anyhow::Erro
     anyhow::Error::from(error).context(context)
 }
 
-/// As [`failure`], where something at `path` was read to make something new at `new`, which is what the system's
-/// errors are about.
+/// Like [`failure`], where the file at `path` was read to make another one at `new`. Errors of the
+/// system are about `new`, unless `path` does not exist.
 pub(crate) fn failure_to_make(
     what: &str,
     (path, preposition, new): (&Path, &str, &Path),
@@ -37,7 +38,7 @@ pub(crate) fn failure_to_make(
     anyhow::Error::from(error).context(context)
 }
 
-/// The error without what it is about at `path`, which is told beside it.
+/// The error without its subject, if that is `path`, which the message names anyway.
 fn without_subject(path: &Path, error: io::Error) -> io::Error {
     let error = match error.downcast::<FormatError>() {
         Ok(error) if error.subject().path() == Some(path) => {
@@ -53,17 +54,17 @@ fn without_subject(path: &Path, error: io::Error) -> io::Error {
     }
 }
 
-/// The system's word on a file that was to be opened or made at `path`, in terms of what the user named. What the
-/// library says itself stays as it is.
+/// Rewords an error of the system about opening or creating `path`, so that it refers to what the
+/// user named. Errors of the library are left as they are.
 pub(crate) fn explain(path: &Path, error: io::Error) -> io::Error {
     let error = without_subject(path, error);
     let text = error.to_string();
-    // The library's temporary files are nothing that the user has named.
+    // The user has not named the library's temporary files, so their paths are left out.
     let (reason, is_temporary_named) = match text.split_once(" at path \"") {
         Some((reason, _)) => (reason, true),
         None => (&*text, false),
     };
-    // One that the library has made of a kind alone is as good as the system's.
+    // An error that the library made from a kind alone is treated like the system's.
     if error.get_ref().is_some() && !is_temporary_named {
         return error;
     }
@@ -72,15 +73,13 @@ pub(crate) fn explain(path: &Path, error: io::Error) -> io::Error {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             missing_directory(path).unwrap_or_else(|| missing_file(path).to_owned())
         }
-        io::ErrorKind::AlreadyExists => {
-            "it exists already; choose a path where nothing is".to_owned()
-        }
+        io::ErrorKind::AlreadyExists => "it already exists; choose another path".to_owned(),
         _ => reason.to_owned(),
     };
     io::Error::new(kind, reason)
 }
 
-/// What is wrong with the directory that `path` should be in, if anything is.
+/// What is wrong with the directory that `path` should be in; `None` if nothing is.
 fn missing_directory(path: &Path) -> Option<String> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty())?;
     match fs::metadata(parent) {
@@ -98,7 +97,7 @@ fn missing_file(path: &Path) -> &'static str {
     }
 }
 
-/// The path that an error of the library names.
+/// The path that the message of a library error names.
 fn path_in(error: &io::Error) -> Option<&Path> {
     let inner = error.get_ref()?;
     if let Some(error) = inner.downcast_ref::<FormatError>() {

@@ -1,4 +1,4 @@
-//! Keys and paths: bytes on the command line, in messages, and in JSON.
+//! Keys and paths: bytes on the command line, in messages and in JSON.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
@@ -23,8 +23,8 @@ pub(crate) fn bytes_of(text: &OsStr) -> Result<&[u8]> {
     }
 }
 
-/// Key bytes on one line, whatever they are: control characters, backslashes and bytes that are not UTF-8
-/// are escaped.
+/// Shows any key on one line: control characters, backslashes and bytes that are not UTF-8 are
+/// escaped.
 #[derive(Debug)]
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
@@ -49,12 +49,12 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A path on one line.
+/// Shows a path on one line.
 pub(crate) fn shown_path(path: &Path) -> String {
     Shown(path.as_os_str().as_encoded_bytes()).to_string()
 }
 
-/// A key in a JSON object: `key` if it is UTF-8, else `key_hex`.
+/// A JSON object with a key: as `key` if it is UTF-8, else as `key_hex`.
 pub(crate) fn key_json(key: &[u8]) -> Map<String, Value> {
     let mut object = Map::new();
     match std::str::from_utf8(key) {
@@ -64,24 +64,24 @@ pub(crate) fn key_json(key: &[u8]) -> Map<String, Value> {
     object
 }
 
-/// An entry in a JSON object: as [`key_json`], or only `key_hash` if it has no key.
+/// A JSON object with the entry's `key_hash` and, if it has one, its key as in [`key_json`].
 pub(crate) fn entry_json(entry: &EntryHandle) -> Map<String, Value> {
     entry_json_of(entry.key(), entry.key_hash())
 }
 
-/// As [`entry_json`], of an entry with this key and hash.
+/// Like [`entry_json`], for an entry with this key and hash.
 pub(crate) fn entry_json_of(key: Option<&[u8]>, key_hash: u64) -> Map<String, Value> {
     let mut object = key.map(key_json).unwrap_or_default();
     object.insert("key_hash".to_owned(), format!("{key_hash:#018x}").into());
     object
 }
 
-/// An entry's key, or what stands for it if it has none.
+/// An entry's key, or `<hash 0x…>` if it has none.
 pub(crate) fn entry_name(entry: &EntryHandle) -> String {
     entry_name_of(entry.key(), entry.key_hash())
 }
 
-/// As [`entry_name`], of an entry with this key and hash.
+/// Like [`entry_name`], for an entry with this key and hash.
 pub(crate) fn entry_name_of(key: Option<&[u8]>, key_hash: u64) -> String {
     match key {
         Some(key) => Shown(key).to_string(),

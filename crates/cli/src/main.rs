@@ -1,6 +1,7 @@
 //! The `simd-r-drive` command: `simd-r-drive STORE COMMAND`.
 //!
-//! `args` says what can be asked, `commands` has one file for each command, `outcome` says how a run ends.
+//! `args` defines the command line, `commands` has one file for each command, `outcome` defines the
+//! exit statuses.
 
 mod args;
 mod commands;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let console = Console::new(args.json, args.quiet);
     match commands::run(&args, &console) {
         Ok(outcome) => outcome.into(),
-        // Whoever reads our output has seen enough: `list | head`.
+        // The reader of the output has seen enough, as in `list | head`.
         Err(error) if console::is_output_closed(&error) => Outcome::Complete.into(),
         Err(error) => {
             console.tell(&format!("{error:#}"));

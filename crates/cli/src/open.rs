@@ -1,4 +1,4 @@
-//! Opening stores, with errors that name them.
+//! Opening stores, with errors that name their paths.
 
 use std::fs;
 use std::path::Path;
@@ -12,13 +12,15 @@ use crate::failure::failure;
 use crate::key::shown_path;
 use crate::outcome::Outcome;
 
-/// For commands that hand values on: takes no lock, changes and creates nothing, and checks what it reads.
+/// Opens a store for commands that hand values on. Takes no lock, changes and creates nothing, and
+/// verifies reads.
 pub(crate) fn for_reading(path: &Path) -> Result<DataStore> {
     open(path, &OpenOptions::new().read_only(true).verify_reads(true))
 }
 
-/// As [`for_reading`], but of a damaged store also what may be outdated, if `is_salvage`. Tells that it is
-/// damaged; the outcome is then no better than partial.
+/// Like [`for_reading`], but verifies reads only if `is_verified`, and returns values that may be
+/// outdated if `is_salvage`. If so, and the store is damaged, reports that. The outcome is partial
+/// then.
 pub(crate) fn for_salvage(
     console: &Console,
     path: &Path,
@@ -30,34 +32,35 @@ pub(crate) fn for_salvage(
     let is_damaged = is_salvage && !store.recovery_report().damaged.is_empty();
     if is_damaged {
         console.tell(&format!(
-            "the store {} is damaged: what is left may be incomplete, and outdated",
+            "the store {} is damaged: what is left may be incomplete and outdated",
             shown_path(path)
         ));
     }
     Ok((store, Outcome::complete_if(!is_damaged)))
 }
 
-/// For commands that only read keys and figures, which opening has checked.
+/// Opens a store for commands that only read keys and figures. Values are not verified.
 pub(crate) fn for_metadata(path: &Path) -> Result<DataStore> {
     open(path, &OpenOptions::new().read_only(true))
 }
 
-/// For `verify`: everything that is left, to be checked by the caller.
+/// Opens a store for `verify`, with everything that is left of it. The caller checks what it reads.
 pub(crate) fn for_checking(path: &Path) -> Result<DataStore> {
     open(path, &OpenOptions::new().read_only(true).salvage(true))
 }
 
-/// For commands that change a store that must exist.
+/// Opens a store for commands that change it. The store must exist.
 pub(crate) fn for_changing(path: &Path) -> Result<DataStore> {
     writable(path, &OpenOptions::new().verify_reads(true))
 }
 
-/// For commands that create the store if there is none.
+/// Opens a store for commands that change it, and creates it if it does not exist.
 pub(crate) fn or_create(path: &Path) -> Result<DataStore> {
     writable(path, &OpenOptions::new().create(true).verify_reads(true))
 }
 
-/// Before anything else is done: a store whose file cannot be written opens all the same, to be read.
+/// Fails if the store is read-only. A store whose file cannot be written opens for reading, which
+/// would only show up at the first write.
 fn writable(path: &Path, options: &OpenOptions) -> Result<DataStore> {
     let store = open(path, options)?;
     if store.is_read_only() {
@@ -78,9 +81,9 @@ pub(crate) fn close(store: &DataStore) -> Result<()> {
     store.close().map_err(|error| failure("cannot close the store", &store.get_path(), error))
 }
 
-/// Removes a store that this command has created, and could then put nothing into.
+/// Removes the store if this command has created it and it is still empty.
 pub(crate) fn discard_new(store: &DataStore) {
-    // It is locked, so that nobody else can have written to it.
+    // The store is locked, so nobody else can have written to it.
     if store.recovery_report().is_new && store.is_empty().unwrap_or(false) {
         let _ = fs::remove_file(store.get_path());
     }

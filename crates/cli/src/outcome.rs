@@ -1,17 +1,18 @@
-//! How a run ends.
+//! How a command ends.
 
 use std::process::ExitCode;
 
-/// Exit status of a command that could not be carried out. Also clap's for a command line it cannot read.
+/// Exit status of a command that failed. clap uses the same one for a command line that it cannot
+/// parse.
 pub(crate) const FAILED: u8 = 2;
 
-/// How a command that was carried out ended.
+/// How a command that did not fail has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All that was asked is done. Exit status 0.
+    /// Everything that was asked for is done. Exit status 0.
     Complete,
-    /// Done but for what was told: a key does not exist, something was skipped, damage was found. Exit
-    /// status 1.
+    /// Done, except for what was reported: a key does not exist, something was skipped, damage was
+    /// found. Exit status 1.
     Partial,
 }
 
@@ -20,7 +21,7 @@ impl Outcome {
         if is_complete { Self::Complete } else { Self::Partial }
     }
 
-    /// The worse of two.
+    /// The worse of the two.
     pub(crate) fn and(self, other: Self) -> Self {
         Self::complete_if(self == Self::Complete && other == Self::Complete)
     }

@@ -1,4 +1,4 @@
-//! Progress on a terminal, and what was skipped on the way.
+//! Progress bars, and what a command has skipped.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::console::Console;
 
-/// How far a long command has come, and what it left out. The bar shows only if standard error is a terminal.
+/// The progress of a long command, and what it has skipped. The bar is shown only if standard error
+/// is a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress<'a> {
     console: &'a Console,
@@ -17,7 +18,7 @@ pub(crate) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Progress towards `total`, or with no end known.
+    /// Starts a bar that counts to `total`, or, if that is unknown, a spinner.
     pub(crate) fn new(console: &'a Console, total: Option<u64>, verb: &'static str) -> Self {
         let bar = if console.is_quiet || console.is_json {
             ProgressBar::hidden()
@@ -46,9 +47,9 @@ impl<'a> Progress<'a> {
         self.bar.set_length(total);
     }
 
-    /// Tells that something was left out. `object` names it in JSON.
+    /// Reports that something was skipped. `object` names it in JSON.
     pub(crate) fn skip(&mut self, name: &str, mut object: Map<String, Value>, reason: &str) {
-        // The empty key is as good as any other.
+        // The empty key is a key like any other, but must be visible.
         let name = if name.is_empty() { "\"\"" } else { name };
         self.bar.suspend(|| self.console.tell(&format!("skipped {name}: {reason}")));
         self.skipped_count += 1;
@@ -58,7 +59,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Removes the bar. Returns how much was left out, and what, for JSON.
+    /// Removes the bar. Returns how many things were skipped and, for JSON, which.
     pub(crate) fn finish(self) -> (u64, Value) {
         self.bar.finish_and_clear();
         (self.skipped_count, self.skipped.into())

@@ -1,10 +1,10 @@
-//! Whether two paths lead to one file.
+//! Whether two paths lead to the same file.
 
 use std::fs;
 use std::path::Path;
 
-/// Whether both paths lead to the same file: by symbolic links, or, on Unix, by hard ones. No if either leads
-/// nowhere.
+/// Whether both paths lead to the same file, also through symbolic links and, on Unix, hard links.
+/// False if either leads nowhere.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     if let (Ok(one), Ok(other)) = (fs::metadata(one), fs::metadata(other)) {

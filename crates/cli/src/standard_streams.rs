@@ -1,8 +1,8 @@
-//! Which standard streams were closed when the program was started.
+//! Which standard streams were closed when the program started.
 //!
-//! Rust's runtime opens `/dev/null` in place of each that is, before `main`: no file gets its number, but
-//! what is printed is lost without an error, and what is read is empty. So they are looked at before that.
-//! On other systems than Linux none counts as closed.
+//! Before `main`, Rust's runtime opens `/dev/null` in place of each closed stream. So no other file
+//! can get its number, but output is lost without an error, and input is empty. The streams are
+//! therefore checked before that. On systems other than Linux, none counts as closed.
 
 #![cfg_attr(
     target_os = "linux",
@@ -17,19 +17,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static IS_INPUT_CLOSED: AtomicBool = AtomicBool::new(false);
 static IS_OUTPUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether there is no standard input.
+/// Whether standard input was closed from the start.
 pub(crate) fn is_input_closed() -> bool {
     IS_INPUT_CLOSED.load(Ordering::Relaxed)
 }
 
-/// Whether there is no standard output.
+/// Whether standard output was closed from the start.
 pub(crate) fn is_output_closed() -> bool {
     IS_OUTPUT_CLOSED.load(Ordering::Relaxed)
 }
 
-// SAFETY: `.init_array` holds addresses of functions that the C runtime calls once each, before `main`, with
-// the C calling convention; this one ignores the arguments that some runtimes pass. It uses nothing that
-// would have to be initialised first: it makes two system calls and stores to two atomics.
+// SAFETY: `.init_array` holds addresses of functions that the C runtime calls once each, before
+// `main`, with the C calling convention. This function ignores the arguments that some runtimes
+// pass. It needs nothing that must be initialised first: it makes two system calls and stores to
+// two atomics.
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -43,9 +44,9 @@ extern "C" fn note() {
 
 #[cfg(target_os = "linux")]
 fn is_closed(descriptor: std::os::fd::RawFd) -> bool {
-    // SAFETY: it is not -1, and is borrowed for one system call only, which asks for the descriptor's flags
-    // and changes nothing. No other thread runs yet that could close it meanwhile. If it is closed already,
-    // nothing else can be meant by the number, and the kernel answers EBADF, which is the question.
+    // SAFETY: the descriptor is not -1. It is borrowed for one system call only, which reads its
+    // flags and changes nothing. No other thread that could close it runs yet. If it is closed, the
+    // number refers to nothing, and the kernel answers EBADF, which is what this function asks.
     let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
     rustix::io::fcntl_getfd(borrowed) == Err(rustix::io::Errno::BADF)
 }

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `time` as RFC 3339 in UTC, to the second: `2025-06-01T12:34:56Z`. Times before 1970 count as 1970.
+/// `time` as RFC 3339 in UTC, to the second: `2025-06-01T12:34:56Z`. Times before 1970 count as
+/// 1970.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (year, month, day) = civil_date(seconds / 86_400);
@@ -10,10 +11,10 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Year, month and day of a day that is counted from 1970-01-01.
+/// Year, month and day of the day with this number, counted from 1970-01-01.
 ///
-/// Counts from 1 March of the year 0, so that the leap day comes last in its year: 400 years have 146,097
-/// days, and months from March on follow a linear rule.
+/// Counts from 1 March of the year 0, so that the leap day is the last day of its year. 400 years
+/// have 146,097 days, and the lengths of the months from March on follow a linear rule.
 fn civil_date(days_since_1970: u64) -> (u64, u64, u64) {
     let days = days_since_1970 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

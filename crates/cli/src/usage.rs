@@ -1,4 +1,4 @@
-//! What is said of a command line that cannot be read, and how help is printed.
+//! Errors of the command line, help, and the version.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use crate::console::{Console, cannot_print};
 use crate::outcome::{FAILED, Outcome};
 use crate::standard_streams;
 
-/// Commands of other programs, and what they are called here.
+/// Command names of other programs, with the advice to give.
 const ELSEWHERE: [(&[&str], &str); 11] = [
     (&["get", "cat", "fetch", "show"], "use `read`"),
     (&["set", "put", "add", "insert", "create", "init"], "use `write`"),
@@ -24,16 +24,16 @@ const ELSEWHERE: [(&[&str], &str); 11] = [
     (&["stat", "stats", "status"], "use `info` for the store, `metadata` for a value"),
     (&["vacuum", "gc"], "use `compact`"),
     (&["dump", "extract"], "use `export`"),
-    (&["restore"], "a backup is a store itself: put its file where the store is to be"),
+    (&["restore"], "a backup is itself a store: put its file in the store's place"),
 ];
 
-/// Tells what is wrong with the command line, or prints the help or the version that was asked for.
+/// Reports what is wrong with the command line, or prints the help or the version.
 pub(crate) fn answer(error: &clap::Error) -> ExitCode {
     let console = Console::new(false, false);
     if error.use_stderr() {
         match advice(std::env::args_os().skip(1)) {
             Some(advice) => console.tell(&advice),
-            // That it cannot be printed leaves the exit status to tell.
+            // If it cannot be printed, the exit status still says that something is wrong.
             None => drop(error.print()),
         }
         return ExitCode::from(FAILED);
@@ -51,7 +51,7 @@ pub(crate) fn answer(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// What is plainly meant by a command line that cannot be read.
+/// What the user of an invalid command line probably meant.
 fn advice(arguments: impl Iterator<Item = OsString>) -> Option<String> {
     let mut names = arguments
         .filter(|argument| !argument.as_encoded_bytes().starts_with(b"-"))
@@ -69,7 +69,7 @@ fn advice(arguments: impl Iterator<Item = OsString>) -> Option<String> {
     }
     let (name, advice) = match (known_elsewhere(&second), known_elsewhere(&first)) {
         (Some(advice), _) => (second, advice),
-        // The store is forgotten, too.
+        // The store is missing, too.
         (None, Some(advice)) if !Path::new(&first).exists() => (first, advice),
         (None, _) => return None,
     };

@@ -1,4 +1,4 @@
-//! Stores that the published crate wrote, read by the present one after a migration.
+//! Stores that the published crate has written can be read by the present one after a migration.
 
 use std::collections::BTreeMap;
 use std::fs;

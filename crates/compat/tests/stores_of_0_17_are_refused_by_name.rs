@@ -1,4 +1,4 @@
-//! Stores that the published crate wrote: recognised, refused, and not touched.
+//! Stores that the published crate has written are recognised, refused and not changed.
 
 use std::fs;
 use std::path::Path;

@@ -47,7 +47,7 @@ impl Alignment {
     /// The alignment of `1 << log2` bytes, if the format allows it.
     pub const fn from_log2(log2: u8) -> Option<Self> {
         if log2 >= PAYLOAD_ALIGN_LOG2 && log2 <= Self::MAX_LOG2 {
-            Some(Self { mask: u16::MAX >> (Self::MAX_LOG2 - log2) })
+            Some(Self { mask: u16::MAX >> Self::MAX_LOG2.wrapping_sub(log2) })
         } else {
             None
         }
@@ -61,7 +61,7 @@ impl Alignment {
     /// The alignment in bytes.
     #[inline]
     pub const fn bytes(self) -> u64 {
-        self.mask() + 1
+        self.mask().wrapping_add(1)
     }
 
     /// Length of the header in bytes. The first slot starts there.

@@ -450,9 +450,11 @@ impl Block<'_> {
     /// All numbers. The first one is read last.
     #[inline]
     pub fn numbers(self) -> [u64; BLOCK_WORDS] {
-        let rest: [u64; BLOCK_WORDS - 1] = std::array::from_fn(|at| self.number(1 + at));
-        let [n1, n2, n3, n4, n5, n6, n7] = rest;
-        [self.first_at_last(), n1, n2, n3, n4, n5, n6, n7]
+        let mut numbers = std::array::from_fn(|at| self.number(at));
+        if let Some(first) = numbers.first_mut() {
+            *first = self.first_at_last();
+        }
+        numbers
     }
 }
 

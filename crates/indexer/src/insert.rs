@@ -11,7 +11,8 @@ use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 pub struct Insertion {
     /// The hash of the entry's key, or the one it was written under.
     pub hash: u64,
-    /// Where the slot ends, in bytes: a multiple of 64, at most [`MAX_SLOT_END`](crate::MAX_SLOT_END).
+    /// Where the slot ends, in bytes: a multiple of 64, at most
+    /// [`MAX_SLOT_END`](crate::MAX_SLOT_END).
     pub end: u64,
     /// Where the previous version in the same chain ends; 0 if this slot begins the chain.
     pub replaces: u64,

@@ -24,7 +24,6 @@
 //!
 //! A bare entry answers for every key of its hash. A store never keeps a bare entry live next to a
 //! keyed one: the commit that writes one deletes the other.
-//! commit that writes one deletes the other.
 //!
 //! ```
 //! use simd_r_drive_indexer::{ChainKey, Insertion, KeyIndexer, Slot, SlotSource};

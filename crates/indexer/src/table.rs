@@ -216,7 +216,8 @@ mod tests {
         }
     }
 
-    /// The table picks a bucket by the low bits and compares the top seven before it looks at an entry.
+    /// The table selects a bucket by the low bits, and compares the top seven bits before it looks
+    /// at an entry.
     #[test]
     fn patterned_hashes_spread_over_buckets_and_control_bytes() {
         for (name, hashes) in families(1 << 16) {

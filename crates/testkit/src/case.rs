@@ -1,4 +1,4 @@
-//! The few keys, hashes and values that all tests use, so that they meet again and again.
+//! The few keys, hashes and values that all tests use, so that operations often hit the same key.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,10 +12,10 @@ pub type KeyId = usize;
 /// Names a hash for calls without a key; see [`hash`].
 pub type HashId = usize;
 
-/// Hashes that are no key's.
+/// Hashes that belong to no key.
 const NUMBERS: [u64; 4] = [0, 1, 2, u64::MAX];
 
-/// A key: the empty one, short ones, three of one hash, the longest.
+/// The key `id`: there are the empty one, short ones, three with the same hash, and the longest.
 pub fn key(id: KeyId) -> &'static [u8] {
     &keys()[id]
 }
@@ -25,7 +25,7 @@ pub fn key_count() -> usize {
     keys().len()
 }
 
-/// A hash: that of a key, or a number that somebody might use as one.
+/// The hash `id`: those of the keys come first, then numbers that a caller might use as hashes.
 pub fn hash(id: HashId) -> u64 {
     match keys().get(id) {
         Some(key) => compute_hash(key),
@@ -33,7 +33,7 @@ pub fn hash(id: HashId) -> u64 {
     }
 }
 
-/// How many hashes there are: of keys first.
+/// How many hashes there are.
 pub fn hash_count() -> usize {
     key_count() + NUMBERS.len()
 }
@@ -49,17 +49,17 @@ fn keys() -> &'static [Vec<u8>] {
     })
 }
 
-/// A value, by its length and what it is filled with.
+/// A value, described by its length and its filling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value {
     /// Length in bytes.
     pub len: usize,
-    /// 0 for zeros, else bytes that follow from it.
+    /// 0 for zeros; any other seed determines the bytes.
     pub seed: u8,
 }
 
 impl Value {
-    /// Its bytes.
+    /// The bytes of the value.
     pub fn bytes(self) -> Arc<[u8]> {
         let seed = u32::from(self.seed);
         (0..self.len as u32)

@@ -1,4 +1,4 @@
-//! Whether a store holds what the model says.
+//! Compares a store with its model.
 
 use std::io;
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use simd_r_drive::{DataStore, EntryHandle};
 use crate::case::{hash, hash_count, key, key_count};
 use crate::model::{Content, Line, Model};
 
-/// The live entries of `store`, newest first. Every one is checked on the way: checksum, alignment, place.
+/// The live entries of `store`, newest first. Checks the checksum, the alignment and the place of
+/// each.
 ///
 /// # Errors
-/// The store's.
+/// Any error of the store.
 ///
 /// # Panics
-/// If an entry is not what it should be.
+/// If one of these checks fails.
 pub fn contents(store: &DataStore) -> io::Result<Content> {
     let mut entries = store.iter_entries();
     let mut content = Content::new();
@@ -33,13 +34,14 @@ pub fn contents(store: &DataStore) -> io::Result<Content> {
     Ok(content)
 }
 
-/// Asks `store` everything about every key and hash of [`case`](crate::key).
+/// Asks `store` about every [`key`](crate::key) and [`hash`](crate::hash), through every method,
+/// and compares the answers with those of `model`.
 ///
 /// # Errors
-/// The store's.
+/// Any error of the store.
 ///
 /// # Panics
-/// If an answer is not the model's.
+/// If an answer differs from the model's.
 pub fn assert_same(store: &DataStore, model: &Model) -> io::Result<()> {
     let expected = model.content();
     assert_content(&contents(store)?, &expected);
@@ -80,7 +82,7 @@ pub fn assert_same(store: &DataStore, model: &Model) -> io::Result<()> {
     Ok(())
 }
 
-/// Compares without printing megabytes.
+/// Compares, but prints only the start of each value if they differ.
 fn assert_content(got: &Content, expected: &Content) {
     if got != expected {
         let brief = |content: &Content| {
@@ -103,7 +105,7 @@ fn check_entry(store: &DataStore, entry: &EntryHandle) {
     let alignment = store.stats().alignment as usize;
     let address = entry.as_slice().as_ptr().addr();
     assert_eq!(entry.start_offset() % alignment, 0, "aligned in the file");
-    // Maps start at a page: of a larger alignment, memory keeps no more than that.
+    // Maps start at a multiple of the alignment, even if that is larger than a page.
     assert_eq!(address % alignment, 0, "aligned in memory");
     assert_eq!(entry.slot_end() % alignment as u64, 0);
     assert!(entry.is_valid_checksum());

@@ -1,4 +1,4 @@
-//! What the directory of a store may look like after a crash.
+//! What a crash may leave in the directory of a store.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ use crate::rng::Rng;
 
 /// The files of a journal, and which of them has the store's name.
 ///
-/// The death of a process leaves the name as processes see it. The loss of power leaves it with any file that has
-/// had it since the directory was flushed last, whatever of that file is on the medium.
+/// If the process dies, the name stays with the file that has it. If power is lost, the name may be
+/// that of any file that has had it since the directory was last flushed, and that file holds
+/// whatever is on the medium.
 #[derive(Debug, Clone)]
 pub struct Directory {
     files: BTreeMap<FileId, Disk>,
@@ -18,12 +19,12 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A directory whose only file is the store, both on the medium.
+    /// A directory whose only file is the store. Both are on the medium.
     pub fn new(store: Disk) -> Self {
         Self { files: BTreeMap::from([(0, store)]), store: vec![0] }
     }
 
-    /// The directory after `change` to `file`. Returns whether the store may look different after a crash.
+    /// Applies `change` to `file`. Returns whether a crash may now leave a different store.
     pub fn apply(&mut self, file: FileId, change: &Change) -> bool {
         match change {
             Change::Replaced(old) if *old == self.current() => self.store.push(file),
@@ -35,25 +36,25 @@ impl Directory {
         self.store.contains(&file)
     }
 
-    /// The file that has the store's name, as far as processes see.
+    /// The file that has the store's name now.
     pub fn current(&self) -> FileId {
         self.store[self.store.len() - 1]
     }
 
-    /// That file.
+    /// The contents of that file.
     ///
     /// # Panics
-    /// If nothing has ever been done to it.
+    /// If no change has ever been applied to it.
     pub fn store(&self) -> &Disk {
         &self.files[&self.current()]
     }
 
-    /// Whether a loss of power leaves the store as processes see it.
+    /// Whether a loss of power leaves the store as processes see it now.
     pub fn is_flushed(&self) -> bool {
         self.store.len() == 1 && self.store().is_flushed()
     }
 
-    /// One of the files that a loss of power may leave under the store's name, which follows from `rng`.
+    /// A file that a loss of power may leave under the store's name, chosen by `rng`.
     pub fn after_power_loss(&self, loss: Loss, rng: &mut Rng) -> Vec<u8> {
         self.files[rng.pick(&self.store)].after_power_loss(loss, rng)
     }
@@ -72,7 +73,7 @@ mod tests {
     fn a_new_name_may_go_until_the_directory_is_flushed() {
         let mut directory = Directory::new(Disk::new(b"old".to_vec()));
         let write = Change::Write { offset: 0, bytes: b"new".as_slice().into() };
-        assert!(!directory.apply(1, &write), "nobody sees the other file");
+        assert!(!directory.apply(1, &write), "the other file does not show");
         assert!(!directory.apply(1, &Change::Flush));
         assert!(directory.apply(1, &Change::Replaced(0)));
         assert_eq!(directory.store().seen(), b"new");

@@ -6,66 +6,67 @@ use std::sync::Arc;
 use crate::journal::Change;
 use crate::rng::Rng;
 
-/// What a medium writes as a whole, in bytes.
+/// Length of a sector, which a medium writes as a whole, in bytes.
 pub const SECTOR_LEN: usize = 512;
 
 /// A file as processes see it, and everything that the medium may hold of it.
 ///
-/// The death of a process leaves what processes see. The loss of power leaves what was flushed; of later
-/// changes, for each sector of 512 bytes alone, any state that it has had since; and any length that the file
-/// has had since, whether or not the data came along. That is more than most file systems allow themselves.
+/// If the process dies, the file stays as processes see it. If power is lost, it is as it was last
+/// flushed, except that each sector of 512 bytes may independently be in any state that it has had
+/// since, and the file may have any length that it has had since, with or without the data. Most
+/// file systems are less permissive.
 ///
-/// After a failed flush the changes so far are *lost from view*: processes see them, later flushes do not
-/// write them, and only writing them again makes them last.
+/// After a failed flush, the changes so far are *lost from view*: processes see them, but later
+/// flushes do not write them. Only if they are written again does the next flush make them durable.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     seen: Vec<u8>,
     flushed: Vec<u8>,
-    /// Lengths since the last flush, oldest first.
+    /// Lengths that the file has had since the last flush, oldest first.
     lens: Vec<u64>,
     sectors: BTreeMap<u64, Sector>,
-    /// Number of the change, to tell which of them a state holds.
+    /// Number of changes so far.
     changes: usize,
 }
 
-/// The states of a sector since it was flushed last.
+/// The states of a sector since it was last flushed.
 #[derive(Debug, Clone, Default)]
 struct Sector {
     states: Vec<State>,
-    /// Whether the next flush writes it.
+    /// Whether the next flush writes the sector.
     is_dirty: bool,
 }
 
 #[derive(Debug, Clone)]
 struct State {
-    /// The change that made it.
+    /// Number of the change that led to it.
     change: usize,
     bytes: Arc<[u8; SECTOR_LEN]>,
 }
 
-/// In which way power is lost.
+/// What a loss of power leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// Nothing that was not flushed is left; the length is any.
+    /// No change since the last flush survives. The length is any that the file has had.
     Everything,
-    /// Every sector is in any of its states.
+    /// Each sector is in any of its states.
     AnySectors,
-    /// Some changes are left in full, others not at all, in any order.
+    /// Some changes survive in full, others not at all, regardless of their order.
     SomeChanges,
-    /// All is left but one sector.
+    /// Everything survives except one sector.
     OneSector,
-    /// Only the changes of one call are left.
+    /// Only one change survives.
     AllButOneChange,
-    /// The changes up to some call are left, and half of its sectors.
+    /// The changes before some change survive, and about half of the sectors of that one.
     TornTail,
-    /// Later changes are left, earlier ones are not.
+    /// Later changes survive, earlier ones do not.
     EarlierHalf,
-    /// The length is the newest, no data came along.
+    /// The length is the newest, but no data since the last flush survives.
     DataBehindLength,
 }
 
 impl Loss {
-    /// All of them.
+    /// All kinds of loss.
     pub const ALL: [Self; 8] = [
         Self::Everything,
         Self::AnySectors,
@@ -79,12 +80,12 @@ impl Loss {
 }
 
 impl Disk {
-    /// A file that is on the medium as it is.
+    /// A file that is completely on the medium.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self { flushed: bytes.clone(), seen: bytes, ..Self::default() }
     }
 
-    /// The file after `change`.
+    /// Applies `change` to the file.
     pub fn apply(&mut self, change: &Change) {
         self.changes += 1;
         match change {
@@ -102,12 +103,12 @@ impl Disk {
         }
     }
 
-    /// What processes see: the file after the death of the process.
+    /// The file as processes see it, and as it is after the process has died.
     pub fn seen(&self) -> &[u8] {
         &self.seen
     }
 
-    /// As [`Disk::seen`], with the first `len` bytes of a write that was under way.
+    /// Like [`Disk::seen`], after the first `len` bytes of a write that was in progress.
     pub fn seen_with_part(&self, offset: u64, bytes: &[u8], len: usize) -> Vec<u8> {
         let start = offset as usize;
         let mut image = self.seen.clone();
@@ -118,17 +119,17 @@ impl Disk {
         image
     }
 
-    /// Whether a failed flush has left changes that a later one does not see.
+    /// Whether a failed flush has left changes that a later one does not write.
     pub fn has_lost_from_view(&self) -> bool {
         self.sectors.values().any(|sector| !sector.is_dirty)
     }
 
-    /// Whether processes see anything that a loss of power may change.
+    /// Whether everything that processes see is on the medium.
     pub fn is_flushed(&self) -> bool {
         self.sectors.is_empty() && self.lens.is_empty()
     }
 
-    /// One of the files that a loss of power may leave, which follows from `rng`.
+    /// A file that a loss of power may leave, chosen by `rng`.
     pub fn after_power_loss(&self, loss: Loss, rng: &mut Rng) -> Vec<u8> {
         let newest_len = self.seen.len();
         let any_len = match rng.below(self.lens.len() + 2) {
@@ -150,13 +151,15 @@ impl Disk {
         image
     }
 
-    /// How many files [`Disk::all_after_power_loss`] gives; at most `usize::MAX`.
+    /// The number of files that [`Disk::all_after_power_loss`] returns, or `usize::MAX` if there
+    /// are more.
     pub fn losses(&self) -> usize {
         let choices = self.choices().map(|(_, choices)| choices.len());
         choices.fold(self.any_lens().len(), usize::saturating_mul)
     }
 
-    /// All files that a loss of power may leave: each sector in each of its states, with each length.
+    /// All files that a loss of power may leave: every combination of a state for each sector and a
+    /// length.
     pub fn all_after_power_loss(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         let (lens, choices) = (self.any_lens(), self.choices().collect::<Vec<_>>());
         (0..self.losses()).map(move |number| {
@@ -171,7 +174,7 @@ impl Disk {
         })
     }
 
-    /// The sectors that may differ, each with the different bytes that it may have.
+    /// The sectors that may differ, each with the distinct contents that it may have.
     fn choices(&self) -> impl Iterator<Item = (u64, Vec<[u8; SECTOR_LEN]>)> {
         self.sectors.iter().map(|(number, sector)| {
             let mut choices = vec![sector_of(&self.flushed, *number as usize)];
@@ -191,7 +194,7 @@ impl Disk {
         lens
     }
 
-    /// Says which state a sector is in; `None` for the flushed one.
+    /// A function that chooses the state of a sector, or `None` for the flushed one.
     #[expect(clippy::type_complexity, reason = "a chooser is made and used in one place")]
     fn chooser(
         &self,
@@ -261,7 +264,7 @@ impl Disk {
         }
         self.lens.push(len as u64);
         if len < old {
-            // What is cut off is zeros from now on, should the file grow again.
+            // If the file grows again, what is cut off now will be zeros.
             let was_zero = self.seen[len..].iter().all(|byte| *byte == 0);
             self.seen[len..].fill(0);
             if !was_zero {
@@ -271,7 +274,7 @@ impl Disk {
         self.seen.resize(len, 0);
     }
 
-    /// Notes the state of the sectors that `[start, end)` touches.
+    /// Records the state of the sectors that `[start, end)` touches.
     fn note(&mut self, start: usize, end: usize) {
         for number in start / SECTOR_LEN..end.div_ceil(SECTOR_LEN) {
             let bytes = sector_of(&self.seen, number);
@@ -296,7 +299,7 @@ impl Disk {
     }
 }
 
-/// A sector of a file, with zeros beyond its end.
+/// A sector of a file. Beyond the end of the file it is zero.
 fn sector_of(file: &[u8], number: usize) -> [u8; SECTOR_LEN] {
     let mut sector = [0; SECTOR_LEN];
     let bytes = file.get(number * SECTOR_LEN..).unwrap_or_default();
@@ -305,7 +308,7 @@ fn sector_of(file: &[u8], number: usize) -> [u8; SECTOR_LEN] {
     sector
 }
 
-/// Puts a sector into a file, as far as the file reaches.
+/// Copies a sector to a file, as far as the file reaches.
 fn put_sector(image: &mut [u8], number: u64, bytes: &[u8; SECTOR_LEN]) {
     let at = number as usize * SECTOR_LEN;
     let end = image.len().min(at + SECTOR_LEN);
@@ -359,7 +362,7 @@ mod tests {
         let mut disk = Disk::new(vec![0; 3 * SECTOR_LEN]);
         disk.apply(&write(0, 1, 3 * SECTOR_LEN));
         disk.apply(&write(0, 2, SECTOR_LEN));
-        // Three states of the first, two of each other.
+        // The first sector has three states, the others have two each.
         assert_eq!(states(&disk, Loss::AnySectors).len(), 12);
         assert_eq!(disk.losses(), 12);
         let all: BTreeSet<_> = disk.all_after_power_loss().collect();

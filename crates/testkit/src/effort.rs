@@ -1,7 +1,7 @@
-//! How long the tests look for trouble.
+//! How many cases the tests try.
 
-/// Value of the environment variable `SIMD_R_DRIVE_TEST_EFFORT`: how many times as many histories and crash
-/// states are tried as by default. 1 if it is not set.
+/// The value of the environment variable `SIMD_R_DRIVE_TEST_EFFORT`, by which the number of
+/// histories and crash states that are tried is multiplied. 1 if it is not set.
 pub fn effort() -> u32 {
     std::env::var("SIMD_R_DRIVE_TEST_EFFORT")
         .ok()
@@ -10,9 +10,9 @@ pub fn effort() -> u32 {
         .unwrap_or(1)
 }
 
-/// A configuration for `proptest!` with `cases` cases, times [`effort`].
+/// A configuration for `proptest!` with `cases` times [`effort`] cases.
 ///
-/// A case of these tests runs many stores, so that minimising one is cut short.
+/// A case of these tests runs many stores, so the steps of minimising one are limited.
 pub fn cases(cases: u32) -> proptest::test_runner::Config {
     proptest::test_runner::Config {
         cases: cases.saturating_mul(effort()),

@@ -1,10 +1,10 @@
-//! Which call fails, and how.
+//! Which calls fail, and how.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is asked of the file system.
+/// The kinds of calls to the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named after the methods of the file traits")]
 pub enum CallKind {
@@ -48,13 +48,13 @@ pub enum Errno {
 }
 
 impl Errno {
-    /// All but `EINTR`, which asks to try again.
+    /// All but `EINTR`, which means that the call should be repeated.
     pub const FAILURES: [Self; 4] = [Self::Eio, Self::Enospc, Self::Edquot, Self::Efbig];
 
     /// The error that the standard library would return.
     pub fn error(self) -> io::Error {
         match self {
-            // No `ErrorKind` stands for it; 5 is its number on every Unix.
+            // No `ErrorKind` corresponds to it. Its number is 5 on every Unix.
             Self::Eio => io::Error::from_raw_os_error(5),
             Self::Enospc => io::ErrorKind::StorageFull.into(),
             Self::Edquot => io::ErrorKind::QuotaExceeded.into(),
@@ -67,30 +67,31 @@ impl Errno {
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails and does nothing.
+    /// The call fails and does nothing.
     Error(Errno),
-    /// A read or write transfers at most this many bytes, and succeeds. Other calls are not affected.
+    /// A read or write transfers at most this many bytes and succeeds. Other calls are not
+    /// affected.
     Short(usize),
-    /// A write transfers at most this many bytes, and the next write fails: a disk that fills up. Other calls
-    /// fail at once.
+    /// A write transfers at most this many bytes, and the next write fails, as when a disk fills
+    /// up. Other calls fail at once.
     ShortThenError(usize, Errno),
 }
 
-/// When a fault strikes.
+/// When a fault occurs.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Which calls count; all if `None`.
+    /// Which calls count; `None` for all.
     pub kind: Option<CallKind>,
-    /// How many of them pass before it strikes.
+    /// How many of these calls succeed before the fault.
     pub after: u64,
-    /// Whether all later ones of them are struck as well, until [`Faults::heal`].
+    /// Whether all later ones fail as well, until [`Faults::heal`].
     pub is_lasting: bool,
-    /// What happens.
+    /// What happens then.
     pub fault: Fault,
 }
 
-/// Decides, for all files of a [`FaultyFileSystem`](crate::FaultyFileSystem), which call fails; and counts
-/// them. Clones share the state.
+/// Decides which calls of a [`FaultyFileSystem`](crate::FaultyFileSystem) fail, and counts the
+/// calls. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -98,15 +99,15 @@ pub struct Faults(Arc<Mutex<State>>);
 struct State {
     rule: Option<Rule>,
     is_dead: bool,
-    /// Calls that counted for the rule.
+    /// How many calls the rule has counted.
     passed: u64,
-    /// The error that the next write gets.
+    /// The error that the next write returns.
     next_write: Option<Errno>,
     struck: Vec<CallKind>,
     counts: BTreeMap<CallKind, u64>,
 }
 
-/// What a file does with a call.
+/// What is to happen to a call.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Go,
@@ -115,7 +116,7 @@ pub(crate) enum Verdict {
 }
 
 impl Faults {
-    /// From now on `rule` holds, in place of an earlier one.
+    /// Applies `rule` from now on, instead of an earlier one.
     pub fn arm(&self, rule: Rule) {
         let mut state = self.state();
         state.rule = Some(rule);
@@ -124,30 +125,31 @@ impl Faults {
         state.struck.clear();
     }
 
-    /// No call fails any more. What was struck is still known.
+    /// Removes the rule: no call fails any more. [`Faults::struck`] is kept.
     pub fn heal(&self) {
         let mut state = self.state();
         state.rule = None;
         state.next_write = None;
     }
 
-    /// From now on nothing reaches the files: to them, the process is dead. A store that is dropped now
-    /// leaves its file as a `SIGKILL` would have. A flush that it tries counts as failed. Rules stay.
+    /// Makes all calls fail without an effect from now on, as if the process had died. A store that
+    /// is dropped now leaves its file as `SIGKILL` would. If it tries to flush, that counts as a
+    /// failed flush. The rule is kept.
     pub fn kill(&self) {
         self.state().is_dead = true;
     }
 
-    /// A new process begins: calls reach the files again, unless a rule says otherwise.
+    /// Ends [`Faults::kill`], as if a new process had started. The rule applies again.
     pub fn revive(&self) {
         self.state().is_dead = false;
     }
 
-    /// The calls that were struck since the rule was armed.
+    /// The calls that have been affected since the rule was set.
     pub fn struck(&self) -> Vec<CallKind> {
         self.state().struck.clone()
     }
 
-    /// How many calls of a kind there have been, or of all kinds.
+    /// How many calls of `kind` there have been; `None` counts all kinds.
     pub fn count(&self, kind: Option<CallKind>) -> u64 {
         let state = self.state();
         match kind {
@@ -199,7 +201,7 @@ impl Faults {
         verdict
     }
 
-    /// The call happens, or it fails.
+    /// Fails if the call is to fail.
     pub(crate) fn pass(&self, kind: CallKind) -> io::Result<()> {
         match self.call(kind) {
             Verdict::Go | Verdict::AtMost(_) => Ok(()),
@@ -207,7 +209,7 @@ impl Faults {
         }
     }
 
-    /// How many of `len` bytes are transferred.
+    /// How many of `len` bytes the call is to transfer.
     pub(crate) fn transfer(&self, kind: CallKind, len: usize) -> io::Result<usize> {
         match self.call(kind) {
             Verdict::Go => Ok(len),

@@ -1,4 +1,4 @@
-//! A file system whose calls fail when they are told to.
+//! A file system whose calls fail on demand.
 
 use std::fmt::Debug;
 use std::io;
@@ -14,17 +14,17 @@ use simd_r_drive_writer::{
 
 use crate::faults::{CallKind, Faults};
 
-/// The operating system's files, with faults.
+/// The file system of the operating system, with faults.
 ///
-/// A flush that is not told to fail succeeds without touching the device: what a flush promises is taken
-/// away by [`Disk`](crate::Disk), not by pulling a plug. Maps are those of the real file.
+/// A flush succeeds without doing anything, unless it is to fail. [`Disk`](crate::Disk) simulates
+/// what a loss of power does to data that was not flushed. Maps are those of the real file.
 #[derive(Debug, Clone, Default)]
 pub struct FaultyFileSystem {
     faults: Faults,
 }
 
 impl FaultyFileSystem {
-    /// A file system that does what `faults` says.
+    /// A file system whose calls fail as `faults` decides.
     pub fn new(faults: Faults) -> Self {
         Self { faults }
     }
@@ -38,7 +38,7 @@ impl FileSystem for FaultyFileSystem {
     }
 }
 
-/// A name, with faults. Its directory is never flushed; see [`FaultyFileSystem`].
+/// A path, with faults. Its directory is never flushed; see [`FaultyFileSystem`].
 #[derive(Debug)]
 struct FaultyLocation {
     inner: Arc<dyn Location>,
@@ -102,7 +102,7 @@ impl Location for FaultyLocation {
     }
 }
 
-/// A file on its way, with faults.
+/// A pending file, with faults.
 #[derive(Debug)]
 struct FaultyPending {
     inner: Box<dyn PendingFile>,

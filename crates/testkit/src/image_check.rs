@@ -1,4 +1,4 @@
-//! Whether a file that a crash left is the store that it must be.
+//! Checks a file that a crash left.
 
 use std::fs;
 use std::io;
@@ -13,24 +13,28 @@ use crate::model::{Content, Model};
 use crate::operation::Operation;
 use crate::session::Session;
 
-/// What was found in a crash image.
+/// What a crash image was found to hold.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// Which of the allowed states it is.
+    /// Index of the allowed state that it holds.
     pub state: usize,
     /// What the writable open reported.
     pub report: RecoveryReport,
 }
 
-/// Checks that the file `image` opens to one of `allowed`; that a reader finds the same and changes nothing;
-/// that what is cut off is saved and counted; that opening what recovery left gives the same once more; and
-/// that the store then takes writes and a checkpoint and keeps them.
+/// Checks the following:
+///
+/// - `image` opens, and holds one of the states `allowed`;
+/// - a reader finds the same contents and changes nothing;
+/// - what recovery cuts off is saved first, and counted;
+/// - opening what recovery left gives the same contents again;
+/// - the store then accepts writes and a checkpoint, and keeps them.
 ///
 /// # Errors
-/// The store's.
+/// Any error of the store.
 ///
 /// # Panics
-/// If any of that is not so.
+/// If a check fails.
 pub fn check_image(
     directory: &Path,
     image: &[u8],
@@ -52,7 +56,7 @@ pub fn check_image(
     assert_eq!(content.len(), session.store().len()?);
     match read_only {
         Some(read_only) => assert_eq!(read_only, content, "a reader finds the same"),
-        None => assert!(report.is_new, "what a reader refuses is no store yet"),
+        None => assert!(report.is_new, "a reader refuses only what is not a store yet"),
     }
     check_cut(image, &path, &report)?;
 
@@ -81,16 +85,17 @@ pub fn check_image(
     Ok(Checked { state, report })
 }
 
-/// The newest allowed state that it is.
+/// Index of the newest allowed state with this content.
 fn state_of(content: &Content, allowed: &[&Model]) -> usize {
     let state = allowed.iter().rposition(|model| model.content() == *content);
     state.unwrap_or_else(|| {
         let lens: Vec<usize> = allowed.iter().map(|model| model.len()).collect();
-        panic!("{} entries, no state of {lens:?} entries", content.len())
+        panic!("{} entries, unlike any state (of {lens:?} entries)", content.len())
     })
 }
 
-/// What lay beyond the tail is counted, cut off, and saved first, to the byte.
+/// Checks that what was beyond the tail has been counted and cut off, and was saved first, byte for
+/// byte.
 fn check_cut(image: &[u8], path: &Path, report: &RecoveryReport) -> io::Result<()> {
     let data_end = image.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let tail = report.tail as usize;

@@ -1,33 +1,35 @@
-//! What was done to the files, in order.
+//! The journal of changes to the files.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Which file, in the order in which they were first opened or created: 0 is the store, the others are files that
-/// the engine made beside it. One of them may take the store's place.
+/// Identifies a file. Files are numbered in the order in which they are first opened or created: 0
+/// is the store, and the others are files that the engine made beside it. One of these may take the
+/// store's place.
 pub type FileId = usize;
 
-/// One call that changed a file, or was meant to make changes last.
+/// A call that changed a file, or that should have made changes durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// The file appeared with these bytes, flushed, under a flushed name.
+    /// The file appeared with these bytes. They and its name are flushed.
     Created(Arc<[u8]>),
-    /// These bytes were written.
+    /// Bytes were written.
     Write {
-        /// Where, in bytes.
+        /// Where they were written, in bytes.
         offset: u64,
-        /// What.
+        /// The bytes.
         bytes: Arc<[u8]>,
     },
     /// The file was cut, or extended with zeros.
     SetLen(u64),
-    /// The file was given space, and made at least this long.
+    /// Space was allocated for the file, and it was extended if it was shorter.
     Allocate {
         /// End of that space, in bytes.
         end: u64,
     },
-    /// Everything was flushed.
+    /// The file was flushed.
     Flush,
-    /// A flush failed: what was dirty may be on the medium or not, and later flushes do not see it.
+    /// A flush failed. What was dirty may be on the medium or not, and later flushes do not write
+    /// it.
     FailedFlush,
     /// The file took the name of another one. The directory is not flushed yet.
     Replaced(FileId),
@@ -35,7 +37,8 @@ pub enum Change {
     NameFlushed,
 }
 
-/// The changes to all files of a [`RecordingFileSystem`](crate::RecordingFileSystem). Clones share it.
+/// The changes to all files of a [`RecordingFileSystem`](crate::RecordingFileSystem). Clones share
+/// them.
 #[derive(Debug, Clone, Default)]
 pub struct Journal(Arc<Mutex<Vec<(FileId, Change)>>>);
 

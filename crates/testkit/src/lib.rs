@@ -1,19 +1,20 @@
-//! What the tests of simd-r-drive are made of: file systems that fail and that record, the states a crash
-//! can leave behind, a generator of operations, and a model that says what a store must hold. Not published.
+//! The parts that tests of simd-r-drive share: file systems that fail on demand and that record
+//! changes, the states that a crash can leave behind, a generator of operations, and a model of
+//! what a store must hold. Not published.
 //!
 //! | question | module |
 //! |---|---|
-//! | What if the Nth call to the system fails? | [`FaultyFileSystem`], told by [`Faults`] |
-//! | What did the store do to its file, in which order? | [`RecordingFileSystem`], kept in a [`Journal`] |
-//! | What may a file look like after a crash? | [`Disk`], built from the journal |
-//! | Which file may then have the store's name? | [`Directory`] |
-//! | What may a crash at each moment of a history leave? | [`Moment`] |
-//! | What shall be done to a store? | [`Operation`] and its strategies |
+//! | What if the Nth system call fails? | [`FaultyFileSystem`], controlled by [`Faults`] |
+//! | What did the store change, and in which order? | [`RecordingFileSystem`], [`Journal`] |
+//! | What may a crash leave of a file? | [`Disk`], built from the journal |
+//! | Which file may have the store's name then? | [`Directory`] |
+//! | What may a crash leave at each moment of a history? | [`Moment`] |
+//! | What can be done to a store? | [`Operation`] and its strategies |
 //! | What must the store hold then? | [`Model`] |
 //! | Does it? | [`assert_same`], [`Session`], [`check_image`] |
 //!
-//! The tests take about a minute. `SIMD_R_DRIVE_TEST_EFFORT=20` makes them look at about 20 times as many
-//! histories and crash states; see [`effort`].
+//! The tests take about a minute. `SIMD_R_DRIVE_TEST_EFFORT=20` makes them try about 20 times as
+//! many histories and crash states; see [`effort`].
 
 mod case;
 mod colliding;

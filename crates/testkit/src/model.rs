@@ -1,4 +1,4 @@
-//! What a store must hold, said without a log or an index.
+//! A model of what a store must hold, without a log or an index.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,29 +9,30 @@ use simd_r_drive::compute_hash;
 use crate::case::{Value, hash, key};
 use crate::operation::Operation;
 
-/// By what an entry is known.
+/// What identifies an entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Line {
     /// A key.
     Keyed(Vec<u8>),
-    /// A hash alone.
+    /// A bare hash.
     Bare(u64),
 }
 
 /// Live entries, newest first.
 pub type Content = Vec<(Line, Arc<[u8]>)>;
 
-/// Why the store must refuse an operation, and change nothing.
+/// The kind of error with which the store must refuse an operation. It must change nothing then.
 pub type Refused = io::ErrorKind;
 
-/// The documented meaning of the traits.
+/// The documented behaviour of the traits.
 ///
-/// Under one hash there is either one entry without a key, or any number of entries with keys: whoever
-/// writes by key replaces the first, whoever writes by hash replaces the second, if it is one.
+/// Under one hash there is either one bare entry, or any number of keyed ones. A write by key
+/// replaces a bare entry. A write by hash replaces a keyed entry, but is refused if there are
+/// several.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     hashes: BTreeMap<u64, UnderHash>,
-    /// How many values have been written: the newer, the larger.
+    /// How many values have been written so far.
     writes: u64,
 }
 
@@ -48,13 +49,14 @@ struct Stored {
 }
 
 impl Model {
-    /// The store after `operation`, or why it must be refused. What is no write changes nothing.
+    /// Applies `operation`, or returns the error with which it must be refused. Operations that
+    /// write nothing change nothing.
     pub fn apply(&mut self, operation: &Operation) -> Result<(), Refused> {
         match operation {
             Operation::Write(id, value) | Operation::Stream(id, value) => {
                 self.put(key(*id), value.bytes());
             }
-            // Each is a commit of its own.
+            // Each write is a commit of its own.
             Operation::Compact(entries) => {
                 for (id, value) in entries {
                     self.put(key(*id), value.bytes());
@@ -95,7 +97,7 @@ impl Model {
         Ok(())
     }
 
-    /// What reading `key` gives.
+    /// The value that a read of `key` must return.
     pub fn get(&self, key: &[u8]) -> Option<&Arc<[u8]>> {
         match self.hashes.get(&compute_hash(key))? {
             UnderHash::Bare(stored) => Some(&stored.value),
@@ -103,7 +105,7 @@ impl Model {
         }
     }
 
-    /// What reading by hash gives: the newest under it.
+    /// The value that a read of `hash` must return: the newest one under it.
     pub fn get_by_hash(&self, hash: u64) -> Option<&Arc<[u8]>> {
         let newest = match self.hashes.get(&hash)? {
             UnderHash::Bare(stored) => Some(stored),
@@ -112,7 +114,7 @@ impl Model {
         newest.map(|stored| &stored.value)
     }
 
-    /// How many entries are live.
+    /// The number of live entries.
     pub fn len(&self) -> usize {
         let lens = self.hashes.values().map(|under| match under {
             UnderHash::Bare(_) => 1,
@@ -121,7 +123,7 @@ impl Model {
         lens.sum()
     }
 
-    /// Whether none is.
+    /// Whether there are no live entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -155,7 +157,7 @@ impl Model {
         }
     }
 
-    /// All or none; the last value of a hash counts.
+    /// Writes all entries or none. The last value for a hash wins.
     fn put_bare(&mut self, entries: &[(u64, Value)]) -> Result<(), Refused> {
         for (hash, _) in entries {
             if let Some(UnderHash::Keyed(keys)) = self.hashes.get(hash)

@@ -1,4 +1,4 @@
-//! The moments of a recorded history, and what a crash at each of them may leave.
+//! The moments of a recorded history, and what a crash at each one may leave.
 
 use crate::directory::Directory;
 use crate::disk::{Disk, Loss};
@@ -7,61 +7,63 @@ use crate::model::Model;
 use crate::recorded::Recorded;
 use crate::rng::Rng;
 
-/// Just before a change to a file, or just after it.
+/// The moment just before a change to a file, or just after it.
 #[derive(Debug)]
 pub struct Moment<'a> {
     /// Number of the change.
     pub position: usize,
     /// Whether the change has been made.
     pub is_done: bool,
-    /// Whether the change shows in the store, as opposed to a file beside it.
+    /// Whether the change may show in the store, rather than only in a file beside it.
     pub shows: bool,
-    /// Whether it is the first of an operation.
+    /// Whether it is the first change of an operation.
     pub is_first: bool,
     /// The file that changes.
     pub file: FileId,
     /// The change.
     pub change: &'a Change,
-    /// The files.
+    /// The files at this moment.
     pub directory: &'a Directory,
-    /// What the store holds without the operation that is under way, and with it.
+    /// What the store holds without the operation that is in progress, and with it.
     pub states: [&'a Model; 2],
     /// What the store may hold after a loss of power, oldest first.
     pub after_loss: &'a [&'a Model],
 }
 
 impl Moment<'_> {
-    /// How many bytes the change writes.
+    /// How many bytes the change writes; 0 if it is not a write.
     pub fn written_len(&self) -> usize {
         if let Change::Write { bytes, .. } = self.change { bytes.len() } else { 0 }
     }
 
-    /// The store if the process dies when `len` bytes of the write that is about to be made have been written, and
-    /// what it may hold then. `None` if the change is no such write to the store.
+    /// The store's file if the process dies when `len` bytes of the next write have been written,
+    /// and what the store may hold then. `None` if the change is not a write to the store, has been
+    /// made, or is not longer than `len` bytes.
     pub fn within(&self, len: usize) -> Option<(Vec<u8>, &[&Model])> {
         let Change::Write { offset, bytes } = self.change else { return None };
         if self.is_done || !self.shows || len >= bytes.len() {
             return None;
         }
         let image = self.directory.store().seen_with_part(*offset, bytes, len);
-        // Beyond the tail there are zeros: of a write that ends with zeros, nothing may be missing.
+        // There are zeros beyond the tail. So if the rest of the write is zeros, the write may be
+        // complete.
         let is_whole = bytes[len..].iter().all(|byte| *byte == 0);
         Some((image, &self.states[..if is_whole { 2 } else { 1 }]))
     }
 
-    /// A file that a loss of power may leave now.
+    /// A file that a loss of power at this moment may leave.
     pub fn lose_power(&self, rng: &mut Rng) -> Vec<u8> {
         self.directory.after_power_loss(*rng.pick(&Loss::ALL), rng)
     }
 }
 
 impl Recorded {
-    /// Calls `visit` with every moment, in order. The medium holds `disk`, a store that holds `before`, to begin
-    /// with.
+    /// Calls `visit` with every moment, in order. At the start, the medium holds `disk`, a store
+    /// that holds `before`.
     pub fn each_moment(&self, before: &Model, disk: Disk, mut visit: impl FnMut(&Moment<'_>)) {
         let mut directory = Directory::new(disk);
         let mut states = vec![before];
-        // States before this one cannot come back.
+        // A loss of power cannot bring back states before this one.
         let mut oldest = 0;
         let mut step = 0;
         for (position, (file, change)) in self.changes.iter().enumerate() {
@@ -78,8 +80,8 @@ impl Recorded {
                 if is_done {
                     shows = directory.apply(*file, change);
                     if directory.is_flushed() {
-                        // All that was acknowledged is on the medium; the step under way is, if its commit is
-                        // written.
+                        // Everything that was acknowledged is on the medium, and so is the step in
+                        // progress if its commit has been written.
                         oldest = states.len() - 1;
                     }
                 }

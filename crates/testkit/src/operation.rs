@@ -1,4 +1,4 @@
-//! What can be done to a store, and strategies for histories of it.
+//! Operations on a store, and strategies that generate histories of them.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy};
@@ -16,38 +16,40 @@ pub enum Operation {
     BatchWriteHashes(Vec<(HashId, Value)>),
     Stream(KeyId, Value),
     StreamHash(HashId, Value),
-    /// A stream whose reader fails after the value.
+    /// A stream whose reader fails after it has returned the value.
     FailingStream(KeyId, Value),
-    /// A key longer than any may be, after a good one, in a batch.
+    /// A batch with a valid key, and then one that is too long.
     TooLongKey(KeyId, Value),
     Rename(KeyId, KeyId),
     Delete(KeyId),
     BatchDelete(Vec<KeyId>),
     BatchDeleteHashes(Vec<HashId>),
     Sync,
-    /// The index goes to the file.
+    /// A checkpoint: the index is written to the file.
     Checkpoint,
-    /// A compaction, in the course of which these are written.
+    /// A compaction, during which these entries are written.
     Compact(Vec<(KeyId, Value)>),
-    /// Close, drop, open.
+    /// The store is closed, dropped and opened.
     CloseAndReopen,
-    /// Drop, open.
+    /// The store is dropped and opened.
     DropAndReopen,
-    /// The death of the process, and another one that opens.
+    /// The process dies, and another one opens the store.
     KillAndReopen,
     /// A reader opens the file beside the writer.
     ReadBeside,
 }
 
 impl Operation {
-    /// Whether it promises that it, and everything before it, is on the medium when it returns.
+    /// Whether the operation promises that it and everything before it are on the medium when it
+    /// returns.
     pub fn flushes(&self) -> bool {
         matches!(self, Self::Sync | Self::CloseAndReopen | Self::Compact(_))
     }
 }
 
-/// Values of lengths around those where something changes: a trailer, a line, a page, a header, the sizes
-/// from which payloads are hashed in pieces and written without a copy.
+/// Values, many with lengths close to where something changes: a trailer, a block, a page, a
+/// header, the length from which payloads are hashed in pieces, and that from which they are
+/// written without a copy.
 pub fn value() -> impl Strategy<Value = Value> {
     const EDGES: [usize; 6] = [32, 64, 4096, 16 << 10, 128 << 10, 300_000];
     let around = |edges: &'static [usize]| {
@@ -63,7 +65,7 @@ pub fn value() -> impl Strategy<Value = Value> {
     (len, 0_u8..=5).prop_map(|(len, seed)| Value { len, seed })
 }
 
-/// Values of up to a few sectors, for histories of which every crash state is tried.
+/// Values of up to a few sectors, for histories whose crash states are all tried.
 pub fn small_value() -> impl Strategy<Value = Value> {
     let len = prop_oneof![1 => 0_usize..=1, 4 => 2_usize..200, 2 => 200_usize..3000];
     (len, 0_u8..=5).prop_map(|(len, seed)| Value { len, seed })
@@ -74,19 +76,19 @@ pub fn operation() -> impl Strategy<Value = Operation> {
     calls(value().boxed(), key_count(), hash_count())
 }
 
-/// Operations for crash tests: small values, and not the longest key.
+/// Operations for crash tests: with small values, and without the longest key.
 pub fn crash_operation() -> impl Strategy<Value = Operation> {
     calls(small_value().boxed(), key_count() - 1, key_count() - 1)
 }
 
-/// `operations`, and kills among them.
+/// `operations`, with kills among them.
 pub fn with_kills(
     operations: impl Strategy<Value = Operation>,
 ) -> impl Strategy<Value = Operation> {
     prop_oneof![15 => operations, 1 => Just(Operation::KillAndReopen)]
 }
 
-/// Histories of up to `most` operations.
+/// Histories of one to `most` operations.
 pub fn histories(
     operations: impl Strategy<Value = Operation>,
     most: usize,

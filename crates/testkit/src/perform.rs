@@ -9,11 +9,11 @@ use simd_r_drive::traits::DataStoreWriter;
 use crate::case::{KeyId, Value, hash, key};
 use crate::operation::Operation;
 
-/// Does to `store` what `operation` says, and returns the tail. Events that need more than a store (opening,
-/// killing) are the caller's: here they do nothing.
+/// Performs `operation` on `store`, and returns the tail. Events that need more than a store, such
+/// as opening and killing, are left to the caller and do nothing here.
 ///
 /// # Errors
-/// The store's.
+/// Any error of the store.
 pub fn perform(store: &DataStore, operation: &Operation) -> io::Result<u64> {
     use simd_r_drive::traits::DataStoreReader as _;
     match operation {
@@ -67,11 +67,11 @@ pub fn perform(store: &DataStore, operation: &Operation) -> io::Result<u64> {
     }
 }
 
-/// Compacts `store` and writes `entries` while it is at it, or, if there is nothing to copy, between this and another
-/// one. Calls `done` after each of them.
+/// Compacts `store`, and writes `entries` during the compaction. If there was nothing to copy,
+/// writes them afterwards and compacts again. Calls `done` after each write.
 ///
 /// # Errors
-/// The first that a write or the compaction met.
+/// The first error of a write, else that of the compaction.
 pub(crate) fn compact(
     store: &DataStore,
     entries: &[(KeyId, Value)],
@@ -101,7 +101,7 @@ pub(crate) fn compact(
     store.compact()
 }
 
-/// A reader that is interrupted before every piece, and may fail in the end.
+/// A reader that is interrupted before every piece, and fails at the end if `fails`.
 struct Halting<'a> {
     left: &'a [u8],
     fails: bool,

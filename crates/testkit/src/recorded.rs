@@ -1,4 +1,4 @@
-//! A history of a store, with everything that was done to its file.
+//! A history of a store, with every change to its files.
 
 use std::io;
 use std::path::Path;
@@ -9,38 +9,38 @@ use crate::model::Model;
 use crate::operation::Operation;
 use crate::session::Session;
 
-/// One operation of a recorded history, or a part of one that was acknowledged on its own.
+/// An operation of a recorded history, or a part of one that was acknowledged by itself.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// How many changes there were before it.
+    /// Number of changes before the step.
     pub start: usize,
-    /// How many changes there were when it returned.
+    /// Number of changes when the step returned.
     pub end: usize,
-    /// Whether it promised that everything before it is on the medium.
+    /// Whether the step promised that everything up to its end is on the medium.
     pub is_flushed: bool,
-    /// What the store holds afterwards.
+    /// What the store holds after the step.
     pub model: Model,
 }
 
 /// A recorded history. The first step opens the store.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// What was done to the file.
+    /// The changes to the files, in order.
     pub changes: Vec<(FileId, Change)>,
-    /// By which operation.
+    /// The steps that made them.
     pub steps: Vec<Step>,
 }
 
 impl Recorded {
-    /// Opens (or creates) the store at `path`, which holds `model`, and does `operations`, with a fault from
-    /// the first operation on. An operation that fails because of it must have had no effect, and is not
-    /// tried again; a store that takes no more writes is opened again.
+    /// Opens or creates the store at `path`, which holds `model`, and performs `operations`.
+    /// `fault` applies from the first operation on. An operation that it makes fail must have had
+    /// no effect, and is not repeated. A store that refuses writes afterwards is opened again.
     ///
     /// # Errors
-    /// The store's, without a fault.
+    /// Any error of the store that is not caused by `fault`.
     ///
     /// # Panics
-    /// If store and model do not agree.
+    /// If the store and the model differ.
     pub fn run(
         path: &Path,
         alignment: u64,
@@ -59,7 +59,8 @@ impl Recorded {
             let mut start = session.journal.len();
             let result = session.step(operation);
             let is_flushed = result.is_ok() && operation.flushes();
-            // A compaction's commits are steps of their own: each is acknowledged when it returns.
+            // The commits during a compaction are steps of their own: each is acknowledged when it
+            // returns.
             for (end, model) in std::mem::take(&mut session.acknowledged) {
                 steps.push(Step { start, end, is_flushed: false, model });
                 start = end;

@@ -1,4 +1,4 @@
-//! A file system that keeps a journal of every change.
+//! A file system that records every change in a journal.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -16,8 +16,9 @@ use simd_r_drive_writer::{
 
 use crate::journal::{Change, FileId, Journal};
 
-/// Records what succeeds on another file system. A journal is that of one store, the first file that is opened or
-/// created by its name, across as many openings as there are; and of the files beside it.
+/// Records the changes that succeed on another file system. A journal belongs to one store, and
+/// covers all its openings and the files beside it. The store is the first file that is opened or
+/// created.
 #[derive(Debug)]
 pub struct RecordingFileSystem {
     inner: Arc<dyn FileSystem>,
@@ -25,12 +26,12 @@ pub struct RecordingFileSystem {
     names: Arc<Names>,
 }
 
-/// Which file has which name.
+/// Which file has which path.
 #[derive(Debug, Default)]
 struct Names(Mutex<(BTreeMap<PathBuf, FileId>, FileId)>);
 
 impl Names {
-    /// The file that has this name; a new one if none was known to.
+    /// The file at this path; a new one if none is known.
     fn id(&self, path: &Path) -> FileId {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (names, count) = &mut *state;
@@ -40,14 +41,14 @@ impl Names {
         })
     }
 
-    /// A file that has no name yet that anybody knows.
+    /// A new file that has no path yet.
     fn nameless(&self) -> FileId {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.1 += 1;
         state.1 - 1
     }
 
-    /// Returns the file that had the name before.
+    /// Gives the file `id` this path. Returns the file that had it before.
     fn replace(&self, path: &Path, id: FileId) -> Option<FileId> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.0.insert(path.to_owned(), id)
@@ -55,7 +56,7 @@ impl Names {
 }
 
 impl RecordingFileSystem {
-    /// Records what is done to the files of `inner`.
+    /// Records changes to the files of `inner`.
     pub fn new(inner: Arc<dyn FileSystem>, journal: Journal) -> Self {
         Self { inner, journal, names: Arc::default() }
     }
@@ -71,7 +72,7 @@ impl FileSystem for RecordingFileSystem {
     }
 }
 
-/// A name, of a [`RecordingFileSystem`].
+/// A path of a [`RecordingFileSystem`].
 #[derive(Debug)]
 struct RecordingLocation {
     inner: Arc<dyn Location>,
@@ -84,7 +85,7 @@ impl RecordingLocation {
         let file = RecordingFile {
             inner: inner.file(),
             id: self.names.nameless(),
-            // Until a new file has its name nobody sees it: one change, not many.
+            // Nobody sees a new file until it has its name, so it is recorded as one change.
             is_hidden: Arc::new(AtomicBool::new(becomes == Becomes::New)),
             journal: self.journal.clone(),
         };
@@ -140,7 +141,7 @@ impl Location for RecordingLocation {
     }
 }
 
-/// What becomes of a file on its way.
+/// What a pending file becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Becomes {
     New,
@@ -148,7 +149,7 @@ enum Becomes {
     Aside,
 }
 
-/// A file on its way, of a [`RecordingFileSystem`].
+/// A pending file of a [`RecordingFileSystem`].
 #[derive(Debug)]
 struct RecordingPending {
     inner: Box<dyn PendingFile>,
@@ -168,7 +169,7 @@ impl PendingFile for RecordingPending {
         let old = names.replace(placed.path(), file.id);
         match (becomes, old) {
             (Becomes::New, _) => {
-                // Not through the file, where that would be calls of its own.
+                // This does not read through `file`, whose calls would be counted.
                 let bytes = std::fs::read(placed.path())?;
                 file.is_hidden.store(false, Ordering::Relaxed);
                 file.journal.push(file.id, Change::Created(bytes.into()));
@@ -231,7 +232,7 @@ where
 
     fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
         self.inner.punch_hole(offset, len)?;
-        // Zeros, which are as little on the medium before a flush as other bytes are.
+        // The hole reads as zeros. Like other bytes, they are not on the medium before a flush.
         let bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?].into();
         self.push(Change::Write { offset, bytes });
         Ok(())

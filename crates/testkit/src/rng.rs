@@ -1,11 +1,12 @@
-//! A small random number generator, so that a crash state follows from its seed for ever.
+//! A small random number generator. It never changes, so that a seed always gives the same crash
+//! state.
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// Numbers that follow from `seed`.
+    /// A generator whose numbers follow from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -19,12 +20,13 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, which must not be 0. Slightly biased, which no test minds.
+    /// A number below `bound`, which must not be 0. It is slightly biased, which does not matter
+    /// here.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next_u64() % bound as u64) as usize
     }
 
-    /// True once in `times`.
+    /// True once in `times` times, on average.
     pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

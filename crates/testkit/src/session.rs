@@ -1,4 +1,4 @@
-//! A store, its model, and the file system between them.
+//! A store under test, with its model and its file system.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ use crate::operation::Operation;
 use crate::perform::{compact, perform};
 use crate::recording::RecordingFileSystem;
 
-/// A store under test with its model, on a file system that fails when told to and records what it does.
+/// A store under test with its model, on a file system that fails on demand and records its
+/// changes.
 #[derive(Debug)]
 pub struct Session {
     path: PathBuf,
@@ -26,17 +27,18 @@ pub struct Session {
     store: Option<DataStore>,
     /// What the store must hold.
     pub model: Model,
-    /// Says which call fails.
+    /// Decides which calls fail.
     pub faults: Faults,
-    /// What was done to the file.
+    /// The changes to the files.
     pub journal: Journal,
-    /// Commits that were acknowledged within the last operation: how many changes there were then, and what the
-    /// store held.
+    /// The commits that were acknowledged during the last operation: the number of changes at that
+    /// time, and what the store held.
     pub(crate) acknowledged: Vec<(usize, Model)>,
 }
 
 impl Session {
-    /// A session on the file at `path`, not open yet. A store that has to be created gets this alignment.
+    /// A session for the store at `path`, which is not opened yet. If the store is created, it gets
+    /// this alignment.
     pub fn new(path: &Path, alignment: u64) -> Self {
         let (faults, journal) = (Faults::default(), Journal::default());
         let faulty: Arc<dyn FileSystem> = Arc::new(FaultyFileSystem::new(faults.clone()));
@@ -54,17 +56,17 @@ impl Session {
         }
     }
 
-    /// Opens with this durability from now on.
+    /// Opens the store with this durability.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options = self.options.durability(durability);
         self
     }
 
-    /// Opens the store, or creates it; once is enough.
+    /// Opens the store, or creates it. Does nothing if it is open.
     ///
     /// # Errors
-    /// The store's.
+    /// Any error of opening the store.
     pub fn open(&mut self) -> io::Result<&DataStore> {
         if self.store.is_none() {
             self.store = Some(self.options.open(&self.path)?);
@@ -85,22 +87,23 @@ impl Session {
         self.store.is_some()
     }
 
-    /// Drops the store, if it is open.
+    /// Drops the store if it is open.
     pub fn drop_store(&mut self) {
         self.store = None;
     }
 
-    /// Ends the process, as far as the file can tell. The store is not open afterwards.
+    /// Drops the store as if the process had died: nothing more reaches the files.
     pub fn kill(&mut self) {
         self.faults.kill();
         self.store = None;
         self.faults.revive();
     }
 
-    /// Does `operation`, opening the store if it has to; knows nothing of the model. Returns the tail.
+    /// Performs `operation`, and opens the store first if necessary. Does not apply it to the
+    /// model, except for the writes during a compaction. Returns the tail.
     ///
     /// # Errors
-    /// The store's. After a failed reopening the store is not open.
+    /// Any error of the store. If it cannot be opened again, it is not open afterwards.
     pub fn perform(&mut self, operation: &Operation) -> io::Result<u64> {
         self.open()?;
         match operation {
@@ -121,7 +124,8 @@ impl Session {
         self.open()?.file_size()
     }
 
-    /// What is written meanwhile is in the model as soon as it is acknowledged, whatever becomes of the rest.
+    /// Applies each write to the model as soon as it is acknowledged, whether or not the compaction
+    /// succeeds.
     fn compact(&mut self, entries: &[(KeyId, Value)]) -> io::Result<()> {
         let Self { store, model, journal, acknowledged, .. } = self;
         let store = store.as_ref().expect("the store is open");
@@ -131,21 +135,22 @@ impl Session {
         })
     }
 
-    /// Opens the file read-only, on the same file system.
+    /// Opens the store read-only, on the same file system.
     ///
     /// # Errors
-    /// The store's.
+    /// Any error of opening the store.
     pub fn reader(&self) -> io::Result<DataStore> {
         self.options.clone().create(false).read_only(true).open(&self.path)
     }
 
-    /// Does `operation` to the store and to the model and checks that both agree on its outcome.
+    /// Performs `operation` on the store and on the model, and checks that they agree on its
+    /// outcome.
     ///
     /// # Errors
-    /// The store's, unless the model refuses the operation for the same reason.
+    /// Any error of the store, unless the model refuses the operation with the same kind.
     ///
     /// # Panics
-    /// If they do not agree.
+    /// If they disagree.
     pub fn step(&mut self, operation: &Operation) -> io::Result<()> {
         self.acknowledged.clear();
         let tail = self.open()?.file_size()?;
@@ -173,10 +178,10 @@ impl Session {
         }
     }
 
-    /// Compares store and model.
+    /// Compares the store with the model.
     ///
     /// # Errors
-    /// The store's.
+    /// Any error of the store.
     ///
     /// # Panics
     /// If they differ.

@@ -15,11 +15,12 @@ use crate::open;
 use crate::outcome::Outcome;
 
 pub(crate) fn run(console: &Console, store_path: &Path, dest: &Path) -> Result<Outcome> {
-    // For reading: another process may be writing to the store.
+    // Read-only: another process may be writing to the store.
     let store = open::for_metadata(store_path)?;
     let report = store.backup(dest).map_err(|error| {
-        // The store itself has been opened: what is something else is what stands at the backup's path.
-        let preposition = if is_other_file(&error) { "to what stands at" } else { "to" };
+        // The store itself has been opened, so such an error is about the file at the backup's
+        // path.
+        let preposition = if is_other_file(&error) { "to the existing file" } else { "to" };
         failure_to_make("cannot back up the store", (store_path, preposition, dest), error)
     })?;
     if let Some(aside) = &report.saved_to {
@@ -43,7 +44,7 @@ pub(crate) fn run(console: &Console, store_path: &Path, dest: &Path) -> Result<O
     Ok(Outcome::Complete)
 }
 
-/// Whether a file is no store of the present format.
+/// Whether the error says that a file is not a store of the present format.
 fn is_other_file(error: &io::Error) -> bool {
     matches!(
         error.get_ref().and_then(|inner| inner.downcast_ref()),

@@ -1,4 +1,4 @@
-//! `compact`: rewrites the store without what is dead.
+//! `compact`: rewrites the store without older versions and deletions.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -24,7 +24,9 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
             ControlFlow::Continue(())
         })
         .map_err(|error| explain(store_path, error))
-        .with_context(|| format!("cannot compact the store {shown}, which is as it was"))?;
+        .with_context(|| {
+            format!("cannot compact the store {shown}, whose contents are unchanged")
+        })?;
     progress.finish();
     open::close(&store)?;
     let (before, after) = (report.bytes_before, report.bytes_after);

@@ -1,4 +1,4 @@
-//! `copy` and `move`: a value goes to another store.
+//! `copy` and `move`: bring a value to another store.
 
 use std::io;
 use std::path::Path;
@@ -38,19 +38,20 @@ pub(crate) fn transfer(
     if !copy_over(&source, key, target_path)? {
         return Ok(console.tell_absent(key)?);
     }
-    // The target is closed, so the value is on its medium; and nobody else could write to the source.
+    // The target is closed, so the value is on its medium. The source is locked, so the value has
+    // not changed.
     source.delete(key).with_context(|| {
-        format!("{} was copied, but cannot be deleted at its old place", Shown(key))
+        format!("{} was copied, but cannot be deleted from its old store", Shown(key))
     })?;
     open::close(&source)?;
     report(console, key, target_path)
 }
 
-/// Copies a value and closes the target. Returns whether there was one; if not, or if it is damaged, the
-/// target is not created.
+/// Copies a value and closes the target. Returns whether the value exists. If it does not, or if it
+/// is damaged, the target is not created.
 fn copy_over(source: &DataStore, key: &[u8], target_path: &Path) -> Result<bool> {
     let what = || format!("cannot copy {}", Shown(key));
-    // Reading checks it.
+    // Reads are verified, so this finds damage too.
     if source.read(key).with_context(what)?.is_none() {
         return Ok(false);
     }
@@ -60,7 +61,7 @@ fn copy_over(source: &DataStore, key: &[u8], target_path: &Path) -> Result<bool>
     Ok(true)
 }
 
-/// A clearer word than that the one store is locked by itself.
+/// Without this, the error would be that the store is locked, by this very command.
 fn refuse_same(source: &Path, target: &Path) -> Result<()> {
     if is_same_file(source, target) {
         return Err(io::Error::from(StoreError::SameStore).into());

@@ -16,7 +16,7 @@ pub(crate) fn run(console: &Console, store_path: &Path, keys: &[&[u8]]) -> Resul
     let store = open::for_changing(store_path)?;
     let (mut present, mut absent) = (Vec::new(), Vec::new());
     for key in keys {
-        let exists = store.exists(key).with_context(|| format!("cannot find {}", Shown(key)))?;
+        let exists = store.exists(key).with_context(|| format!("cannot look up {}", Shown(key)))?;
         if exists { present.push(*key) } else { absent.push(*key) }
     }
     present.sort_unstable();

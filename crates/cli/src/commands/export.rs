@@ -16,12 +16,12 @@ use crate::open;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
-/// What the user asked for beyond the ordinary.
+/// The options of the command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choices {
-    /// What is left of a damaged store, outdated or not.
+    /// Export what is left of a damaged store, outdated or not.
     pub(crate) salvage: bool,
-    /// Existing files are replaced.
+    /// Replace existing files.
     pub(crate) force: bool,
 }
 
@@ -32,7 +32,8 @@ pub(crate) fn run(
     prefix: &[u8],
     choices: Choices,
 ) -> Result<Outcome> {
-    // Reads are checked one by one here, so that a damaged value does not end the export.
+    // Reads are not verified: each value is checked below, so that a damaged one does not end the
+    // export.
     let (store, outcome) = open::for_salvage(console, store_path, choices.salvage, false)?;
     let cannot = |error| failure("cannot export to", dir, error);
     fs::create_dir_all(dir).map_err(cannot)?;
@@ -41,7 +42,7 @@ pub(crate) fn run(
     let (mut files, mut bytes) = (0_u64, 0_u64);
     for entry in store.entries() {
         let entry =
-            entry.map_err(|error| failure("cannot read all of the store", store_path, error))?;
+            entry.map_err(|error| failure("cannot read the whole store", store_path, error))?;
         progress.advance(1);
         if !entry.key().unwrap_or_default().starts_with(prefix) {
             continue;
@@ -82,11 +83,11 @@ fn export(
     };
     let rest = key.strip_prefix(prefix).unwrap_or(key);
     if rest.is_empty() && !prefix.is_empty() {
-        let reason = "--prefix is its whole key, and leaves no name for a file";
+        let reason = "--prefix is its whole key, which leaves no file name";
         return Err(Refusal::Skip(reason.to_owned()));
     }
     if rest.starts_with(b"/") && !prefix.is_empty() {
-        let reason = "--prefix leaves an absolute path of its key; end the prefix with a /";
+        let reason = "without --prefix, its key is an absolute path; end the prefix with a /";
         return Err(Refusal::Skip(reason.to_owned()));
     }
     let path = relative_path(rest).map_err(Refusal::Skip)?;

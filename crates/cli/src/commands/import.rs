@@ -22,7 +22,7 @@ pub(crate) fn run(
     excludes: &[String],
 ) -> Result<Outcome> {
     let excludes = Excludes::new(excludes)?;
-    // Before the store is created.
+    // This comes before the store is created.
     let found = std::fs::metadata(dir).map_err(|error| failure("cannot import", dir, error))?;
     if !found.is_dir() {
         bail!("cannot import {}: it is not a directory", shown_path(dir));
@@ -35,7 +35,7 @@ pub(crate) fn run(
     if imported.is_err() {
         open::discard_new(&store);
     }
-    // Also of what was imported before an error.
+    // Closing also flushes what was imported before an error.
     let closed = open::close(&store);
     let imported = imported.map_err(|stopped| cannot_import_all(dir, stopped, closed.is_ok()))?;
     closed?;
@@ -48,16 +48,18 @@ pub(crate) fn run(
     Ok(Outcome::complete_if(skipped_count == 0))
 }
 
-/// Says what is stored and what is not.
+/// The error for an import that stopped: says what is stored and what is not.
 fn cannot_import_all(dir: &Path, stopped: Stopped, is_closed: bool) -> anyhow::Error {
     let Stopped { imported, key, error } = stopped;
     let (dir, key) = (shown_path(dir), Shown(&key));
     let what = if imported.files == 0 {
-        format!("cannot import anything of {dir} ({key} and what follows are not stored)")
+        format!("cannot import anything from {dir} ({key} and the files after it are not stored)")
     } else {
         let files = counted(imported.files, "file");
-        let rest = if is_closed { "" } else { ", though perhaps not on the medium yet" };
-        format!("cannot import all of {dir} ({files} stored{rest}; {key} and what follows are not)")
+        let rest = if is_closed { "" } else { ", but perhaps not flushed to the medium" };
+        format!(
+            "cannot import all of {dir} ({files} stored{rest}; {key} and the files after it are not)"
+        )
     };
     anyhow::Error::from(error).context(what)
 }

@@ -1,4 +1,4 @@
-//! `info`: shows how large the store is, and how it was found.
+//! `info`: shows the store's size and its state when it was opened.
 
 use std::io::Write;
 use std::path::Path;

@@ -13,12 +13,12 @@ use crate::open;
 use crate::outcome::Outcome;
 use crate::timestamp::rfc3339;
 
-/// How an entry is printed where it is not JSON.
+/// How an entry is printed without `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Key,
     Long,
-    /// The key's bytes and a NUL.
+    /// The bytes of the key, then a NUL.
     Null,
 }
 
@@ -41,8 +41,8 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let (store, outcome) = open::for_salvage(console, store_path, is_salvage, false)?;
     let entries: io::Result<Vec<KeyInfo>> = store.keys_with_prefix(prefix).collect();
-    let mut entries = entries.context("cannot list all keys")?;
-    // Those without a key come first, by hash.
+    let mut entries = entries.context("cannot list the keys")?;
+    // Entries without a key come first, sorted by hash.
     entries.sort_unstable_by(|a, b| (&a.key, a.key_hash).cmp(&(&b.key, b.key_hash)));
     let mut output = console.output();
     for entry in &entries {

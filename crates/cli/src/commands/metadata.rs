@@ -1,4 +1,4 @@
-//! `metadata`: shows what is known of a value.
+//! `metadata`: shows size, place, checksum and time of a value.
 
 use std::io::Write;
 use std::path::Path;

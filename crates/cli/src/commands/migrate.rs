@@ -21,7 +21,7 @@ pub(crate) fn run(
     let cannot = |error: io::Error| {
         failure_to_make("cannot migrate the store", (old_store, "to", store_path), error)
     };
-    // Before the old store is read from end to end.
+    // Checked here too, before the whole old store is read.
     if fs::symlink_metadata(store_path).is_ok() {
         return Err(cannot(io::ErrorKind::AlreadyExists.into()));
     }
@@ -40,7 +40,7 @@ pub(crate) fn run(
     }
     for range in &report.unreadable {
         console.tell(&format!(
-            "lost what stood in bytes {} to {}; what is older may be outdated",
+            "lost the data in bytes {} to {}; older values may be outdated",
             range.start, range.end
         ));
     }

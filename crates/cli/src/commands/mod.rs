@@ -24,12 +24,13 @@ use crate::key::bytes_of;
 use crate::outcome::Outcome;
 use crate::standard_streams;
 
-/// Carries out what was asked.
+/// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<Outcome> {
     let store = &args.store;
-    // Before anything is done: what is done is told, or the exit status says that nothing is.
+    // This comes first: a command either reports what it did, or exits with the status for doing
+    // nothing.
     if standard_streams::is_output_closed() && args.command.prints(args.json, args.quiet) {
-        bail!("standard output is closed, and nothing was done: what it printed would be lost");
+        bail!("standard output is closed; nothing was done, because the output would be lost");
     }
     match &args.command {
         Command::Write { key, value } => {

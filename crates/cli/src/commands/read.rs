@@ -15,10 +15,10 @@ use crate::open;
 use crate::outcome::Outcome;
 use crate::same_file::is_same_file;
 
-/// Where the value goes, in pieces of which size.
+/// Where the value goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
-    /// A file, or standard output.
+    /// The file; `None` for standard output.
     pub(crate) path: Option<&'a Path>,
     pub(crate) buffer_size: usize,
 }
@@ -32,7 +32,7 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let Target { path: output, buffer_size } = target;
     if console.is_json && output.is_none() {
-        bail!("a value goes to standard output as it is; add -o FILE to get JSON");
+        bail!("a value is printed as it is, not as JSON; add -o FILE to get JSON");
     }
     let (store, outcome) = open::for_salvage(console, store_path, is_salvage, true)?;
     let entry = store.read(key).with_context(|| format!("cannot read {}", Shown(key)))?;
@@ -54,22 +54,22 @@ pub(crate) fn run(
 
 fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) -> io::Result<()> {
     match fs::metadata(path) {
-        // A device or a pipe is written to, not replaced.
+        // A device or a pipe is not replaced, but written to.
         Ok(found) if !found.is_file() => {
             let mut file = fs::OpenOptions::new().write(true).open(path)?;
             copy_in_pieces(value, &mut file, buffer_size)
         }
         Ok(_) => {
             if is_open_file(path) {
-                // Whoever has opened it would not see what takes its place.
-                let reason = "it is a file that is open already; give the path of the file";
+                // Whoever has it open would not see the file that replaces it.
+                let reason = "it leads to a file that is already open; give the path of that file";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
             }
             if is_same_file(path, store) {
                 let reason = "it is the store itself";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
             }
-            // The file itself, not a link to it, is replaced.
+            // Replace the file itself, not a link to it.
             let file = fs::canonicalize(path)?;
             write_file(&file, true, |file| copy_in_pieces(value, file, buffer_size))
         }
@@ -80,7 +80,7 @@ fn write_to_path(value: &[u8], path: &Path, store: &Path, buffer_size: usize) ->
     }
 }
 
-/// Whether a path of the system leads to a file that the command was started with.
+/// Whether the path is one by which the system names open files of a process.
 fn is_open_file(path: &Path) -> bool {
     let directory = path.parent().unwrap_or(path);
     path == Path::new("/dev/stderr")

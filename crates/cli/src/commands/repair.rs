@@ -28,11 +28,11 @@ pub(crate) fn run(console: &Console, store_path: &Path, new_store: &Path) -> Res
         console.tell(&format!("lost {name}: its payload at byte {} is damaged", entry.offset));
     }
     for range in &report.damaged_ranges {
-        console.tell(&format!("lost what stood in bytes {} to {}", range.start, range.end));
+        console.tell(&format!("lost the data in bytes {} to {}", range.start, range.end));
     }
     if report.unconfirmed_entries > 0 {
         let values = counted(report.unconfirmed_entries, "value");
-        console.tell(&format!("{values} may be outdated: something newer may have been lost"));
+        console.tell(&format!("{values} may be outdated: newer versions may have been lost"));
     }
     let ranges: Vec<[u64; 2]> =
         report.damaged_ranges.iter().map(|range| [range.start, range.end]).collect();

@@ -19,7 +19,7 @@ pub(crate) fn run(console: &Console, store_path: &Path) -> Result<Outcome> {
     let mut damaged = Vec::new();
     let report = match check(console, store_path) {
         Ok(report) => report,
-        // What cannot be opened at all.
+        // The store is so damaged that it cannot be opened.
         Err(error) if is_damage(&error) => {
             damaged.push(damage(console, Map::new(), format!("{error:#}")));
             VerifyReport::default()
@@ -57,7 +57,7 @@ fn check(console: &Console, store_path: &Path) -> Result<VerifyReport> {
     report.with_context(|| format!("cannot check the store {}", shown_path(store_path)))
 }
 
-/// Tells of a damaged place; returns it in JSON.
+/// Reports a damaged place, and returns it as JSON.
 fn named(console: &Console, place: &DamagedPlace) -> Value {
     let (mut object, mut reason) = (Map::new(), place.to_string());
     if let Some(key_hash) = place.key_hash {
@@ -76,7 +76,8 @@ fn damage(console: &Console, mut object: Map<String, Value>, reason: String) -> 
     object.into()
 }
 
-/// Whether the error says that a store is not as it was written; others say that it cannot be told.
+/// Whether the error says that the store is damaged. After any other error, it is unknown whether
+/// it is.
 fn is_damage(error: &anyhow::Error) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     let format_error = inner.and_then(|inner| inner.downcast_ref());

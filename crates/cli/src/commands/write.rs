@@ -40,7 +40,7 @@ pub(crate) fn run(
     Ok(Outcome::Complete)
 }
 
-/// Standard input, which its errors name.
+/// Standard input, with errors that name it.
 struct Input(StdinLock<'static>);
 
 impl Read for Input {

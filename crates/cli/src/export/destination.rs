@@ -1,4 +1,4 @@
-//! The directory that files are written to, and nothing outside it.
+//! The directory to export to. Nothing is written outside it.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -12,28 +12,28 @@ use crate::same_file::is_same_file;
 /// Why a file was not written.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// This one cannot be; others can.
+    /// This file cannot be written; others may be.
     Skip(String),
-    /// Others could not be written either.
+    /// No other file could be written either.
     Fail(io::Error),
 }
 
-/// A directory that is being filled.
+/// The directory to export to.
 ///
-/// It must not be changed by others meanwhile: what was found to be a directory is not looked at again.
+/// Nobody else may change it meanwhile: what was once found to be a directory is not checked again.
 #[derive(Debug)]
 pub(crate) struct Destination {
     root: PathBuf,
-    /// The root as the user named it.
+    /// The root as the user gave it.
     named: PathBuf,
     store: PathBuf,
     is_forced: bool,
-    /// Directories below the root that were made or seen, and are no links.
+    /// Directories below the root that are known to exist and not to be links.
     known: HashSet<PathBuf>,
 }
 
 impl Destination {
-    /// The directory `root`, which exists. The file of the store is never replaced.
+    /// Exports to the directory `root`, which exists. The file of the store is never replaced.
     pub(crate) fn new(root: &Path, store: &Path, is_forced: bool) -> io::Result<Self> {
         let (named, root) = (root.to_owned(), fs::canonicalize(root)?);
         let store = fs::canonicalize(store)?;
@@ -52,7 +52,7 @@ impl Destination {
                 return self.skip(relative, "is the store itself");
             }
             Ok(_) if !self.is_forced => {
-                return self.skip(relative, "exists already; --force replaces it");
+                return self.skip(relative, "already exists; --force replaces it");
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -61,12 +61,12 @@ impl Destination {
         write_file(&path, self.is_forced, |file| file.write_all(content)).map_err(refusal)
     }
 
-    /// Leaves a file out because of what is at `relative`.
+    /// The refusal of a file because of what is at `relative`.
     fn skip(&self, relative: &Path, what: &str) -> Result<(), Refusal> {
         Err(Refusal::Skip(format!("{} {what}", shown_path(&self.named.join(relative)))))
     }
 
-    /// Makes the directories on the way to a file, if they are not there yet.
+    /// Creates the directories of the path that do not exist yet.
     fn make_directories(&mut self, relative: &Path) -> Result<(), Refusal> {
         if relative.as_os_str().is_empty() || self.known.contains(relative) {
             return Ok(());
@@ -94,7 +94,7 @@ impl Destination {
     }
 }
 
-/// What is in the way of a file or a directory.
+/// Describes what is in the place of a file or a directory.
 fn kind_of(found: &Metadata) -> &'static str {
     if found.is_symlink() {
         "is a symbolic link, which is not followed"
@@ -103,11 +103,11 @@ fn kind_of(found: &Metadata) -> &'static str {
     } else if found.is_file() {
         "is a file, not a directory"
     } else {
-        "is no regular file"
+        "is not a regular file"
     }
 }
 
-/// What concerns one name only, or the medium.
+/// Skips the file if the error is about its name, and fails if it may be about the medium.
 fn refusal(error: io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::AlreadyExists

@@ -1,4 +1,5 @@
-//! Values into files: `safe_path` says where a key may go, `destination` puts it there and nowhere else.
+//! Writing values to files: `safe_path` decides where a key may go, `destination` writes it there
+//! and nowhere else.
 
 mod destination;
 mod safe_path;

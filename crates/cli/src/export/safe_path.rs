@@ -1,11 +1,11 @@
-//! Which keys are paths, and which of those stay below the directory that they are relative to.
+//! Which keys are paths that stay below the directory that they are relative to.
 
 use std::path::PathBuf;
 
-/// The path that a key stands for: names that are neither empty nor `.` nor `..`, with `/` between them.
+/// The path that a key stands for: names separated by `/`, none of which is empty, `.` or `..`.
 ///
 /// # Errors
-/// Why the key is no such path.
+/// The reason why the key is not such a path.
 pub(crate) fn relative_path(key: &[u8]) -> Result<PathBuf, String> {
     if key.is_empty() {
         return Err("its key is empty".to_owned());
@@ -22,9 +22,9 @@ pub(crate) fn relative_path(key: &[u8]) -> Result<PathBuf, String> {
 
 fn file_name(name: &[u8]) -> Result<&std::ffi::OsStr, String> {
     match name {
-        b"" => Err("its key has an empty name in it".to_owned()),
-        b"." | b".." => Err("its key has . or .. in it".to_owned()),
-        name if name.contains(&0) => Err("its key has a NUL byte in it".to_owned()),
+        b"" => Err("its key contains an empty name".to_owned()),
+        b"." | b".." => Err("its key contains the name . or ..".to_owned()),
+        name if name.contains(&0) => Err("its key contains a NUL byte".to_owned()),
         name => system_name(name),
     }
 }
@@ -43,15 +43,16 @@ fn system_name(name: &[u8]) -> Result<&std::ffi::OsStr, String> {
     }
 }
 
-/// Why a name cannot be a file's on Windows, or would be something else there: a drive, a stream, a device.
+/// Why a name cannot name a file on Windows, or would name something else there: a drive, a stream,
+/// a device.
 #[cfg(any(not(unix), test))]
 fn refused_elsewhere(name: &str) -> Option<&'static str> {
     const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
     if name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']) || name.contains(char::is_control) {
-        return Some("its key has a character in it that a file name cannot have");
+        return Some("its key contains a character that file names cannot have");
     }
     if name.ends_with(['.', ' ']) {
-        return Some("its key has a name in it that ends with a dot or a space");
+        return Some("its key contains a name that ends with a dot or a space");
     }
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
     let is_port = |port: &str| {
@@ -61,7 +62,7 @@ fn refused_elsewhere(name: &str) -> Option<&'static str> {
     let is_device = DEVICES.contains(&&*stem)
         || stem.strip_prefix("COM").is_some_and(is_port)
         || stem.strip_prefix("LPT").is_some_and(is_port);
-    is_device.then_some("its key has the name of a device in it")
+    is_device.then_some("its key contains the name of a device")
 }
 
 #[cfg(test)]

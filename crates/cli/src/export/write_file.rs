@@ -1,4 +1,4 @@
-//! Files that appear complete, or not at all.
+//! Files that appear complete or not at all.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -6,14 +6,15 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Fills a file that has no name yet, then gives it the name `path`. Being killed on the way leaves nothing
-/// behind where the file system has unnamed files; elsewhere, a temporary one.
+/// Fills a file that has no name yet, then gives it the name `path`. If the command is killed
+/// meanwhile, nothing is left behind where the file system has unnamed files. Elsewhere, a
+/// temporary file is left.
 ///
-/// A file that is replaced hands its permissions on, and its owner if the system allows that.
+/// A file that replaces another one gets its permissions, and its owner if the system allows that.
 ///
 /// # Errors
-/// `AlreadyExists` if there is something under that name and `can_replace` is false; or the operating
-/// system's. Nothing is left behind then.
+/// `AlreadyExists` if `path` exists and `can_replace` is false; any I/O error of the file. Nothing
+/// is left behind then.
 pub(crate) fn write_file(
     path: &Path,
     can_replace: bool,
@@ -24,7 +25,7 @@ pub(crate) fn write_file(
         _ => Path::new("."),
     };
     let replaced = fs::symlink_metadata(path).ok().filter(|found| can_replace && found.is_file());
-    // Private until it has the other's mode; else as the umask lets new files be.
+    // Private until it has the mode of the file that it replaces; otherwise, the umask decides.
     let mode = if replaced.is_some() { 0o600 } else { 0o666 };
     let mut pending = Pending::new(directory, mode)?;
     fill(pending.file())?;
@@ -69,7 +70,8 @@ impl Pending {
             #[cfg(target_os = "linux")]
             Self::Unnamed(unnamed) => match unnamed.link(path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && can_replace => {
-                    // A link replaces nothing. The name lasts only until the rename that follows at once.
+                    // A link cannot replace a file. This name lasts only until the rename that
+                    // follows at once.
                     let temporary =
                         temporary_names().make_in(directory, |name| unnamed.link(name))?;
                     return temporary.persist(path).map(drop).map_err(|error| error.error);
@@ -84,7 +86,7 @@ impl Pending {
     }
 }
 
-/// `.simd-r-drive-`, 12 letters or digits, `.tmp`: `import` knows these names.
+/// `.simd-r-drive-`, 12 letters or digits, `.tmp`. `import` recognises these names.
 fn temporary_names() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder.prefix(".simd-r-drive-").rand_bytes(12).suffix(".tmp");
@@ -101,13 +103,14 @@ mod unnamed {
 
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 
-    /// A file in a directory that has no name there, and is gone if it never gets one.
+    /// A file that has no name in its directory. If it never gets one, it vanishes when it is
+    /// closed.
     #[derive(Debug)]
     pub(super) struct Unnamed(pub(super) File);
 
     impl Unnamed {
-        /// `None` if the file system has no such files, or they could not be named later. A named one is
-        /// tried then, which tells of any other reason.
+        /// `None` if the file system has no unnamed files, or they could not be named later. The
+        /// caller then tries a named one, which fails with the error if there is another reason.
         pub(super) fn new(directory: &Path, mode: u32) -> Option<Self> {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             let file = openat(CWD, directory, flags, Mode::from_raw_mode(mode)).ok()?;
@@ -119,28 +122,30 @@ mod unnamed {
         /// Gives the file a name.
         ///
         /// # Errors
-        /// `AlreadyExists`, or the operating system's.
+        /// `AlreadyExists` if the name exists; any error of `linkat`.
         pub(super) fn link(&self, path: &Path) -> io::Result<()> {
             Ok(linkat(CWD, self.path(), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
         }
 
-        /// What leads to the open file. Linking the descriptor itself needs privileges.
+        /// A path that leads to the open file. Linking the descriptor itself would need privileges.
         fn path(&self) -> PathBuf {
             PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
         }
     }
 }
 
-/// Gives `file` the permissions of the file that it will replace, so that a private one stays private.
+/// Gives `file` the permissions of the file that it will replace, so that a private file stays
+/// private.
 #[cfg(unix)]
 fn adopt_permissions(file: &File, replaced: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (replaced.uid(), replaced.gid()) {
-        // Only the superuser can; for others the file becomes their own, as any that they write.
+        // Only the superuser can do this. For others, the file becomes their own, like any that
+        // they write.
         let _ = std::os::unix::fs::fchown(file, Some(replaced.uid()), Some(replaced.gid()));
     }
-    // Not the bits that run a program as somebody else: its content is another now.
+    // The set-user-ID and set-group-ID bits are dropped, since the content has changed.
     file.set_permissions(fs::Permissions::from_mode(replaced.mode() & 0o777))
 }
 

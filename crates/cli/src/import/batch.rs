@@ -1,17 +1,17 @@
-//! Small files, gathered to be stored in one commit.
+//! Small files, collected to be stored in one commit.
 
 use std::io;
 use std::ops::Range;
 
 use super::source::Source;
 
-/// How many bytes a batch takes.
+/// The most that a batch holds, in bytes.
 const BATCH_LEN: usize = 8 << 20;
 
-/// How many entries a batch takes.
+/// The most entries that a batch holds.
 const BATCH_ENTRIES: usize = 1 << 14;
 
-/// Keys and contents, one after the other in one piece of memory that is used again and again.
+/// Keys and contents, one after the other in one buffer that is reused.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Whether a file of this length goes into the batch. Into an empty batch every file goes.
+    /// Whether a file of `len` bytes fits into the batch. Every file fits into an empty batch.
     pub(super) fn has_room_for(&self, key: &[u8], len: u64) -> bool {
         let end = self.bytes.len() as u64 + key.len() as u64 + len;
         self.entries.is_empty() || (end <= BATCH_LEN as u64 && self.entries.len() < BATCH_ENTRIES)
@@ -28,7 +28,8 @@ impl Batch {
     /// Reads a file into the batch.
     ///
     /// # Errors
-    /// The file's, or that it changed; the batch is as it was then.
+    /// Any I/O error of the file, or that it changed while it was read. The batch is unchanged
+    /// then.
     pub(super) fn add(&mut self, key: &[u8], source: Source) -> io::Result<()> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);

@@ -1,16 +1,16 @@
-//! What the user wants left out.
+//! Patterns of what to leave out.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// Patterns of files and directories to leave out.
+/// The patterns given with `--exclude`.
 #[derive(Debug)]
 pub(crate) struct Excludes {
-    /// Patterns without a `/`, for names.
+    /// Patterns without a `/`, which match names.
     names: GlobSet,
-    /// Patterns with one, for paths below the imported directory.
+    /// Patterns with a `/`, which match paths below the imported directory.
     paths: GlobSet,
 }
 
@@ -25,7 +25,8 @@ impl Excludes {
         Ok(Self { names: names.build()?, paths: paths.build()? })
     }
 
-    /// Whether a file or directory is left out, by its path below the imported directory.
+    /// Whether a file or directory is left out. `relative` is its path below the imported
+    /// directory.
     pub(super) fn contain(&self, relative: &Path) -> bool {
         let name = relative.file_name().map(Path::new);
         name.is_some_and(|name| self.names.is_match(name)) || self.paths.is_match(relative)

@@ -1,4 +1,4 @@
-//! Files into a store: `walk` finds them, `source` reads them, `batch` gathers the small ones.
+//! Storing files: `walk` finds them, `source` reads them, `batch` collects the small ones.
 
 mod batch;
 mod exclude;
@@ -19,19 +19,19 @@ use self::walk::{Found, FoundFile};
 use crate::key::{Shown, key_json};
 use crate::progress::Progress;
 
-/// Up to this size, in bytes, a file is read into memory and stored with others in one commit; a larger one is
-/// streamed.
+/// Largest file, in bytes, that is read into memory and stored with others in one commit. Larger
+/// files are streamed.
 const SMALL_FILE_LEN: u64 = 16 << 20;
 
-/// What is in the store.
+/// How much has been stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Imported {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
 }
 
-/// Why an import ended early. Files are stored in the order in which they are found: those before `key` are in
-/// the store, it and what would have followed are not.
+/// Why an import ended early. Files are stored in the order in which they are found: those before
+/// `key` are in the store, that file and those after it are not.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     pub(crate) imported: Imported,
@@ -39,7 +39,7 @@ pub(crate) struct Stopped {
     pub(crate) error: io::Error,
 }
 
-/// Stores files.
+/// Stores files in batches.
 #[derive(Debug)]
 pub(crate) struct Importer<'s> {
     store: &'s DataStore,
@@ -55,7 +55,7 @@ impl<'s> Importer<'s> {
     /// Stores everything that `walk` finds.
     ///
     /// # Errors
-    /// The store's. What goes wrong with a file is told to `progress`, and the file is skipped.
+    /// Any error of the store. A file that cannot be read is skipped and reported to `progress`.
     pub(crate) fn run(
         mut self,
         walk: Walk<'_>,
@@ -95,7 +95,7 @@ impl<'s> Importer<'s> {
     }
 
     fn stream(&mut self, key: &[u8], source: Source) -> Result<Result<(), String>, Stopped> {
-        // What was found before is stored before.
+        // Files are stored in the order in which they were found.
         self.flush()?;
         let len = source.len();
         let mut reader = CheckedReader::new(source);
@@ -109,7 +109,8 @@ impl<'s> Importer<'s> {
         }
     }
 
-    /// Stores the batch in one commit, or, if that fails, what can be stored of it.
+    /// Stores the batch in one commit. If that fails, stores its files one by one, up to the first
+    /// failure.
     fn flush(&mut self) -> Result<(), Stopped> {
         let entries = self.batch.entries();
         if entries.is_empty() {

@@ -1,11 +1,11 @@
-//! A file that is being imported, and whether it stayed the same meanwhile.
+//! A file that is being imported, with checks that it does not change meanwhile.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// A regular file, open, as it was when it was opened.
+/// An open regular file, with its length and time as of when it was opened.
 #[derive(Debug)]
 pub(super) struct Source {
     file: File,
@@ -14,8 +14,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Opens a regular file. Follows no symbolic link and does not wait for a named pipe, should one have
-    /// taken the file's place.
+    /// Opens a regular file. If a symbolic link or a named pipe has taken its place, does not
+    /// follow the link or wait for the pipe.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true);
@@ -42,12 +42,12 @@ impl Source {
     pub(super) fn read_to(self, bytes: &mut Vec<u8>) -> io::Result<()> {
         let start = bytes.len();
         bytes.reserve(usize::try_from(self.len).map_err(|_| io::ErrorKind::OutOfMemory)?);
-        // One byte more than there should be shows that the file has grown.
+        // One byte more than expected shows that the file has grown.
         (&self.file).take(self.len.saturating_add(1)).read_to_end(bytes)?;
         self.check(bytes.len() as u64 - start as u64)
     }
 
-    /// Fails if the file is not what it was when it was opened, or `read` bytes are not all of it.
+    /// Fails if the file has changed since it was opened, or if it is not `read` bytes long.
     fn check(&self, read: u64) -> io::Result<()> {
         let now = self.file.metadata()?;
         if read == self.len && now.len() == self.len && modified(&now) == self.modified {
@@ -64,7 +64,7 @@ impl From<Source> for File {
     }
 }
 
-/// A file as a stream that ends with an error if the file changed meanwhile.
+/// A stream of a file's bytes that ends with an error if the file has changed meanwhile.
 #[derive(Debug)]
 pub(super) struct CheckedReader {
     source: Source,
@@ -77,7 +77,7 @@ impl CheckedReader {
         Self { source, read: 0, has_failed: false }
     }
 
-    /// Whether an error came from here.
+    /// Whether this reader has returned an error.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed
     }
@@ -85,11 +85,11 @@ impl CheckedReader {
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.file.read(buffer)?;
         self.read += read as u64;
-        // A file that grows faster than it is read would never end.
+        // Without this, a file that grows faster than it is read would never end.
         if self.read > self.source.len {
             return Err(changed());
         }
-        // With the last byte, too: nobody may ask for more.
+        // This is checked with the last byte, too, since the caller may not read beyond it.
         if self.read == self.source.len || read == 0 && !buffer.is_empty() {
             self.source.check(self.read)?;
         }

@@ -1,4 +1,4 @@
-//! The store's own file, and what simd-r-drive may have left in the directory that is imported.
+//! Recognises the store's own file, and temporary files of simd-r-drive, in the imported directory.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use walkdir::DirEntry;
 
 use super::source::Source;
 
-/// The store's file, and how its temporary files are known.
+/// What identifies the store's file and its temporary files.
 #[derive(Debug)]
 pub(super) struct StoreFiles {
     directory: PathBuf,
@@ -21,7 +21,7 @@ pub(super) struct StoreFiles {
 }
 
 impl StoreFiles {
-    /// The files of the store at `path`, which exists and has this id.
+    /// The files of the store at `path`, which exists and has the id `store_id`.
     pub(super) fn new(path: &Path, store_id: [u8; 16]) -> io::Result<Self> {
         let path = fs::canonicalize(path)?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -37,17 +37,18 @@ impl StoreFiles {
         })
     }
 
-    /// Whether a file that was found is one of them. What a recovery has cut off and saved is not: it is there
-    /// for the user.
+    /// Whether a file is one of them. What a recovery has cut off and saved is not: that is the
+    /// user's.
     pub(super) fn contain(&self, entry: &DirEntry) -> bool {
         self.is_store(entry) || self.is_temporary(entry)
     }
 
-    /// Most files are ruled out by name and number, without asking the system.
+    /// Whether a file is the store's. Name and inode number rule out most files without a system
+    /// call.
     fn is_store(&self, entry: &DirEntry) -> bool {
         #[cfg(unix)]
         if walkdir::DirEntryExt::ino(entry) == self.inode.1 {
-            // Hard links of it, too.
+            // A hard link to the store's file is the store's file, too.
             return entry.metadata().is_ok_and(|found| inode(&found) == self.inode);
         }
         entry.file_name() == self.name
@@ -55,12 +56,12 @@ impl StoreFiles {
                 == Some(&*self.directory)
     }
 
-    /// Whether a file is what an interrupted command has left.
+    /// Whether a file was left behind by an interrupted command.
     ///
-    /// Its name alone says little where it is short: `.simd-r-drive-readme` is a name that people give. Such a
-    /// file is left out only if it is a copy of this store, as an interrupted compaction leaves it, or has
-    /// nothing in it. Nobody gives the longer names, which end in `.tmp`, by hand; of those, only another
-    /// store, which can be whole, is imported.
+    /// A short name alone proves little: a person may choose `.simd-r-drive-readme`. A file with
+    /// such a name is left out only if it is empty, or a copy of this store that an interrupted
+    /// compaction has left. Nobody chooses the longer names, which end in `.tmp`. A file with one
+    /// of those is imported only if it is another store, which may be complete.
     fn is_temporary(&self, entry: &DirEntry) -> bool {
         let Some(name) = TemporaryName::of(entry.file_name().as_encoded_bytes()) else {
             return false;
@@ -68,11 +69,11 @@ impl StoreFiles {
         if !entry.file_type().is_file() {
             return false;
         }
-        // A file that cannot be read is told as any other.
+        // A file that cannot be read is reported later, like any other.
         let Ok(head) = head_of(entry.path()) else { return false };
         match (Identity::decode(&head), name) {
             (Ok(Some(identity)), _) => identity.store_id == self.store_id,
-            // A store of a newer format.
+            // This is a store of a newer format.
             (Err(_), _) => false,
             (Ok(None), TemporaryName::Unmistakable) => true,
             (Ok(None), TemporaryName::Short) => head.is_empty(),
@@ -80,7 +81,7 @@ impl StoreFiles {
     }
 }
 
-/// Names that simd-r-drive gives to temporary files.
+/// The forms of names that simd-r-drive gives to temporary files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TemporaryName {
     /// `.simd-r-drive-`, 12 letters or digits, `.tmp`.
@@ -100,7 +101,7 @@ impl TemporaryName {
     }
 }
 
-/// The first page of a file, or as much as there is of it.
+/// The first page of a file, or all of it if it is shorter.
 fn head_of(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     File::from(Source::open(path)?).take(PAGE_SIZE as u64).read_to_end(&mut head)?;

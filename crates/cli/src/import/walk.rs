@@ -13,14 +13,14 @@ use super::store_files::StoreFiles;
 use crate::failure::failure;
 use crate::key::bytes_of;
 
-/// The longest key that the format takes, in bytes.
+/// The longest key that the format allows, in bytes.
 const MAX_KEY_LEN: usize = u16::MAX as usize;
 
-/// A directory or file that was found.
+/// A file to import, or something to report.
 #[derive(Debug)]
 pub(crate) enum Found {
     File(FoundFile),
-    /// Something that cannot be imported, by the key that it would have.
+    /// Something that cannot be imported. `name` is the key that it would have.
     Skipped {
         name: Vec<u8>,
         reason: String,
@@ -34,7 +34,7 @@ pub(crate) struct FoundFile {
     pub(crate) key: Vec<u8>,
 }
 
-/// Regular files below a directory, in the order of their names.
+/// The regular files below a directory, in the order of their names.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     dir: &'a Path,
@@ -45,7 +45,7 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Walks `dir`, without what is excluded and without the files of `store`.
+    /// Walks `dir`, leaving out what is excluded and the files of `store`.
     pub(crate) fn new(
         dir: &'a Path,
         prefix: &'a [u8],
@@ -59,7 +59,7 @@ impl<'a> Walk<'a> {
         Ok(Self { dir, prefix, excludes, store_files, entries })
     }
 
-    /// What to do with an entry; `None` if it is not to be imported.
+    /// What to do with an entry; `None` if nothing is.
     fn classify(&mut self, entry: DirEntry) -> Option<Found> {
         let file_type = entry.file_type();
         let relative = entry.path().strip_prefix(self.dir).unwrap_or(entry.path());
@@ -116,7 +116,7 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// A path below the imported directory as a key: names with `/` between them, on every system.
+/// The key of a path below the imported directory: its names, separated by `/` on every system.
 fn relative_key(relative: &Path) -> Result<Vec<u8>> {
     let mut key = Vec::with_capacity(relative.as_os_str().len());
     for name in relative {

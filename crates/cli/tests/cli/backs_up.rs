@@ -12,7 +12,7 @@ fn filled_bench() -> Bench {
     bench
 }
 
-/// What the backup holds, by the command itself.
+/// Verifies the backup and reads a value from it, with the command.
 #[track_caller]
 fn value_in_backup(bench: &Bench, key: &str) -> String {
     bench.run_on("backup.srd", ["verify", "--quiet"]).succeeds();
@@ -78,7 +78,7 @@ fn what_cannot_be_extended_is_refused_and_left_alone() {
     for (dest, reason) in [
         ("backup.srd", "store store.srd: backup.srd is a backup of another file of this store"),
         ("other.srd", "store store.srd: other.srd is another store"),
-        ("text", "store store.srd to what stands at text: not a simd-r-drive store"),
+        ("text", "store store.srd to the existing file text: not a simd-r-drive store"),
         ("store.srd", "store: store.srd is the file of the store itself"),
         (
             "missing/backup.srd",

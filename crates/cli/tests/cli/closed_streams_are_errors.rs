@@ -1,4 +1,5 @@
-//! A closed stream is not `/dev/null`: what should come from it or go to it is missing or lost.
+//! A closed stream is not treated as `/dev/null`: input from it is missing, and output to it is
+//! lost.
 
 use crate::run::Bench;
 
@@ -12,12 +13,12 @@ fn a_value_that_should_come_from_a_closed_input_is_not_stored_as_empty() {
     bench.shell("$S new.srd write key <&-").exits(2);
     assert!(!bench.path("new.srd").exists());
 
-    // Nothing is wrong with an input that is not needed, or empty.
+    // An input that is not needed, or that is empty, is no error.
     bench.shell("$S store.srd write key given <&-").succeeds();
     assert_eq!(bench.run(["read", "key"]).succeeds().stdout(), "given");
     bench.shell("$S store.srd write key </dev/null").succeeds();
     assert_eq!(bench.run(["read", "key"]).succeeds().stdout(), "");
-    // As Python's subprocess.DEVNULL is opened.
+    // Python opens subprocess.DEVNULL like this.
     bench.shell("$S store.srd write key <>/dev/null").succeeds();
 }
 
@@ -61,7 +62,7 @@ fn a_command_with_nothing_to_print_needs_no_output() {
         bench.shell(&format!("$S store.srd {command} >&-")).succeeds();
     }
     assert_eq!(std::fs::read(bench.path("out")).unwrap(), b"value");
-    // Whoever wants nothing says so.
+    // Output can be thrown away explicitly.
     bench.shell("$S store.srd list >/dev/null").succeeds();
     bench.shell("$S store.srd list 1<>/dev/null").succeeds();
 }

@@ -40,7 +40,7 @@ fn a_value_is_not_moved_onto_itself() {
     for target in ["./store.srd", "link.srd"] {
         for command in ["copy", "move"] {
             let refused = bench.run([command, "key", target]).exits(2);
-            // What 0.17 said, and then what to do instead.
+            // The message of 0.17, followed by what to do instead.
             refused.says("simd-r-drive: Cannot copy entry to the same storage; rename the key");
         }
     }
@@ -94,7 +94,7 @@ fn a_copy_that_does_not_fit_leaves_no_empty_store() {
         .exits(2)
         .says("cannot copy key");
     assert!(!bench.path("other.srd").exists());
-    // One that was there stays, with what is in it.
+    // A store that existed before stays, with its contents.
     bench.run_on("other.srd", ["write", "own", "value"]).succeeds();
     bench.shell(&format!("{limited} store.srd move key other.srd")).exits(2);
     assert_eq!(bench.run_on("other.srd", ["list"]).succeeds().lines(), ["own"]);

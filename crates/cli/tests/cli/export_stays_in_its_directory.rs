@@ -32,7 +32,7 @@ fn keys_that_lead_elsewhere_are_skipped_and_told() {
     assert_eq!(exported.json()["files"], 1);
     assert_eq!(exported.json()["skipped"].as_array().unwrap().len(), 10);
     assert_eq!(exported.stderr().lines().count(), 10);
-    assert!(exported.stderr().contains("skipped ../x: its key has . or .. in it"));
+    assert!(exported.stderr().contains("skipped ../x: its key contains the name . or .."));
     assert!(exported.stderr().contains("skipped \"\": its key is empty"));
     let files: Vec<_> = tree(&bench.path("")).into_iter().map(|(path, _)| path).collect();
     assert_eq!(files, ["out/deep/good", "store.srd"].map(std::path::PathBuf::from));
@@ -73,7 +73,7 @@ fn files_that_exist_are_kept_unless_forced() {
     bench
         .run(["export", "out"])
         .exits(1)
-        .says("skipped a: out/a exists already; --force replaces it\n");
+        .says("skipped a: out/a already exists; --force replaces it\n");
     assert_eq!(fs::read(bench.path("out/a")).unwrap(), b"old");
     assert_eq!(fs::read(bench.path("out/b")).unwrap(), b"new");
     let forced = bench.run(["export", "out", "--force"]).succeeds();
@@ -112,11 +112,11 @@ fn a_prefix_selects_and_is_stripped() {
     bench.run(["write", "other", "value"]).succeeds();
     bench.run(["export", "out", "--prefix", "v1/"]).succeeds();
     assert_eq!(tree(&bench.path("in")), tree(&bench.path("out")));
-    // What is left of the keys is absolute.
+    // Without the prefix, the keys are absolute paths.
     let skipped = bench.run(["export", "out2", "--prefix", "v1"]).exits(1);
-    skipped.says("--prefix leaves an absolute path of its key; end the prefix with a /");
-    // Or nothing.
+    skipped.says("without --prefix, its key is an absolute path; end the prefix with a /");
+    // Without this prefix, nothing is left of the key.
     let skipped = bench.run(["export", "out2", "--prefix", "other"]).exits(1);
-    skipped.says("skipped other: --prefix is its whole key, and leaves no name for a file");
+    skipped.says("skipped other: --prefix is its whole key, which leaves no file name");
     assert!(tree(&bench.path("out2")).is_empty());
 }

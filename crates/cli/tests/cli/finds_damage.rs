@@ -3,7 +3,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 
 use crate::run::Bench;
 
-/// Two values, one of which is no longer what was written.
+/// A store of three values, one of which is damaged.
 fn damaged_bench() -> Bench {
     let bench = Bench::new();
     bench.run(["write", "a", "sound"]).succeeds();
@@ -113,7 +113,7 @@ fn a_broken_log_gives_what_is_certain_and_the_rest_when_asked() {
 fn a_broken_store_is_repaired_into_a_new_one() {
     let bench = broken_bench();
     let before = fs::read(bench.path("store.srd")).unwrap();
-    let json = bench.run(["repair", "new.srd", "--json"]).exits(1).says("lost what stood").json();
+    let json = bench.run(["repair", "new.srd", "--json"]).exits(1).says("lost the data").json();
     assert_eq!(json["copied"], 2);
     assert_eq!(json["unconfirmed"], 1);
     assert!(fs::read(bench.path("store.srd")).unwrap() == before);
@@ -134,7 +134,7 @@ fn a_truncated_store_is_found() {
     bench.run(["write", "d", "value"]).exits(2).says("truncated");
 }
 
-/// It said "no damage".
+/// `verify` once said "no damage".
 #[test]
 fn lost_pages_of_the_header_are_found_and_written_anew_by_the_next_write() {
     for page in [1, 2, 3] {
@@ -155,7 +155,8 @@ fn lost_pages_of_the_header_are_found_and_written_anew_by_the_next_write() {
     }
 }
 
-/// The values below the first damaged trailer were checked, but older versions of them were not.
+/// `verify` once checked the values below the first damaged trailer, but not older versions of
+/// them.
 #[test]
 fn damage_of_the_log_keeps_no_older_version_from_being_checked() {
     let bench = damaged_bench();

@@ -62,12 +62,12 @@ fn what_an_interrupted_command_has_left_is_not_imported() {
         let bytes = fs::read(bench.path(name)).unwrap();
         bytes[..bytes.len() / 2].to_vec()
     };
-    // A compaction of this store; one that had only begun; an export or a new store.
+    // A compaction of this store; one that had only just begun; an export or a new store.
     bench.file(".simd-r-drive-aB3xY9", half("store.srd"));
     bench.file("sub/.simd-r-drive-aB3xY9aB3xY9.tmp", half("store.srd"));
     bench.file(".simd-r-drive-123456", "");
     bench.file(".simd-r-drive-123456123456.tmp", "half of a val");
-    // Another store may be all that is left of it.
+    // Such a file may be all that is left of another store.
     bench.file(".simd-r-drive-abcdef", half("other.srd"));
     bench.file(".simd-r-drive-abcdefabcdef.tmp", half("other.srd"));
     bench.run(["import", ".", "--exclude", "other.srd"]).succeeds();

@@ -1,4 +1,4 @@
-//! A command that is killed leaves no part of a file behind, by whatever name.
+//! A command that is killed leaves no part of a file behind, under any name.
 
 use std::fs;
 use std::thread;
@@ -22,8 +22,8 @@ fn filled_bench() -> Option<Bench> {
     Some(bench)
 }
 
-/// Kills the command at many instants of its run. Afterwards there are only whole files in `out`, of which there
-/// was one before if `exists`.
+/// Kills the command at many instants of its run. Afterwards, `out` holds only whole files, and if
+/// `exists`, the one that was there before.
 fn kill_again_and_again(arguments: &[&str], exists: bool) {
     let Some(bench) = filled_bench() else { return };
     let mut killed = 0;
@@ -78,7 +78,8 @@ fn names_in(bench: &Bench) -> Vec<String> {
     names
 }
 
-/// Runs `arguments` again and again, and kills each at a later instant. How many were killed before they had ended.
+/// Runs `arguments` many times, and kills each run at a later instant. Returns how many were killed
+/// before they ended.
 fn kill_each(bench: &Bench, arguments: &[&str], mut after: impl FnMut(u64)) -> u64 {
     let mut killed = 0;
     for attempt in 0..TRIES {
@@ -92,7 +93,7 @@ fn kill_each(bench: &Bench, arguments: &[&str], mut after: impl FnMut(u64)) -> u
     killed
 }
 
-/// A compaction has two files for an instant, and whichever is left then is removed by who writes next.
+/// For an instant, a compaction has two files. The next writer removes the one that is left over.
 #[test]
 fn of_a_compaction() {
     let Some(bench) = filled_bench() else { return };

@@ -1,4 +1,4 @@
-//! The command as its users see it: what it prints, what it leaves on the disk, how it exits.
+//! The command as its users see it: what it prints, what it leaves on the disk, and how it exits.
 
 #[cfg(target_os = "linux")]
 mod an_import_that_stops_says_what_is_stored;
@@ -18,6 +18,6 @@ mod refuses_clearly;
 mod round_trip;
 mod run;
 
-/// Older stores, as the tests of the library make them.
+/// Makes older stores, and is shared with the tests of the library.
 #[path = "../../../simd-r-drive/tests/support/older.rs"]
 mod older;

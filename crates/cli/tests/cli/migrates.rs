@@ -81,7 +81,7 @@ fn what_is_there_already_or_no_older_store_is_refused() {
         assert!(tree(&bench.path("")) == before, "{source}");
     }
     let refused = bench.run_on("present.srd", ["migrate", "old.bin"]).exits(2);
-    refused.says("cannot migrate the store old.bin to present.srd: it exists already");
+    refused.says("cannot migrate the store old.bin to present.srd: it already exists");
     assert!(tree(&bench.path("")) == before);
     bench.run(["migrate", "old.bin"]).succeeds();
 }

@@ -131,7 +131,7 @@ fn a_store_tells_how_long_its_file_is_and_what_it_takes_on_the_disk() {
     use std::os::unix::fs::MetadataExt as _;
     let bench = Bench::new();
     bench.run_with_input(["write", "key"], &[7; 300_000]).succeeds();
-    // Space that is allocated ahead, or that a punched hole has given back, makes the two differ.
+    // The two differ if space is allocated ahead, or after a hole was punched.
     let file = fs::OpenOptions::new().write(true).open(bench.path("store.srd")).unwrap();
     file.set_len(file.metadata().unwrap().len() + (8 << 20)).unwrap();
     file.sync_all().unwrap();
@@ -174,7 +174,7 @@ fn a_file_that_standard_output_goes_to_is_written_on_and_not_replaced() {
     assert_eq!(fs::read(bench.path("log")).unwrap(), b"kept valuevalue");
     bench.run(["read", "key", "-o", "/dev/stdout", "--json"]).exits(2).says("add -o FILE");
     let refused = bench.shell("$S store.srd read key -o /dev/fd/3 3>>log").exits(2);
-    refused.says("cannot write /dev/fd/3: it is a file that is open already");
+    refused.says("cannot write /dev/fd/3: it leads to a file that is already open");
     assert_eq!(fs::read(bench.path("log")).unwrap(), b"kept valuevalue");
 }
 

@@ -112,8 +112,11 @@ fn a_directory_that_does_not_exist_is_named_and_no_temporary_file() {
     let within = bench.run_on("file/new.srd", ["write", "key", "value"]).exits(2);
     within.says("cannot open the store file/new.srd: file is not a directory");
     bench.run(["export", "file/x"]).exits(2).says("cannot export to file/x: file is not a dir");
-    bench.run(["export", "file"]).exits(2).says("cannot export to file: it exists already");
-    bench.run(["repair", "file"]).exits(2).says("into file: it exists already; choose a path");
+    bench.run(["export", "file"]).exits(2).says("cannot export to file: it already exists");
+    bench
+        .run(["repair", "file"])
+        .exits(2)
+        .says("into file: it already exists; choose another path");
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn a_command_that_is_called_something_else_here_is_pointed_out() {
         let expected = format!("simd-r-drive: there is no command `{name}`; {advice}\n");
         assert_eq!(bench.run([name, "key"]).exits(2).stderr(), expected);
         assert_eq!(bench.run(["--json", name, "key", "value"]).exits(2).stderr(), expected);
-        // Without a store.
+        // The same without a store.
         assert_eq!(bench.run_on(name, ["key"]).exits(2).stderr(), expected);
     }
     let expected =

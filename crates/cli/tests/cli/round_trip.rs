@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crate::run::{Bench, tree};
 
-/// A small generator of numbers that look random, so that no run differs from another.
+/// A small generator of pseudo-random numbers, so that every run is the same.
 struct Numbers(u64);
 
 impl Numbers {
@@ -22,7 +22,7 @@ fn generate(root: &Path, files: u64) {
         if number < 17 * 7 {
             fs::create_dir_all(&directory).unwrap();
         }
-        // Empty ones, tiny ones, and some around the sizes at which slots gain a block.
+        // Some are empty, some tiny, and some about as long as it takes to add a block to a slot.
         let len = match number % 4 {
             0 => 0,
             1 => numbers.below(4),
@@ -39,7 +39,7 @@ fn a_tree_of_many_files_comes_back_byte_for_byte() {
     const FILES: u64 = 10_500;
     let bench = Bench::new();
     generate(&bench.path("in"), FILES);
-    // One does not fit into a batch with others, one is streamed.
+    // The first is too large for a batch with others, and the second is streamed.
     for (name, len) in [("in/large", 9 << 20), ("in/larger", (16 << 20) + 1)] {
         bench.file(name, (0..len).map(|n: u32| (n % 253) as u8).collect::<Vec<u8>>());
     }

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A directory to run the command in; the store is `store.srd` in it.
+/// A directory to run the command in. The store in it is `store.srd`.
 pub(crate) struct Bench {
     directory: TempDir,
     #[cfg(unix)]
@@ -30,7 +30,7 @@ impl Bench {
         self.directory.path().join(relative)
     }
 
-    /// Writes a file and the directories on its way.
+    /// Writes a file, and creates its directories.
     pub(crate) fn file(&self, relative: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.directory.path().join(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -48,7 +48,7 @@ impl Bench {
         self.run_on("store.srd", arguments)
     }
 
-    /// As `run`, on another store.
+    /// Like `run`, on another store.
     pub(crate) fn run_on<S: AsRef<OsStr>>(
         &self,
         store: &str,
@@ -57,7 +57,7 @@ impl Bench {
         Finished(self.command().arg(store).args(arguments).output().unwrap())
     }
 
-    /// As `run`, as a user whom permissions bind.
+    /// Like `run`, as a user to whom permissions apply.
     #[cfg(unix)]
     pub(crate) fn run_unprivileged<S: AsRef<OsStr>>(
         &self,
@@ -66,10 +66,10 @@ impl Bench {
         use std::os::unix::process::CommandExt as _;
         let mut command = self.command();
         if rustix::process::getuid().is_root() {
-            // A copy that this user can reach, and a directory that it may write to.
+            // That user needs a copy that it can reach, and a directory that it may write to.
             let binary = self.tools.path().join("simd-r-drive");
-            // By another process: a child that is forked meanwhile would hold a copy that is written here open,
-            // and then it cannot be run.
+            // Another process makes the copy. If this one wrote it, a child forked meanwhile could
+            // hold it open, and then it could not be run.
             let original = env!("CARGO_BIN_EXE_simd-r-drive");
             assert!(Command::new("cp").arg(original).arg(&binary).status().unwrap().success());
             for path in [self.tools.path(), self.directory.path(), &binary] {
@@ -87,7 +87,7 @@ impl Bench {
         fs::set_permissions(self.path(relative), PermissionsExt::from_mode(mode)).unwrap();
     }
 
-    /// Runs a shell script, in which `$S` is the command and `store.srd` the store.
+    /// Runs a shell script in which `$S` is the command.
     #[cfg(unix)]
     pub(crate) fn shell(&self, script: &str) -> Finished {
         let mut command = Command::new("sh");
@@ -95,7 +95,7 @@ impl Bench {
         Finished(command.current_dir(self.directory.path()).output().unwrap())
     }
 
-    /// As `run`, with bytes on standard input.
+    /// Like `run`, with bytes on standard input.
     pub(crate) fn run_with_input<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
@@ -119,14 +119,14 @@ impl Bench {
 pub(crate) struct Finished(pub(crate) Output);
 
 impl Finished {
-    /// Makes sure of the exit status.
+    /// Checks the exit status.
     #[track_caller]
     pub(crate) fn exits(self, status: i32) -> Self {
         assert_eq!(self.0.status.code(), Some(status), "stderr: {}", self.stderr());
         self
     }
 
-    /// Makes sure that all was done, and nothing was said about it on standard error.
+    /// Checks that everything was done, and that nothing was printed on standard error.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Self {
         let finished = self.exits(0);
@@ -134,7 +134,7 @@ impl Finished {
         finished
     }
 
-    /// Makes sure that standard error has this in it.
+    /// Checks that standard error contains `text`.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.stderr().contains(text), "{text:?} is not in {:?}", self.stderr());
@@ -159,7 +159,7 @@ impl Finished {
     }
 }
 
-/// Paths of all regular files below a directory, relative to it, with what they hold.
+/// All regular files below a directory: their paths relative to it, and their contents.
 pub(crate) fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut directories = vec![root.to_owned()];

@@ -220,7 +220,7 @@ fn word_at(number: impl Fn(usize) -> u64, at: usize) -> u64 {
 #[inline]
 fn words_like(highest: u64, word: u64) -> u64 {
     const LOWEST: u64 = u64::MAX / 0xFF;
-    let differing = highest ^ (word >> REST_BITS) * LOWEST;
+    let differing = highest ^ ((word >> REST_BITS) * LOWEST);
     differing.wrapping_sub(LOWEST) & !differing & (LOWEST << 7)
 }
 

@@ -11,9 +11,9 @@ const TAG_BITS_MIN: u32 = 16;
 /// Mixes hashes with secrets of the file, so that neither page numbers nor hashes chosen for an
 /// attack crowd into a few buckets.
 ///
-/// A bijection: equal mixed hashes are equal hashes. It has the shape of the finalizers of MurmurHash3 and
-/// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014), with secret
-/// multipliers.
+/// This is a bijection: if mixed hashes are equal, so are the hashes. It has the shape of the
+/// finalizers of MurmurHash3 and SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom
+/// Number Generators", 2014), with secret multipliers.
 #[derive(Clone, Copy)]
 pub(crate) struct Mixer {
     mask: u64,

@@ -1,4 +1,4 @@
-//! While a writer turns single lines into groups, every key that was published stays findable.
+//! Every published key can be found at all times, while a writer turns single chains into groups.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;

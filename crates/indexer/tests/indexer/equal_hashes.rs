@@ -1,4 +1,4 @@
-//! 100,000 keys of one hash, by chance or by attack, cost each what a key of its own hash costs.
+//! Each of 100,000 keys with the same hash costs no more than a key with a hash of its own.
 
 use simd_r_drive_indexer::{ChainKey, KeyIndexer, LiveKeyed, Version};
 
@@ -12,8 +12,8 @@ fn key(number: usize) -> [u8; 8] {
     (number as u64).to_le_bytes()
 }
 
-/// Writes one new version of every key, `per_commit` in a commit, as a store does: it asks what is there, then
-/// inserts. Returns the source calls that took.
+/// Writes a new version of every key, `per_commit` in a commit. Like a store, it looks up the
+/// current version, then inserts. Returns how many calls of the source that took.
 fn write_all(store: &mut Store, is_tombstone: bool, per_commit: usize) -> usize {
     let calls = store.log.calls();
     for first in (0..KEYS).step_by(per_commit) {

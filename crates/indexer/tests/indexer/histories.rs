@@ -1,4 +1,4 @@
-//! Whatever was written, and at whatever tail one asks: the index knows what a scan of the log would find.
+//! At every tail of every history, the index gives the same answers as a scan of the log.
 
 use proptest::prelude::*;
 use simd_r_drive_indexer::KeyIndexer;

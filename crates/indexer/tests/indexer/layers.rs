@@ -1,5 +1,5 @@
-//! Whatever was written, frozen, damaged and reopened: the layers know what a scan of the log would find, for
-//! those who hold the newest list of layers and for those who hold an older one.
+//! After any history of writes, freezes, damage and reopens, the layers give the same answers as a
+//! scan of the log, through the newest list of layers and through older ones.
 
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ enum Step {
     /// This many new hashes at once.
     Load(u64),
     Freeze,
-    /// Builds a table of what is frozen, and puts it in place: one of everything, or, if it may, one that stands on the
-    /// ones before.
+    /// Builds a table from the frozen layers and puts it into the list: one of everything, or, if
+    /// `Merging` allows, one on top of the earlier tables.
     Build(Merging),
     /// Starts to build a table, which cannot be written.
     FailToBuild,
-    /// A merge of tables alone; each of these commits gets a table while it is made.
+    /// Merges tables only. Meanwhile, each of these commits gets a table.
     Merge(Vec<Vec<Op>>),
     /// Only the table and the log are left.
     Reopen,
@@ -223,7 +223,8 @@ impl World {
         self.complete(&index, plan, start, fail);
     }
 
-    /// Builds a table from `before`, the list when it was planned, and puts it into the current list.
+    /// Builds a table from `before`, the list as of when the table was planned, and puts it into
+    /// the current list.
     fn complete(&mut self, before: &LayeredIndex, plan: TablePlan, start: u64, fail: bool) {
         let mut file = vec![0; (start + plan.table_bytes()) as usize];
         let mut written = 0;
@@ -456,7 +457,7 @@ fn a_table_with_any_byte_changed_answers_like_the_log() {
     assert!(rebuilt > 64, "the look-ups above met {rebuilt} damaged lines");
 }
 
-/// Tables are made from tables, again and again, without a look at most keys: none may get lost on the way.
+/// Tables are made from tables, many times over, without reading most keys. None may get lost.
 #[test]
 fn tables_grow_from_one_another_without_losing_a_hash() {
     let mut world = World::new();
@@ -547,7 +548,7 @@ fn small_tables_are_merged_before_there_are_too_many() {
     assert!(!world.index.stats().is_rebuilt);
 }
 
-/// While large tables are merged, there is room for the small ones that are made meanwhile, however many.
+/// While large tables are merged, any number of small ones can be added.
 #[test]
 fn any_number_of_checkpoints_fits_into_one_merge() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! The index, seen from outside, against a scan of a log in memory.
+//! The index, through its public interface, compared with a scan of a log in memory.
 
 mod concurrency;
 mod equal_hashes;

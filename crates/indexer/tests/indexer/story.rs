@@ -1,4 +1,4 @@
-//! The life of a few entries, told one call at a time.
+//! The life of a few entries, one call at a time.
 
 use simd_r_drive_indexer::{
     ChainKey, Current, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotSource, Version,

@@ -1,4 +1,5 @@
-//! A log in memory, a store that writes to it by the rules, and naive answers to compare with.
+//! A log in memory, a store that writes to it as the format requires, and a naive model to compare
+//! with.
 
 // The unit tests and the fuzz target, which compile it as well, use a part of this.
 #![allow(dead_code, unreachable_pub)]

@@ -1,4 +1,4 @@
-//! The same questions answered by reading the whole log.
+//! A naive model, which answers by reading the whole log.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! A store reduced to what its index sees: it stages slots by the rules and commits them.
+//! A store reduced to what its index sees. It stages slots as the format requires, and commits
+//! them.
 
 use simd_r_drive_indexer::{Insertion, KeyIndexer};
 

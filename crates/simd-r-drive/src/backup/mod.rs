@@ -65,7 +65,8 @@ impl DataStore {
     /// use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
     ///
     /// # let directory = tempfile::tempdir()?;
-    /// # let (path, backup) = (directory.path().join("store.srd"), directory.path().join("backup.srd"));
+    /// # let path = directory.path().join("store.srd");
+    /// # let backup = directory.path().join("backup.srd");
     /// let store = DataStore::open(&path)?;
     /// store.write(b"monday", b"first")?;
     /// assert!(!store.backup(&backup)?.is_incremental);

@@ -28,7 +28,8 @@ impl DataStore {
     /// use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
     ///
     /// # let directory = tempfile::tempdir()?;
-    /// # let (inner_path, path) = (directory.path().join("inner.srd"), directory.path().join("outer.srd"));
+    /// # let inner_path = directory.path().join("inner.srd");
+    /// # let path = directory.path().join("outer.srd");
     /// let inner = DataStore::open(&inner_path)?;
     /// inner.write(b"tile", b"pixels")?;
     /// inner.close()?;

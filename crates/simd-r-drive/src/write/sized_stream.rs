@@ -25,7 +25,8 @@ impl DataStore {
     /// use simd_r_drive::traits::DataStoreReader;
     ///
     /// # let directory = tempfile::tempdir()?;
-    /// # let (path, source) = (directory.path().join("store.srd"), directory.path().join("weights.bin"));
+    /// # let path = directory.path().join("store.srd");
+    /// # let source = directory.path().join("weights.bin");
     /// # std::fs::write(&source, vec![7; 3 << 20])?;
     /// let store = DataStore::open(&path)?;
     /// let mut file = File::open(&source)?;

@@ -1,8 +1,8 @@
-//! Tests of the engine that take moments: one folder a subject.
+//! Fast tests of the engine, with a folder for each subject.
 //!
-//! `cargo test -p simd-r-drive --test fast reading::` runs those of a folder. All of them share a
-//! process; what changes its limits, its streams or its subscriber, or counts what it reads, starts
-//! another one: see [`own_process`] and [`support::child`].
+//! `cargo test -p simd-r-drive --test fast reading::` runs those of a folder. They share a process.
+//! Tests that change its limits, streams or subscriber, or count what it reads, start another one:
+//! see [`own_process`] and [`support::child`].
 
 mod api;
 mod concurrency;

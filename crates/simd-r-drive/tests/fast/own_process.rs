@@ -1,12 +1,11 @@
-//! Tests that have a process of their own.
+//! Runs a test in a process of its own.
 
 use std::path::Path;
 
 use crate::support::child::{orders, run};
 
-/// Runs this test once more, in a process of its own, for what it does to the whole process, or
-/// asks about it. Returns whether it has, so that nothing is left to do here; in that process,
-/// `false`.
+/// Runs this test again, in a process of its own, because it changes or measures the whole process.
+/// Returns `true` if it has, so that nothing is left to do here, and `false` in that process.
 #[track_caller]
 pub(crate) fn took_over<T>(test: T) -> bool {
     if orders().is_some() {

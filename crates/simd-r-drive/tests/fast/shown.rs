@@ -1,4 +1,5 @@
-//! Everything that a store shows of a handful of keys, so that two stores, or two states of one, can be compared.
+//! Everything that a store shows of a few keys, so that two stores, or two states of one, can be
+//! compared.
 
 use simd_r_drive::traits::DataStoreReader;
 use simd_r_drive::{DataStore, EntryHandle, EntryIterator, Snapshot, compute_hash};
@@ -8,7 +9,8 @@ use crate::support::keys_of_one_hash;
 /// Hashes that are no key's.
 pub(crate) const BARE: [u64; 3] = [5, 6, u64::MAX];
 
-/// Ten short keys, three of one hash, the empty one, one that only its hash is written for, and two that never exist.
+/// Ten short keys, three with the same hash, the empty one, one that is only written by its hash,
+/// and two that never exist.
 pub(crate) fn keys() -> Vec<Vec<u8>> {
     let mut keys: Vec<_> = (0..10).map(|number| format!("k{number}").into_bytes()).collect();
     keys.extend(keys_of_one_hash(3).iter().map(|key| key.to_vec()));

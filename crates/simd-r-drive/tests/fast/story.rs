@@ -1,4 +1,4 @@
-//! The life of a store, as a user tells it.
+//! The life of a store, as a user sees it.
 
 use std::io;
 

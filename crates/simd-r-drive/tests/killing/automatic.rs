@@ -1,5 +1,5 @@
-//! Checkpoints that nobody asked for: those that an open store makes by itself, with the merges
-//! that follow, and that of closing.
+//! Automatic checkpoints: those that an open store makes by itself, with the merges that follow,
+//! and the one on closing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::victim::{Victim, say};
 /// Hashes in a commit.
 const COMMIT: u64 = 2000;
 
-/// Number of commits with different hashes. After these, the hashes of the first one are written again.
+/// Number of commits with different hashes. After these, the hashes of the first commit are written
+/// again.
 const COMMITS: u64 = 150;
 
 /// After this many writes since the last checkpoint, an open store makes one.

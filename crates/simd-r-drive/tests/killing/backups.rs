@@ -1,4 +1,4 @@
-//! Backups, whole and extended, while two threads go on writing.
+//! Full and incremental backups, while two threads go on writing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ fn series(kind: &str) {
         inside += u64::from(ledger.died_in("backup"));
         if backup.exists() {
             shown += 1;
-            // A backup that was completed shows at least what had been there when its process began.
+            // A backup that was completed shows at least what was there when its process started.
             let is_complete = ledger.completed("backup") > 0 || kind == "whole";
             let least = if is_complete { before } else { vec![0; THREADS] };
             copied.advance(&scene.expected, &least, &read(&backup).0);

@@ -1,5 +1,6 @@
-//! A compaction ends, and soon, however much is written beside it: by a thread without a pause, by many, in large
-//! batches, or by its own callback. What is left for the end, when writers wait, is little. Nothing is lost.
+//! A compaction ends soon, however much is written meanwhile: by one thread without a pause, by
+//! many, in large batches, or by its own callback. Little is left for the end, when writers wait.
+//! Nothing is lost.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -25,8 +26,8 @@ fn key(thread: u64, number: u64) -> Vec<u8> {
     format!("thread {thread} key {number}").into_bytes()
 }
 
-/// Compacts `store` while `threads` threads write batches of `batch` values of `len` bytes under `keys` keys each, from
-/// before it starts until after its end. Then compares.
+/// Compacts a store. From before that until after it, `threads` threads write batches of `batch`
+/// values of `len` bytes, each thread under `keys` keys of its own. Then compares the contents.
 fn compact_beside_flood(threads: u64, batch: u64, len: usize, keys: u64) -> CompactionReport {
     let (_directory, path) = new_path();
     let store = DataStore::open(&path).unwrap();
@@ -118,7 +119,8 @@ fn a_compaction_ends_beside_its_writing_callback() {
     assert!(report.locked_bytes <= LOCKED_MAX, "{report:?}");
 }
 
-/// Keys of one hash, and that hash alone, take each other's place many times between two commits of the new file.
+/// Keys with the same hash, and the bare hash, replace each other many times between two commits of
+/// the new file.
 #[test]
 fn what_was_rewritten_has_its_last_state_and_counts() {
     let [a, b] = *keys_of_one_hash(2) else { unreachable!() };

@@ -1,4 +1,4 @@
-//! Compaction, one after the other, while two threads go on writing.
+//! Compactions, one after the other, while two threads go on writing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -69,7 +69,8 @@ fn kills_of_compactions_leave_the_old_file_or_the_new() {
         for _ in 0..random.below(2) {
             victim.wait_for("-compaction");
         }
-        // Of kills at random few land behind the renaming, and how few depends on the machine: some wait for it.
+        // Few random kills happen after the rename, and how few depends on the machine. So some
+        // wait for it.
         let delay = if round % 4 == 3 {
             wait_for_another_file(&scene.path);
             random.below(200)

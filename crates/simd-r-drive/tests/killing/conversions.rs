@@ -1,4 +1,5 @@
-//! Repair of a damaged store and migration of an older one: what makes a new file out of one that it only reads.
+//! Repair of a damaged store and migration of an older one, which write a new file and only read
+//! the old one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -54,7 +55,7 @@ fn older_store(path: &Path) {
     fs::write(path, old.0).unwrap();
 }
 
-/// Everything in the new store, by hash: both conversions write values that were written by hash alone.
+/// Everything in the new store, by hash, since some values have been written by hash alone.
 fn everything(path: &Path) -> BTreeMap<u64, Vec<u8>> {
     let store = OpenOptions::new().read_only(true).verify_reads(true).open(path).unwrap();
     assert!(store.recovery_report().was_clean, "{:?}", store.recovery_report());

@@ -1,4 +1,4 @@
-//! The ledger of a process that was killed: what it had begun, and what had been acknowledged to it.
+//! The ledger of a process that was killed: what it had begun, and what had been acknowledged.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -9,7 +9,8 @@ use simd_r_drive::DataStore;
 use crate::steps::{Contents, Script, of_thread};
 use crate::victim::say;
 
-/// In the child: carries out the steps of one thread from number `first` on, until the process is killed.
+/// In the child: performs the steps of one thread, from number `first` on, until the process is
+/// killed.
 pub(crate) fn work(store: &DataStore, script: Script, thread: u64, first: u64) {
     for number in first.. {
         work_step(store, script, thread, number);
@@ -57,7 +58,8 @@ pub(crate) fn told<T>(name: &str, operation: impl FnOnce() -> T) -> T {
     result
 }
 
-/// In the child: what [`Expected::orders`] says in the parent; the numbers of the first steps, by thread.
+/// In the child: parses what [`Expected::orders`] returned in the parent. Returns each thread with
+/// the number of its first step.
 pub(crate) fn first_steps(orders: &str) -> Vec<(u64, u64)> {
     (0..).zip(orders.split(',').map(|number| number.parse().unwrap())).collect()
 }
@@ -182,8 +184,9 @@ impl Expected {
         self.threads.iter().map(|known| known.next - 1).sum()
     }
 
-    /// Checks what was found after a child died: of every thread all that was acknowledged, and of the step that
-    /// it was at all or nothing. Returns how many such steps had taken effect.
+    /// Checks what was found after a child died: for each thread, everything that was acknowledged,
+    /// and all or nothing of the step that was in progress. Returns how many of those steps have
+    /// taken effect.
     #[track_caller]
     pub(crate) fn settle(&mut self, ledger: &Ledger, found: &Contents) -> u64 {
         let script = self.script;
@@ -218,7 +221,7 @@ impl Expected {
     }
 }
 
-/// What a copy of the store showed when it was last looked at: of each thread how many of its steps.
+/// What a copy of the store showed when it was last checked: how many steps of each thread.
 #[derive(Debug)]
 pub(crate) struct Copied(Vec<(usize, Contents)>);
 
@@ -228,8 +231,8 @@ impl Copied {
         Self(vec![(0, Contents::new()); threads])
     }
 
-    /// Checks what is found in the copy now: of every thread what it had left after some step, none before what
-    /// the copy showed already, nor before the first `least` of its steps.
+    /// Checks what the copy shows now: for each thread, its state after some step. That step must
+    /// not be older than the one that the copy showed before, nor than the first `least` steps.
     #[track_caller]
     pub(crate) fn advance(&mut self, expected: &Expected, least: &[usize], found: &Contents) {
         let script = expected.script;

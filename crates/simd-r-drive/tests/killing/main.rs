@@ -1,11 +1,11 @@
-//! Tests of the engine that take longer. Most of them send SIGKILL at random instants: while a
-//! process writes and opens, streams, flushes and closes, makes checkpoints, compacts, or makes
-//! another file out of a store. Three keep a store as busy as they can: `busy_writers`, `flood`,
-//! and `soak`.
+//! Slow tests of the engine. Most of them send SIGKILL at random instants, while a process writes
+//! and opens, streams, flushes and closes, makes checkpoints, compacts, or writes another file from
+//! a store. Three keep a store as busy as they can: `busy_writers`, `flood` and `soak`.
 //!
-//! A child works on a store and says when it begins and ends each step. The parent keeps the
-//! ledger, kills the child, and looks at what is there. Most series have 200 kills, times
-//! `SIMD_R_DRIVE_TEST_EFFORT`; each fails if too few of them landed inside what it is about.
+//! A child works on a store, and reports when it begins and ends each step. The parent keeps the
+//! ledger, kills the child, and checks what is there. Most series have 200 kills, times
+//! `SIMD_R_DRIVE_TEST_EFFORT`. A series fails if too few of them happened during the operation that
+//! it is about.
 
 #[cfg(unix)]
 mod automatic;

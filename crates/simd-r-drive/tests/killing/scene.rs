@@ -1,4 +1,4 @@
-//! A store that one process after another writes to, each until it is killed.
+//! A store to which one process after another writes, each until it is killed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
-//! A soak: four threads of one process write, delete, stream, compact and make checkpoints; four threads of
-//! another read, refresh, wait, iterate, and take snapshots. Whatever a reader sees must be what the writers' scripts have left after
-//! some step: not before what was acknowledged when the reader refreshed, nor before what it saw last, and not
-//! beyond what had begun when it looked.
+//! A soak test: four threads of one process write, delete, stream, compact and make checkpoints,
+//! while four threads of another one read, refresh, wait, iterate and take snapshots. Everything
+//! that a reader sees must be the state after some step of the writers' scripts. That step must not
+//! be older than what was acknowledged when the reader refreshed, nor than what the reader saw
+//! before, and must have begun when it looked.
 //!
-//! Runs for 3 seconds, or for as many as the environment variable `SIMD_R_DRIVE_SOAK_SECONDS` says.
+//! It runs for 3 seconds, or for as many as the environment variable `SIMD_R_DRIVE_SOAK_SECONDS`
+//! says.
 
 #![cfg(unix)]
 
@@ -52,8 +54,8 @@ fn script(thread: u64, number: u64) -> Step {
     }
 }
 
-/// Numbers that both processes see, in a file. Each stands beside its complement, so that nobody takes half of
-/// one for a number.
+/// Numbers that both processes see, in a file. The complement of each number is next to it, so that
+/// a half-written one is noticed.
 struct Board(File);
 
 impl Board {
@@ -227,8 +229,8 @@ fn read_keys(store: &DataStore, board: &Board, looks: &AtomicU64) {
     }
 }
 
-/// A reader that opens the store again and again, checks every checksum, and holds snapshots, which stay as
-/// they are.
+/// A reader that opens the store again and again, checks every checksum, and holds snapshots, which
+/// must not change.
 fn reopen(path: &Path, board: &Board, looks: &AtomicU64) {
     let mut follower = Follower::new();
     let mut held = None;

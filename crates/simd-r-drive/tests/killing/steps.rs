@@ -1,5 +1,5 @@
-//! What a thread of a writing process does, step by step. The number of a step decides everything about it, so
-//! that another process knows what must be there.
+//! The steps of a thread of a writing process. A step follows from its number, so that another
+//! process knows what must be there.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -96,7 +96,8 @@ impl Step {
         }
     }
 
-    /// Does the step. `at_end` is called when a stream has been read to its end, so that its commit follows.
+    /// Performs the step. Calls `at_end` when a stream has been read to its end, so that its commit
+    /// follows.
     pub(crate) fn perform(
         self,
         store: &DataStore,

@@ -1,4 +1,4 @@
-//! Streams of two threads at a time, short ones and ones that do not stay in memory.
+//! Streams of two threads at a time: short ones, and ones that do not fit into memory buffers.
 
 use std::time::Duration;
 

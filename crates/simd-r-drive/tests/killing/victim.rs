@@ -1,4 +1,4 @@
-//! A process that is killed, and what it has said by then.
+//! A process that is killed, and what it has printed by then.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;

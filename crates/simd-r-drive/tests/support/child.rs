@@ -1,4 +1,4 @@
-//! Further processes of a test: its own binary, started again for one ignored test.
+//! Other processes of a test: the test binary is started again for one ignored test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! The operating system's file system, with a hook in front of some calls.
+//! The file system of the operating system, with a hook before some calls.
 
 use std::fmt;
 use std::io;

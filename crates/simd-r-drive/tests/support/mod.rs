@@ -1,4 +1,4 @@
-//! What the tests of this folder share.
+//! Code that these tests share.
 
 pub(crate) mod child;
 pub(crate) mod hooks;
@@ -27,8 +27,9 @@ pub(crate) fn new_store() -> (tempfile::TempDir, DataStore) {
 
 /// `count` different keys of 32 bytes that all have the same XXH3-64.
 ///
-/// For 32 bytes XXH3 multiplies, in each half, the first eight bytes XOR a word of its secret with the last
-/// eight XOR another. First eight bytes that equal the word make the product zero, whatever the last are.
+/// For 32 bytes, XXH3 computes a product for each half: its first eight bytes XOR a word of the
+/// secret, times its last eight bytes XOR another word. If the first eight bytes equal the word,
+/// the product is zero, whatever the last ones are.
 pub(crate) fn keys_of_one_hash(count: u64) -> Vec<[u8; 32]> {
     // Bytes 0..8 and 16..24 of XXH3's default secret.
     const WORDS: [[u8; 8]; 2] = [

@@ -1,4 +1,5 @@
-//! Any history of calls, closings and kills leaves exactly what the traits' documentation says.
+//! After any history of calls, closes and kills, a store holds exactly what the documentation of
+//! the traits says.
 
 use proptest::prelude::*;
 use simd_r_drive_testkit::{Session, cases, histories, operation, with_kills};

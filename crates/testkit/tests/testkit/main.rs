@@ -1,4 +1,4 @@
-//! The engine on file systems that fail, and on what crashes leave.
+//! The engine on file systems that fail, and on files that crashes leave.
 
 mod crash;
 mod faults;

@@ -153,7 +153,8 @@ impl Temporary {
         })
     }
 
-    /// What to say of a failed exchange or renaming. Some file systems fail after they have done it.
+    /// The error for an exchange or a rename that failed. Some file systems fail after they have
+    /// done it.
     fn after_failure(&mut self, name: &OsStr, old: FileKey, errno: Errno) -> io::Error {
         match self.directory.key_of(name) {
             Ok(key) if key == old => errno.into(),

@@ -176,7 +176,7 @@ const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// The kind of a file that is not a regular one.
 fn foreign(found: &rustix::fs::Stat) -> Option<Foreign> {
     match FileType::from_raw_mode(found.st_mode) {
-        // A link is told to be missing when it is opened.
+        // A dangling link is reported as missing when it is opened.
         FileType::RegularFile | FileType::Symlink => None,
         FileType::Directory => Some(Foreign::Directory),
         FileType::Fifo => Some(Foreign::Fifo),

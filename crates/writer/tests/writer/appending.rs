@@ -1,4 +1,4 @@
-//! Whatever goes wrong in a commit, the log is as it was, or takes no more writes.
+//! Whatever goes wrong in a commit, the log is unchanged, or refuses further writes.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,7 +47,8 @@ fn a_commit_that_finds_no_space_is_cut_off_again() {
 #[test]
 fn where_the_file_cannot_be_cut_zeros_are_written() {
     let (file, _, mut log) = empty_log(Alignment::DEFAULT);
-    // A reader that ends early fails the commit after its payload has been written, and no write fails.
+    // If the reader ends early, the commit fails after its payload has been written, without a
+    // failed write.
     file.faults().set_len_fails = true;
     let payload = vec![7; 3 << 20];
     let entry = value(b"stream", b"");

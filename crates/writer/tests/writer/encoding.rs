@@ -1,5 +1,5 @@
-//! However a payload reaches the file (gathered, copied in pieces, written from where it is, streamed), the
-//! bytes are those that the format asks for.
+//! However a payload reaches the file (gathered, copied in pieces, written directly, or streamed),
+//! the bytes are those that the format requires.
 
 use simd_r_drive_entry_handle::{Alignment, Flags, Kind, Layout, Seal, Trailer};
 use simd_r_drive_writer::NewEntry;
@@ -100,8 +100,8 @@ fn batches_that_mix_small_and_large() {
     }
 }
 
-/// The buffer is handed on when the next slot does not fit; so the last slot before that ends at any distance
-/// from its end.
+/// The buffer is written when the next slot does not fit, so the last slot in it may end at any
+/// distance from its end.
 #[test]
 fn small_entries_across_the_buffers_end() {
     for len in [1000, 16 << 10, (16 << 10) + 1, 120_000] {

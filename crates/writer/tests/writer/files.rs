@@ -1,4 +1,4 @@
-//! The real file system: creation, replacement, locks, and what is no store's file.
+//! The real file system: creation, replacement, locks, and files that cannot be a store's.
 
 use std::fs;
 use std::io;
@@ -120,7 +120,8 @@ fn a_private_file_is_its_owners_alone() {
     assert_eq!(mode(&path), 0o600);
 }
 
-/// The permissions were once copied when the new file was begun: what was closed meanwhile was open again.
+/// The permissions were once copied when the new file was created. If others lost access meanwhile,
+/// they got it back.
 #[cfg(unix)]
 #[test]
 fn a_replacement_gets_the_permissions_of_the_moment() {
@@ -243,7 +244,8 @@ fn a_saved_file_lies_beside_the_store_and_is_private() {
     assert_eq!(mode(path), 0o600);
 }
 
-/// A store with the longest name that there is could not be recovered: that of the saved file was too long.
+/// A store with a name of the largest length could once not be recovered, because the name of the
+/// saved file was too long.
 #[test]
 fn a_saved_file_of_a_long_name_has_a_name_that_fits() {
     let directory = tempfile::tempdir().unwrap();
@@ -256,8 +258,8 @@ fn a_saved_file_of_a_long_name_has_a_name_that_fits() {
     }
 }
 
-/// Only root can write to a directory without permission, and tests often run as root: a directory that is gone
-/// stands for one that takes no files.
+/// Tests often run as root, which can write to any directory. So a removed directory takes the
+/// place of one without write permission.
 #[cfg(unix)]
 #[test]
 fn a_file_goes_to_the_temporary_directory_if_need_be() {

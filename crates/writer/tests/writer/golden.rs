@@ -1,5 +1,5 @@
-//! The store that `docs/format.md` shows byte for byte, and that the repository keeps as a file: both are what
-//! this crate writes. Neither may ever change.
+//! This crate writes the store that `docs/format.md` shows byte for byte, and that the repository
+//! contains as a file. Neither may ever change.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -27,7 +27,8 @@ fn counting_from(first: u8) -> [u8; 16] {
 ///
 /// ```text
 /// write(apple, "red"); batch_write(pear: "", plum: 40 bytes); write(apple, "green"); delete(pear)
-/// write_with_key_hash(7, "seven"); write_with_key_hash(hash of plum, "by hash"); write(plum, "by key")
+/// write_with_key_hash(7, "seven"); write_with_key_hash(hash of plum, "by hash")
+/// write(plum, "by key")
 /// ```
 fn golden_store() -> Vec<u8> {
     let seeds = IdentitySeeds {

@@ -1,4 +1,4 @@
-//! The append path and the real file system, seen from outside.
+//! The append path and the real file system, through the public interface.
 
 mod appending;
 mod encoding;

@@ -1,4 +1,4 @@
-//! A file in memory that fails on demand, and a log on top of it.
+//! A file in memory that fails on demand, and a log in it.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,7 +1,7 @@
-//! A program written against the published crates, 0.17: it compiles and finds what it relied on.
+//! A program written for the published 0.17 crates compiles, and behaves as before.
 //!
-//! Types are pinned by annotations. What differs on purpose stands in `docs/migrating.md`, and here where it is
-//! marked as such.
+//! Annotations fix the types. Intended differences are listed in `docs/migrating.md`, and marked
+//! here.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -165,7 +165,7 @@ mod third_party {
 
     #[async_trait]
     impl AsyncDataStoreWriter for Wrap {
-        // Differs: the published trait does not ask for `Send`, and so cannot be written as an `async fn`.
+        // Differs: the published trait does not require `Send`, so this could not be an `async fn`.
         async fn write_stream<R: Read + Send>(&self, key: &[u8], reader: &mut R) -> Result<u64> {
             self.0.write_stream(key, reader)
         }

@@ -1,4 +1,4 @@
-//! Whoever opens several stores, or reads several keys, learns from an error which one it is about.
+//! An error says which of several stores, or which of several keys, it is about.
 
 use std::fs;
 use std::io::{self, ErrorKind};

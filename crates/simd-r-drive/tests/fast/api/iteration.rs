@@ -1,4 +1,4 @@
-//! `entries` gives damage as an item; the older iterators only keep it for who asks.
+//! `entries` returns damage as an item. The older iterators end, and report it only if asked.
 
 use std::fs;
 use std::path::PathBuf;

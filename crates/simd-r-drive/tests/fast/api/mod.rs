@@ -1,4 +1,4 @@
-//! What the public items do, method by method.
+//! The public interface, method by method.
 
 mod buffers;
 mod conditional_writes;

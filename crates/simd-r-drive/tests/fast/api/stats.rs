@@ -1,5 +1,5 @@
-//! What `stats` counts since the store was opened: flushes and the commits that shared them, barriers, and what
-//! opening found.
+//! What `stats` has counted since the store was opened: flushes and the commits that shared them,
+//! barriers, and what opening found.
 
 use std::fs;
 use std::sync::Barrier;

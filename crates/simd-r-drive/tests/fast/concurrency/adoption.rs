@@ -1,5 +1,5 @@
-//! A reader that follows a writer uses the index that the writer makes in the file: its memory stays bounded, and its
-//! answers are the writer's, whatever becomes of the index.
+//! A follower uses the index that the writer puts into the file. Its memory stays bounded, and it
+//! gives the same answers as the writer, whatever happens to the index.
 
 #![cfg(unix)]
 

@@ -1,5 +1,6 @@
-//! A reader looked at the length of the file, then at the checkpoints. A writer that wrote and closed in between
-//! made them name a durable point beyond that length: the store seemed to be cut off.
+//! A reader once read the length of the file first, and then the checkpoints. If a writer wrote and
+//! closed in between, they named a durable point beyond that length, and the store seemed to be
+//! truncated.
 
 use std::sync::Mutex;
 

@@ -106,8 +106,8 @@ fn what_was_closed_is_not_flushed_again() {
     assert_eq!(store.stats().flushes, 0);
 }
 
-/// If it had been flushed, and had no space allocated ahead, it was once recovered again whenever it was opened, until
-/// somebody wrote to it.
+/// If such a store had been flushed, and had no space allocated ahead, it was once recovered at
+/// each open until somebody wrote to it.
 #[test]
 fn a_store_that_was_recovered_and_closed_is_clean() {
     let (_directory, path) = killed_store();
@@ -126,8 +126,9 @@ fn a_store_that_was_recovered_and_closed_is_clean() {
     assert!(fs::read(&path).unwrap() == before, "closing what did not change wrote something");
 }
 
-/// Power may be lost at any time: a barrier that came to the medium before its table named one that was not there. The
-/// index was then rebuilt in memory, and `verify` called it damaged.
+/// If a barrier reached the medium before its table, a loss of power could leave a barrier that
+/// names a table which is not there. The index was then rebuilt in memory, and `verify` reported it
+/// as damaged.
 #[test]
 fn a_table_is_flushed_before_a_barrier_names_it() {
     let (_directory, path) = new_path();

@@ -1,4 +1,4 @@
-//! Bytes after the last commit that are no part of the store.
+//! Bytes after the last commit that are not part of the store.
 
 #![cfg(unix)]
 

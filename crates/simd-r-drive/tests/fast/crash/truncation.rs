@@ -1,4 +1,5 @@
-//! Truncation of a closed store at every byte, and of one that was not closed at every byte of its tail.
+//! A closed store is truncated at every byte, and one that was not closed at every byte of its
+//! tail.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! One trailer in 256 ends in a zero byte. As the last one of a store that was not closed it made the end of
-//! the data look like the middle of a slot, and the store could not be opened any more.
+//! One trailer in 256 ends with a zero byte. If a store was not closed and its last trailer did,
+//! its data once seemed to end in the middle of a slot, and the store could not be opened any more.
 
 use std::fs;
 

@@ -14,7 +14,7 @@ fn crash(path: &Path) -> io::Result<PathBuf> {
     Ok(copy)
 }
 
-/// Recovery once took the last byte that is not zero for the end of what it may read. One seal in 256 ends
+/// Recovery once took the last nonzero byte for the end of what it may read. One seal in 256 ends
 /// with a zero, and a store whose last slot had such a seal did not open.
 #[test]
 fn the_last_slot_counts_if_its_seal_ends_with_zeros() -> io::Result<()> {

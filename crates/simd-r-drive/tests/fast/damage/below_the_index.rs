@@ -1,6 +1,6 @@
-//! Bit rot in the log below the index, which opening does not read: the entry that it hit answers with an error that
-//! names it, everything else reads right, nothing outdated or deleted comes back, and nothing that is damaged is
-//! copied.
+//! Bit rot in the log below the index, which opening does not read. Reads of the damaged entry
+//! return an error that names it, everything else is read correctly, nothing outdated or deleted
+//! comes back, and nothing damaged is copied.
 
 #![cfg(unix)]
 
@@ -105,7 +105,8 @@ impl Scene {
         file.write_all_at(&[byte], at as u64).unwrap();
     }
 
-    /// Every kind of read of every key: right, or, where that may be, an error that names a place in `damaged`.
+    /// Checks that every kind of read of every key returns the right value, or, if `may_fail`, an
+    /// error that names a place in `damaged`. Returns the number of errors.
     #[track_caller]
     fn check(
         &self,
@@ -143,8 +144,8 @@ impl Scene {
         errors
     }
 
-    /// Every key can be written anew, unless it, or one of its hash, is the damaged one: then that is an error too, or
-    /// mends it. Leaves the file at `path` as it was.
+    /// Checks that every key can be written again. If the key, or one with the same hash, is the
+    /// damaged one, the write may also fail. Leaves the file at `path` as it was.
     #[track_caller]
     fn check_writes(&self, path: &Path, damaged: &Range<usize>, role: &Role, what: &str) {
         let before = fs::read(path).unwrap();

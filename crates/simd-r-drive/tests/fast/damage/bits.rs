@@ -79,7 +79,8 @@ fn check(store: &DataStore, expected: &Contents, what: &str) -> u64 {
         None => assert_eq!(iterated, expected.len() + 1, "{what}"),
         Some(error) => {
             assert_names_damage(error, what);
-            // A slot that is lost may have been anything; a damaged payload of what is dead stops nobody.
+            // If a slot is lost, it may have been a dead one, and all entries may be left. A
+            // damaged payload of a dead slot is not reported.
             let is_lost = !store.recovery_report().damaged.is_empty();
             assert!(is_lost || iterated <= expected.len(), "{what}: {iterated} entries");
         }

@@ -1,5 +1,6 @@
-//! The index in the file, with any byte changed, any part gone, or not named any more: every key reads right, absent
-//! keys are absent, deleted keys do not come back, and the store goes on, also in the process that made it.
+//! The index in the file, with any byte changed, any part missing, or without a barrier that names
+//! it. Every key is read correctly, absent keys are absent, deleted keys do not come back, and the
+//! store goes on working, also in the process that wrote the index.
 
 #![cfg(unix)]
 
@@ -22,8 +23,8 @@ const PAGE: usize = 4096;
 
 const MAX: u64 = u64::MAX;
 
-/// Live, superseded and deleted entries of all kinds before a checkpoint, and some more after it: closed. Where the
-/// payload of the index slot is.
+/// Makes a closed store with live, superseded and deleted entries of all kinds before a checkpoint,
+/// and some more after it. Returns where the payload of the index slot is.
 fn build(path: &Path) -> Range<usize> {
     let store = DataStore::open(path).unwrap();
     let twins = keys_of_one_hash(3);
@@ -71,8 +72,8 @@ impl Scene {
         Self { _directory, path, original, table, expected, options }
     }
 
-    /// Opens the file with these bytes in this place, for reading and for writing, and asks for everything. Whether
-    /// the index was used, and whether it had to be rebuilt.
+    /// Opens the file with these bytes in this place, for reading and for writing, and reads
+    /// everything. Returns whether the index was used, and whether it had to be rebuilt.
     #[track_caller]
     fn check(&self, at: usize, bytes: &[u8]) -> (bool, bool) {
         let file = fs::OpenOptions::new().write(true).open(&self.path).unwrap();
@@ -162,7 +163,8 @@ fn any_part_of_the_index_can_be_gone() {
     assert_eq!(scene.check(start, &vec![0; end - start]), (false, false));
 }
 
-/// The header's records on pages 1 to 3 only save time: the barrier that names the tables is found without them.
+/// The hints on pages 1 to 3 only save time: the barrier that names the tables is found without
+/// them.
 #[test]
 fn what_leads_to_the_index_can_be_torn_or_gone() {
     let scene = Scene::new();
@@ -176,7 +178,7 @@ fn what_leads_to_the_index_can_be_torn_or_gone() {
     }
 }
 
-/// A file that ends inside its index has lost what came after it; nobody may think that this was all.
+/// A file that ends inside its index has lost what came after it. It must not pass for complete.
 #[test]
 fn a_file_cut_off_in_its_index_is_no_shorter_store() {
     let scene = Scene::new();
@@ -256,7 +258,8 @@ fn any_part_of_any_table_can_be_gone() {
             let store = options.open(&path).unwrap();
             load(&store, OLD + NEW..OLD + 2 * NEW, b"more");
             check(&store, &what);
-            // A third table is too many for a closed store, so that all are merged: from what was rebuilt.
+            // A third table is too many for a closed store, so all are merged, including the
+            // rebuilt ones.
             store.close().unwrap();
             assert_eq!(store.stats().frozen_tables, 1, "{what}");
             drop(store);
@@ -268,7 +271,8 @@ fn any_part_of_any_table_can_be_gone() {
     }
 }
 
-/// A program that knows the secret of a file can seal any barrier. Its figures were once added up as they were.
+/// A program that knows the secret of a file can seal any barrier. Its figures were once added up
+/// without a check for overflow.
 #[test]
 fn absurd_figures_of_a_forged_barrier_do_no_harm() {
     let (_directory, path) = new_path();

@@ -1,4 +1,4 @@
-//! Bit rot below the durable point: what still reads, what is refused, what repair saves.
+//! Bit rot below the durable point: what can still be read, what is refused, and what repair saves.
 
 use std::fs;
 use std::io;
@@ -175,8 +175,8 @@ fn of_a_file_that_was_cut_off_the_rest_can_be_saved() -> io::Result<()> {
     Ok(())
 }
 
-/// A link that does not fit its predecessor may be damaged itself, or the predecessor may be a stale one that
-/// a lost write left in place: only the slots above the break are certain.
+/// If a link does not match the predecessor, either the link is damaged, or the predecessor is a
+/// stale slot that a lost write has left in place. Only the slots above the break are certain.
 #[test]
 fn a_broken_link_makes_the_slot_below_it_uncertain() -> io::Result<()> {
     let (_directory, path, ends) = closed_store()?;

@@ -1,4 +1,4 @@
-//! Files in which something was changed or is gone.
+//! Files in which something has been changed or is missing.
 
 mod below_the_index;
 mod bits;

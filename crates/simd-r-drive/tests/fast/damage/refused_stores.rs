@@ -1,5 +1,5 @@
-//! A store that is refused to a writer as damaged, and opens for reading, has its damage in the
-//! report.
+//! If a store is refused for writing because of damage, but opens for reading, its report has the
+//! damage.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! With the feature `tracing`, whoever operates a store is told what it finds, does and fails to do.
+//! With the feature `tracing`, a store reports what it finds, what it does, and what fails.
 
 use std::fmt;
 use std::fs;

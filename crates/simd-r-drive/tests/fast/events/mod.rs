@@ -1,5 +1,5 @@
-//! Events, with the feature `tracing`. Those of background threads too go to the one subscriber of
-//! a process, so each test has a process of its own.
+//! Events, with the feature `tracing`. Those of background threads also go to the only subscriber
+//! of a process, so each test has a process of its own.
 
 mod lines;
 mod subscribers;

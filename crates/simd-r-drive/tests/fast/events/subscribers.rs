@@ -1,5 +1,5 @@
-//! Whoever is told of an event may use the store. Events were once emitted under the writer's lock, where a subscriber
-//! that writes waited for its own thread.
+//! A subscriber to events may use the store. Events were once emitted under the writer's lock, so
+//! that a subscriber that wrote waited for its own thread.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! Files of every format version, kept for ever: they must go on opening, with the same contents.
+//! Files of every format version, which are kept forever. They must always open, with the same
+//! contents.
 //!
 //! `fixtures/v1.srd` is the store that `docs/format.md` shows byte for byte.
 
@@ -127,8 +128,8 @@ fn slots(path: &Path) -> io::Result<Vec<String>> {
     Ok(slots)
 }
 
-/// Whoever can read a file can forge its checkpoints. A durable tail inside the header once made the arithmetic
-/// of a read-only open overflow.
+/// A program that can read a file can forge its checkpoints. A durable tail inside the header once
+/// made the arithmetic of a read-only open overflow.
 #[test]
 fn a_forged_durable_tail_is_an_error() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -165,7 +166,7 @@ fn a_forged_durable_tail_is_an_error() -> io::Result<()> {
     Ok(())
 }
 
-/// What `fixtures/v1-index.srd` holds: a table with a record of a group, and entries that are newer.
+/// Writes what `fixtures/v1-index.srd` holds: a table with a record of a group, and newer entries.
 fn write_indexed(path: &Path) -> io::Result<()> {
     let store = DataStore::open(path)?;
     for number in 0..40_u8 {

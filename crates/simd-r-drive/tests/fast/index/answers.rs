@@ -1,5 +1,6 @@
-//! A store whose index is in its file, whole, in part or for a moment, answers like one that never made a checkpoint:
-//! reads, writes that depend on what is there, history, snapshots, followers, backups, stores in stores.
+//! A store whose index is in the file, completely, in part or for a while, gives the same answers
+//! as one without checkpoints: for reads, writes that depend on what is there, history, snapshots,
+//! followers, backups and nested stores.
 
 use std::io;
 use std::path::Path;
@@ -133,7 +134,8 @@ impl Event {
     }
 }
 
-/// What store and other store show after each step, and their histories, unless compaction cuts those off.
+/// What a store and another one show after each step, and their histories, unless a compaction
+/// drops those.
 fn life(event: Event, options: &OpenOptions) -> Vec<(Shown, Shown, Option<Histories>)> {
     let directory = tempfile::tempdir().unwrap();
     let paths = ["store.srd", "other.srd"].map(|name| directory.path().join(name));

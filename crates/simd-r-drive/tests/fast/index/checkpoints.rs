@@ -1,5 +1,6 @@
-//! When the index goes to the file: when asked, when the store is closed, compacted or has grown; how it grows by
-//! tables on tables, which are merged; and what `stats` and the recovery report tell of it.
+//! When the index is written to the file: on request, when the store is closed or compacted, and
+//! when it has grown. How tables are added and merged, and what `stats` and the recovery report
+//! show.
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +34,8 @@ fn load(store: &DataStore, hashes: std::ops::Range<u64>, life: u64) {
     }
 }
 
-/// Every hash below `end` has the value of the life that `life` says, or none; and hashes beyond have none.
+/// Checks that every hash below `end` has the value of the life that `life` returns, or none, and
+/// that other hashes have none.
 #[track_caller]
 fn check(store: &DataStore, end: u64, life: impl Fn(u64) -> Option<u64>) {
     let hashes: Vec<u64> = (0..2 * end).collect();
@@ -203,7 +205,8 @@ fn what_is_little_has_a_table_of_its_own_for_a_while() {
 
     let twin =
         |store: &DataStore, number: usize| store.read(&twins[number]).unwrap().map(|v| v.to_vec());
-    // Twice: a table on the large one, and then, since a closed store is there to be read, one of both.
+    // The first close adds a table to the large one. The second merges both, so that the closed
+    // store can be read quickly.
     let mut store = store;
     for (life, tables) in [(1, 2), (2, 1)] {
         // Some again, some no more, some new.

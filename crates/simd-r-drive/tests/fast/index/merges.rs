@@ -1,5 +1,5 @@
-//! Large tables are merged in pieces, with checkpoints in between: what would have to be replayed after a crash stays
-//! little, however long the merge takes.
+//! Large tables are merged in pieces, with checkpoints in between. However long the merge takes,
+//! little has to be replayed after a crash.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,8 +15,8 @@ use crate::support::new_path;
 /// Writes since the last checkpoint from which one is made.
 const AUTOMATIC_MIN: u64 = 32_768;
 
-/// A piece of a table is longer than this; a barrier, a hint, a table's header is not, and they are written by the holder
-/// of the writer's lock, who must not be held up.
+/// Pieces of a table are at least this long. Barriers, hints and headers of tables are shorter.
+/// They are written under the writer's lock and must not be delayed.
 const PIECE_MIN: usize = 4097;
 
 /// How many pieces of tables may still be written by the thread that makes checkpoints.
@@ -99,8 +99,9 @@ fn crash(path: &Path, end: u64) -> (u64, u64) {
     (store.stats().frozen_tables, store.recovery_report().slots_replayed)
 }
 
-/// A merged table names a newer one that stands further on in the log. Where a copy lost that, opening it once failed for
-/// what could not be read, although it could be read without an index.
+/// A merged table names a newer one that comes later in the log. If a copy had lost that one,
+/// opening it once failed because it could not be read, although the copy could be read without an
+/// index.
 #[track_caller]
 fn check_cut_off(path: &Path, len: u64) {
     let copy = path.with_extension("copy");

@@ -1,5 +1,5 @@
-//! The space of an index goes back to the file system two merges later. Whoever still uses it, in this process or
-//! another one, goes on to read right.
+//! The space of an index is returned to the file system two merges later. Readers that still use
+//! it, in this process or another one, keep reading correctly.
 
 #![cfg(target_os = "linux")]
 
@@ -162,8 +162,8 @@ fn a_checkpoint_stands_if_nothing_can_be_given_back() {
     check(&store, 9);
 }
 
-/// Of a large alignment, the hole begins where a block does, and the trailer stands at the end of the same block:
-/// recovery, which leaves holes out, once looked at such a block for ever.
+/// With a large alignment, the hole begins at the start of a unit whose end holds the trailer.
+/// Recovery skips holes, and once looked at such a unit forever.
 #[test]
 fn recovery_reads_blocks_that_begin_with_a_hole() {
     let (_directory, path) = new_path();

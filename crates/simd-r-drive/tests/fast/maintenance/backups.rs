@@ -1,4 +1,5 @@
-//! Full backups: hot, consistent, checked, and there as a whole or not at all.
+//! Full backups: made while the store is in use, consistent, checked, and there completely or not
+//! at all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -201,7 +202,8 @@ fn a_store_is_not_backed_up_onto_itself() -> io::Result<()> {
     Ok(())
 }
 
-/// A backup once named no index, so that each open of it, and of a store restored from it, read the whole log.
+/// A backup once named no index, so each open of it, or of a store restored from it, read the whole
+/// log.
 #[test]
 fn a_backup_opens_through_the_index_of_the_store() -> io::Result<()> {
     let directory = tempfile::tempdir()?;

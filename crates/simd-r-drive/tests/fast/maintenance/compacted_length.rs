@@ -1,4 +1,4 @@
-//! A compacted store is at most as long as it was. Small ones once got longer, by a barrier or an index.
+//! A compaction never makes a store longer. Small ones once became longer by a barrier or an index.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Compaction: what it keeps, what it drops, and who notices.
+//! Compaction: what it keeps, what it drops, and what others notice of it.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -153,7 +153,8 @@ fn broken_chains_and_torn_ends_are_refused_or_skipped() -> io::Result<()> {
         assert_eq!(report.unreadable[0], whole.len() as u64..len as u64);
         assert_eq!(keys(&bench.new)?, hashes(&[b"b", b"c", b"a", b"zeros"]));
     }
-    // Zeros at the end, as a crash of the machine leaves them, alone or behind the start of a trailer.
+    // Zeros at the end, as a crash of the machine may leave them, alone or after the start of a
+    // trailer.
     for torn in [&[0; 5000][..], &[&[7; 40][..], &[0; 15]].concat()] {
         let bench = Bench::new(&[&whole[..], torn].concat())?;
         let report = Migration::new().skip_damaged(true).run(&bench.old, &bench.new)?;

@@ -1,5 +1,4 @@
-//! `verify` finds whatever was changed in a closed store, names where, and checks the rest all the
-//! same.
+//! `verify` finds every change to a closed store, says where it is, and still checks the rest.
 
 #![cfg(unix)]
 
@@ -247,8 +246,8 @@ fn an_index_that_cannot_be_used_is_named() {
     }
 }
 
-/// A made-up slot says that its payload carries its own checks, and has a CRC-32 all the same: reads
-/// that verify refuse it, and `verify` had nothing to say.
+/// A crafted slot says that its payload has checks of its own, and has a CRC-32 nevertheless.
+/// Verified reads refuse it, but `verify` once reported nothing.
 #[test]
 fn what_a_verified_read_refuses_is_named() {
     let seeds = IdentitySeeds { store_id: [1; 16], file_id: [2; 16], seal_key: [3; 16] };

@@ -1,5 +1,5 @@
-//! A store that was not closed, with many entries that are newer than its index: it opens with all of them, and its
-//! counts are those of its writer, and of a replay of the whole log.
+//! A store that was not closed has many entries that are newer than its index. It opens with all of
+//! them, and with the same totals as its writer had, and as a replay of the whole log gives.
 
 use std::io;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! The README says that a store of any size opens in well under a millisecond: since opening reads next to nothing of it.
-//! A store of a few thousand large values once had no index in its file, and took half a second.
+//! The README says that a store of any size opens in well under a millisecond, because opening
+//! reads very little of it. A store of a few thousand large values once had no index in its file,
+//! and took half a second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

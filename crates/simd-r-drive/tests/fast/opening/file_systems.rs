@@ -1,4 +1,4 @@
-//! Stores on file systems that lack something.
+//! Stores on file systems that lack a feature or space.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,8 +60,8 @@ fn a_network_file_system_is_refused_at_once() -> io::Result<()> {
     Ok(())
 }
 
-/// A store whose file had no space allocated ahead, and whose last commit had been flushed by hand, was once
-/// not marked as closed.
+/// A store was once not marked as closed if its file had no space allocated ahead and its last
+/// commit had been flushed by an explicit `sync`.
 #[test]
 fn a_store_is_closed_cleanly_without_allocation() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -81,7 +81,8 @@ fn a_store_is_closed_cleanly_without_allocation() -> io::Result<()> {
     Ok(())
 }
 
-/// A barrier that found no space once ended the thread that flushes: what was written later stayed unflushed.
+/// The thread that flushes once ended if there was no space for a barrier. Later writes were then
+/// not flushed.
 #[test]
 fn flushes_go_on_when_a_barrier_finds_no_space() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -102,7 +103,8 @@ fn flushes_go_on_when_a_barrier_finds_no_space() -> io::Result<()> {
     Ok(())
 }
 
-/// The store once went on in the old file, which had lost its name: all later writes were gone after closing.
+/// The store once went on using the old file, which had lost its name. All later writes were gone
+/// after closing.
 #[test]
 fn nothing_is_written_to_a_replaced_file() -> io::Result<()> {
     let directory = tempfile::tempdir()?;

@@ -1,4 +1,5 @@
-//! The zoo: whatever is not a store is refused at once, by name, and not touched.
+//! Files that are not stores are refused at once, with an error that says what they are, and not
+//! changed.
 
 #![cfg(unix)]
 
@@ -222,8 +223,8 @@ fn an_empty_file_becomes_a_store_when_it_may() {
     }
 }
 
-/// A link to nowhere was tried again and again, as if somebody else were creating and removing the file, and then
-/// called unstable.
+/// A dangling link was once tried many times, as if somebody else were creating and removing the
+/// file, and the error then said that the path is unstable.
 #[cfg(unix)]
 #[test]
 fn a_link_to_a_file_that_does_not_exist_is_named() {

@@ -1,4 +1,5 @@
-//! A store goes on in the file that it was opened with. Its path may come to mean another file.
+//! A store keeps using the file that it was opened with, even if its path leads to another file
+//! later.
 
 #![cfg(unix)]
 
@@ -32,8 +33,8 @@ fn assert_name_lost(error: &io::Error, taken: bool) {
     }
 }
 
-/// Compaction once replaced the other store, which was open and locked, and returned `Ok`. What was written later
-/// went there.
+/// Compaction once replaced the other store, which was open and locked, and returned `Ok`. Later
+/// writes went there.
 #[test]
 fn compaction_replaces_no_store_that_took_the_name() {
     let (directory, path) = new_path();
@@ -197,7 +198,8 @@ fn a_store_whose_file_was_deleted_says_so() {
     assert!(matches!(typed(&told), StoreError::Deleted { .. }), "{told}");
 }
 
-/// `cp` over an open file once made `refresh` answer that there was nothing new, and the next look-up die.
+/// After `cp` over an open file, `refresh` once returned that there was nothing new, and the next
+/// look-up crashed.
 #[test]
 fn a_file_that_is_overwritten_in_place_is_noticed() {
     let (directory, path) = new_path();

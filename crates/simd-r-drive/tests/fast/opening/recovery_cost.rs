@@ -1,5 +1,6 @@
-//! Recovery of a store that was not closed once read two windows of 1 MiB for each entry: it went back from an
-//! entry's trailer to its payload, and forward again to the next trailer, and kept nothing of what it had read.
+//! Recovery of a store that was not closed once read two windows of 1 MiB for each entry. It went
+//! back from an entry's trailer to its payload, then forward to the next trailer, and kept nothing
+//! of what it had read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

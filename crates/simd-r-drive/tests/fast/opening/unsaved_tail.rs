@@ -1,5 +1,6 @@
-//! What a crash left beyond the last commit is saved before it is cut off. Where that is not possible, as on a full disk,
-//! the store once could not be opened for writing at all. Now it is open, and writes wait until there is room.
+//! What a crash left beyond the last commit is saved before it is cut off. If that is not possible,
+//! as on a full disk, the store once could not be opened for writing at all. Now it opens, and
+//! writes are refused until there is room.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,5 @@
-//! Where a process may use little address space (`ulimit -v`), stores take a small part of it, and grow by need.
+//! If a process may use little address space (`ulimit -v`), stores take a small part of it, and
+//! more as they grow.
 
 #![cfg(target_os = "linux")]
 

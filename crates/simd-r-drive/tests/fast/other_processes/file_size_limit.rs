@@ -1,4 +1,5 @@
-//! A process may have a limit of file size. Writing beyond it sends a signal that ends the process.
+//! A process may have a limit on the size of files. Writing beyond it raises a signal that ends the
+//! process.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,4 @@
-//! A forked child inherits memory, locks and file, and must use none of them.
+//! A forked child inherits the memory, the locks and the file of a store, and must not use them.
 
 #![cfg(unix)]
 
@@ -18,8 +18,8 @@ use crate::support::{child, new_path};
 /// Runs `action` in a forked child, and says whether it came back `true` in good time.
 #[expect(unsafe_code, reason = "fork, and what belongs to it, has no safe face")]
 fn forked(action: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child uses only what `action` uses and then leaves by `_exit`. Threads that other tests might
-    // run do not exist: this is called in processes that run one test.
+    // SAFETY: the child only calls `action` and then exits with `_exit`. There are no threads of
+    // other tests, since this is called in processes that run one test.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
     if child == 0 {
@@ -111,7 +111,7 @@ fn forking_process() {
     assert_eq!(store.read(b"key").unwrap().unwrap(), b"from the parent".as_slice());
 }
 
-/// Forks while another thread is in the middle of a write, and so holds every lock that writing takes.
+/// Forks while another thread is in the middle of a write, and thus holds all locks of a write.
 #[test]
 #[ignore = "a process that another test starts"]
 fn process_forking_in_the_middle_of_a_write() {

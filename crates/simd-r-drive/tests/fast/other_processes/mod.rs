@@ -1,4 +1,4 @@
-//! What other processes, forks, and limits of a process do to a store.
+//! Other processes, forks, and limits of a process.
 
 mod address_space;
 mod file_size_limit;

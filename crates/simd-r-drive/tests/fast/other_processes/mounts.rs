@@ -1,6 +1,7 @@
-//! Single files mounted into a container, and overlay file systems, which containers consist of.
+//! Single files that are mounted into a container, and overlay file systems, which containers use.
 //!
-//! The tests mount things in a namespace of their own. Where that is not allowed, they say so and pass.
+//! The tests mount file systems in a namespace of their own. If that is not allowed, they say so
+//! and pass.
 
 #![cfg(target_os = "linux")]
 
@@ -72,8 +73,8 @@ fn compacts_a_mounted_file() {
     assert_eq!(store.len().unwrap(), 2);
 }
 
-/// A reader that had opened the file before its first writer saw the new bytes by reading and the old file by its
-/// map: damage where there was none, and then a fatal signal.
+/// If a reader had opened the file before its first writer, its reads showed the new file, but its
+/// map the old one. It reported damage that was not there, and then received a fatal signal.
 #[test]
 fn a_reader_on_an_overlay_follows_the_first_writer() {
     run_in_namespace(follows_on_an_overlay);

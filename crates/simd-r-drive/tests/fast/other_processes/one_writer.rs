@@ -1,4 +1,5 @@
-//! A second writer is refused, in this process and in another; whoever comes first creates the store.
+//! A second writer is refused, in this process and in another. The first one to open creates the
+//! store.
 
 use std::io::ErrorKind;
 use std::sync::Barrier;

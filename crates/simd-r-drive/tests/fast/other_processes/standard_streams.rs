@@ -1,4 +1,4 @@
-//! A process may have closed its standard streams. The next file that it opens gets the number of one.
+//! If a process has closed a standard stream, the next file that it opens gets its descriptor.
 
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "closing a descriptor that nobody owns has no safe face")]
@@ -11,8 +11,8 @@ use simd_r_drive::{DataStore, OpenOptions};
 
 use crate::support::{child, new_path};
 
-/// A store that was opened while a standard stream was closed got its number, and whatever was printed went into its
-/// file.
+/// A store that was opened while a standard stream was closed once got its descriptor, and output
+/// went to the store's file.
 #[test]
 fn a_store_never_gets_what_goes_to_a_closed_stream() {
     for stream in ["0", "1", "2"] {

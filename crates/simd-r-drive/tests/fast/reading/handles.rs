@@ -12,7 +12,8 @@ use crate::support::new_path;
 
 const COUNT: u32 = 100_000;
 
-/// How many maps of a file this process has. By its inode: what was created without a name is listed without one.
+/// The number of maps of a file in this process. The inode identifies it, since a file that was
+/// created without a name is listed without one.
 fn maps_of(inode: u64) -> usize {
     let inode = inode.to_string();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

@@ -1,4 +1,4 @@
-//! Nested stores: read in place, as deep as one likes, and taken out again unchanged.
+//! Nested stores: read in place at any depth, and copied out again unchanged.
 
 use std::fs;
 use std::io;
@@ -174,7 +174,8 @@ fn what_is_no_store_is_called_what_it_is() -> io::Result<()> {
     );
     assert!(open(&bytes[..8192]).is_err(), "a header that was cut off");
 
-    // A slot of 256 bytes whose trailer is damaged: named, and nothing is said of a key that it may concern.
+    // If the trailer of a slot of 256 bytes is damaged, the report has the damage, and reads of
+    // keys that the slot may have held fail.
     let trailer_byte = 16_384 + 3 * 256 - 10;
     bytes[trailer_byte] ^= 1;
     let damaged = open(&bytes)?;

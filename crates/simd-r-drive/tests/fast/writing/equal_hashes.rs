@@ -1,4 +1,4 @@
-//! Keys of equal XXH3-64: pairs, and 100,000 of them.
+//! Keys with the same XXH3-64: pairs, and 100,000 of them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What writers may write, and what that costs.
+//! What can be written, and what it costs.
 
 mod equal_hashes;
 mod new_hashes;

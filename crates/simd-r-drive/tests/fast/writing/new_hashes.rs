@@ -1,5 +1,6 @@
-//! The flag by which an index is brought up to date without a look at older tables: a slot has it if, and only if, no
-//! slot of an earlier commit has its hash. A flag too many would lose a key.
+//! The flag NEW_HASH, with which an index is brought up to date without reading older tables. A
+//! slot has it if and only if no slot of an earlier commit has its hash. If it were set on another
+//! slot, a key would be lost.
 
 use std::collections::HashSet;
 use std::fs;
@@ -38,7 +39,8 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// For each commit, oldest first: the hash of each slot with a key, and whether it is said to be new.
+/// For each commit, oldest first, the hash of each slot with a key, and whether the flag says that
+/// it is new.
 fn commits(path: &Path) -> Vec<Vec<(u64, bool)>> {
     let bytes = fs::read(path).unwrap();
     let identity = Identity::decode(&bytes).unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! Group commit: at `Durability::Sync` no write returns before a flush that began after it, and yet there are far
-//! fewer flushes than writes.
+//! Group commit: at `Durability::Sync`, each write returns only after a flush that began after it,
+//! and still there are far fewer flushes than writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::support::hooks::{Call, Hooked};
 const THREADS: u64 = 8;
 const WRITES: u64 = 1250;
 
-/// Flushes take at least so long, as they do on most devices, also where the file system is in memory.
+/// The least time that a flush takes, as on most devices, even if the file system is in memory.
 const LEAST_FLUSH: Duration = Duration::from_micros(300);
 
 #[derive(Default)]
@@ -59,7 +59,8 @@ fn durable_writes_of_eight_threads_take_few_flushes() {
                 for number in 0..WRITES {
                     let begun_before = flushes.begun.load(Ordering::SeqCst);
                     store.write(&key(thread, number), &number.to_le_bytes()).unwrap();
-                    // One flush runs at a time: the next one to begin has ended if as many have ended.
+                    // One flush runs at a time. So if more flushes have ended than had begun before
+                    // the write, one of them began after it.
                     let ended = flushes.ended.load(Ordering::SeqCst);
                     assert!(ended > begun_before, "acknowledged before it was flushed");
                 }

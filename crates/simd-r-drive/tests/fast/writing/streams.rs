@@ -1,8 +1,8 @@
 //! A stream of any length is written in a few MiB of memory.
 //!
-//! Writes 256 MiB, or as many MiB as the environment variable `SIMD_R_DRIVE_STREAM_MIB` says, in a process of its
-//! own, and asks the system how much memory that process has had at most. Twice as much space is needed in the
-//! directory for temporary files.
+//! A process of its own writes 256 MiB, or as many MiB as the environment variable
+//! `SIMD_R_DRIVE_STREAM_MIB` says. The test then asks the system for the peak memory of that
+//! process. It needs twice as much space in the directory for temporary files.
 
 #![cfg(target_os = "linux")]
 

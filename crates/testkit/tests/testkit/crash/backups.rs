@@ -1,9 +1,10 @@
 //! Power is lost, or the process dies, at any moment of an incremental backup: what is left opens
 //! to a commit between the old backup and the new one, and the next backup completes it.
 //!
-//! A backup once wrote the barriers of a stretch together. Of those, a later one could survive,
-//! which says that all before it is on the medium, and an earlier one not: the backup was damaged
-//! below its durable point. The next backup took no notice, appended to it, and returned `Ok`.
+//! A backup once wrote the barriers of a stretch together. A later one could survive, which says
+//! that everything before it is on the medium, while an earlier one did not. The backup was then
+//! damaged below its durable point. The next backup did not notice, appended to it, and returned
+//! `Ok`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,7 @@ use simd_r_drive_testkit::{
 };
 use tempfile::TempDir;
 
-/// If a loss of power may leave no more files than this, all are tried.
+/// If a loss of power may leave at most this many different files, all are tried.
 const ALL_MAX: usize = 300;
 
 /// Where the log starts.
@@ -27,15 +28,15 @@ const HEADER_LEN: usize = 16 << 10;
 struct Recording {
     directory: TempDir,
     source: Session,
-    /// What the source held when the old backup was made, and after each operation since.
+    /// What the source held when the old backup was made, and after each later operation.
     commits: Vec<Model>,
     old: Vec<u8>,
     new: Vec<u8>,
-    /// What the incremental backup did to its file.
+    /// The changes that the incremental backup made to its file.
     changes: Vec<Change>,
 }
 
-/// What became of the images.
+/// Counts of what the images held.
 #[derive(Debug, Default)]
 struct Tally {
     images: usize,
@@ -44,7 +45,7 @@ struct Tally {
 }
 
 impl Recording {
-    /// Backs a store up after `before`, and again after `since`.
+    /// Backs up a store after `before`, and again after `since`.
     fn new(before: &[Operation], since: &[Operation]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let backup = directory.path().join("backup.srd");
@@ -77,7 +78,8 @@ impl Recording {
     }
 
     /// Calls `visit` with files that a crash at each moment of these changes to `image` may leave.
-    /// Where there are too many of them, `samples` times a few when log was written, else one time.
+    /// If there are too many to try all, draws one for each kind of loss, or `samples` if log was
+    /// written.
     fn each_image(
         &self,
         image: &[u8],
@@ -89,7 +91,7 @@ impl Recording {
         let mut disk = Disk::new(image.to_vec());
         for change in changes {
             if let Change::Write { offset, bytes } = change {
-                // The process dies within the write.
+                // The process dies during the write.
                 visit(&disk.seen_with_part(*offset, bytes, rng.below(bytes.len())), rng);
             }
             disk.apply(change);
@@ -113,7 +115,7 @@ impl Recording {
     /// Checks a file that a crash left.
     fn check(&self, image: &[u8], tally: &mut Tally) {
         let models: Vec<&Model> = self.commits.iter().collect();
-        // It opens, for readers and for writing; and what is written to it stays.
+        // It opens for reading and for writing, and keeps what is written to it.
         let checked = check_image(self.directory.path(), image, 64, &models).unwrap();
         self.complete(image);
         tally.images += 1;
@@ -122,7 +124,7 @@ impl Recording {
         tally.in_between += usize::from(!is_end);
     }
 
-    /// Backs up onto a file that a crash left. Returns what that did to the file.
+    /// Backs up to a file that a crash left. Returns the changes to the file.
     fn complete(&self, image: &[u8]) -> Vec<Change> {
         let path = self.path("resumed.srd");
         fs::write(&path, image).unwrap();
@@ -140,7 +142,8 @@ impl Recording {
     }
 }
 
-/// What `back_up` does to the one file beside the store, which is the first file of its journal.
+/// The changes that `back_up` makes to the one file beside the store. The store is the first file
+/// of the journal.
 fn changes_of(journal: &Journal, back_up: impl FnOnce()) -> Vec<Change> {
     let start = journal.len();
     back_up();
@@ -155,7 +158,7 @@ fn value(len: usize) -> Value {
     Value { len, seed: 4 }
 }
 
-/// Commits with barriers between them, since closing a store adds one; and an index.
+/// Commits with barriers between them, since closing a store adds one, and an index.
 fn history() -> Vec<Operation> {
     use Operation::{BatchWrite, Checkpoint, CloseAndReopen, Delete, Rename, Write};
     vec![
@@ -171,13 +174,14 @@ fn history() -> Vec<Operation> {
     ]
 }
 
-/// A barrier that names no tables takes less space: all subsets of what many of them wrote can be tried.
+/// A barrier that names no tables is shorter, so all subsets of the sectors that many of them wrote
+/// can be tried.
 fn without_tables(mut operations: Vec<Operation>) -> Vec<Operation> {
     operations.retain(|operation| !matches!(operation, Operation::Checkpoint));
     operations
 }
 
-/// Nothing but barriers and small commits.
+/// A history of barriers and small commits only.
 fn many_barriers() -> Vec<Operation> {
     let commit = |number: usize| {
         [Operation::Write(number % 4, value(number % 40)), Operation::CloseAndReopen]
@@ -216,7 +220,7 @@ fn a_crash_among_many_barriers_of_one_stretch() {
     assert!(tally.in_between > 50, "{tally:?}");
 }
 
-/// What a crash left is completed, and that is interrupted too.
+/// A backup completes what a crash left, and is interrupted, too.
 #[test]
 fn a_crash_while_an_interrupted_backup_is_completed() {
     let recording = Recording::new(&without_tables(history()), &many_barriers());
@@ -240,7 +244,7 @@ fn a_crash_while_an_interrupted_backup_is_completed() {
     assert!(tally.images > 50, "{tally:?}");
 }
 
-/// So much is new that it is copied in two stretches, each of which moves the durable point up.
+/// So much is new that it is copied in two stretches. Each of them moves the durable point up.
 #[test]
 fn a_crash_between_stretches() {
     let since = [
@@ -275,7 +279,7 @@ fn a_crash_between_stretches() {
     assert!(durable_tails.len() >= 3, "{durable_tails:?}: before, between, after");
 }
 
-/// An interrupted backup is opened for writing and written to; power is lost then, also in
+/// An interrupted backup is opened for writing and written to. Power is lost then, also during
 /// recovery.
 #[test]
 fn a_crash_while_an_interrupted_backup_is_written_to() {

@@ -1,5 +1,6 @@
-//! The index is written to the file and comes into use, and old ones are given back: a crash at any moment of that, or
-//! within any of its writes, leaves a store that answers right, whichever index it opens through.
+//! Checkpoints write the index to the file and start to use it, and the space of old indexes is
+//! freed. A crash at any moment of that, or during any of its writes, leaves a store that gives the
+//! right answers, whichever index it opens with.
 
 use std::fs;
 
@@ -7,13 +8,15 @@ use simd_r_drive_testkit::{
     Change, Disk, Loss, Model, Operation, Recorded, Rng, Value, check_image, hash_count,
 };
 
-/// A table of few keys has five pages of this many bytes at most, one of them whole: it can be given back.
+/// With this alignment, a table of few keys occupies at most five pages, of which one belongs to it
+/// alone and can be freed.
 const ALIGNMENT: u64 = 4096;
 
-/// Parts of a write that are tried, in bytes.
+/// Lengths of partial writes that are tried, in bytes.
 const PARTS: [usize; 6] = [1, 64, 100, 128, 4096, 4200];
 
-/// Entries of all kinds, more and fewer of them, with an index after each step, and four processes.
+/// Entries of all kinds come and go. There is a checkpoint after most steps, and several processes
+/// write one after the other.
 fn history() -> Vec<Operation> {
     use Operation::{
         BatchDelete, BatchWrite, Checkpoint, CloseAndReopen, Delete, KillAndReopen, Rename, Write,
@@ -84,8 +87,8 @@ fn a_crash_in_a_checkpoint_changes_no_answer() {
     assert!(through_index > images / 2, "{through_index} of {images} opened through an index");
 }
 
-/// Wherever the header of an index stands in a sector: also where what follows it stands in another one, which may be
-/// lost on its own.
+/// The header of an index is tried at every place in a sector, also where the data after it is in
+/// another sector, which may be lost by itself.
 #[test]
 fn an_index_that_power_took_in_part_changes_no_answer() {
     let directory = tempfile::tempdir().unwrap();

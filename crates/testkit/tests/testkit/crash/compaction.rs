@@ -1,5 +1,5 @@
-//! A crash at any moment of a compaction leaves the old file or the new one under the store's name, whole, with
-//! everything acknowledged: what came before, what was written while it ran, and what came after.
+//! A crash at any moment of a compaction leaves the old file or the new one under the store's name,
+//! whole. It holds everything that was acknowledged before, during and after the compaction.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use simd_r_drive_testkit::{
 
 const SMALL: Value = Value { len: 300, seed: 1 };
 const PAGES: Value = Value { len: 9000, seed: 2 };
-/// Long enough to go to the file without passing through a buffer.
+/// Long enough to be written to the file without a buffer.
 const DIRECT: Value = Value { len: 300_000, seed: 3 };
 
 fn history(value: Value) -> Vec<Operation> {
@@ -34,7 +34,7 @@ fn history(value: Value) -> Vec<Operation> {
     ]
 }
 
-/// Records a history on a file that was empty.
+/// Records a history of a store in an empty file.
 fn record(directory: &Path, operations: &[Operation], fault: Option<Rule>) -> Recorded {
     let path = directory.join("store.srd");
     fs::write(&path, b"").unwrap();
@@ -68,7 +68,7 @@ fn a_kill_leaves_what_was_acknowledged() {
     }
 }
 
-/// Checks what a loss of power may leave, each way it can be lost, after each change that shows.
+/// Checks what every kind of loss of power may leave after each change that shows.
 fn lose_power_everywhere(directory: &Path, recorded: &Recorded, seed: u64) {
     let mut rng = Rng::new(seed);
     recorded.each_moment(&Model::default(), Disk::default(), |moment| {
@@ -94,8 +94,9 @@ fn a_loss_of_power_leaves_a_prefix_or_all_if_compacted() {
     lose_power_everywhere(directory.path(), &recorded, 1);
 }
 
-/// The new file has taken the name, and the directory could not be flushed: after a loss of power the old file may
-/// be there again. Whoever opens the store must see to it that the name lasts, before more is promised.
+/// The new file has taken the name, but the directory could not be flushed, so a loss of power may
+/// bring the old file back. The next open must flush the directory before it promises anything
+/// more.
 #[test]
 fn the_next_open_flushes_a_name_that_was_not_flushed() {
     let value = PAGES;

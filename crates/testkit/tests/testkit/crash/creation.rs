@@ -1,5 +1,6 @@
-//! An empty file is turned into a store in place. A crash within the very first write, that of a copy of the
-//! identity, left a file that was neither empty nor a store, and every later open refused it.
+//! An empty file is turned into a store in place. A crash during the very first write, that of a
+//! copy of the identity, once left a file that was neither empty nor a store, and every later open
+//! refused it.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! The process dies between any two calls to the system, or within one: everything acknowledged is there,
-//! the operation under way is there as a whole or not at all.
+//! The process dies between any two system calls, or during one. Everything that was acknowledged
+//! is there, and the operation in progress is there completely or not at all.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use simd_r_drive_testkit::{
     Disk, Model, Operation, Recorded, cases, check_image, crash_operation, histories, with_kills,
 };
 
-/// Lengths of a partial write that are tried, in bytes: these, and multiples of `PART_STEP`.
+/// Lengths of partial writes that are tried, in bytes: these, and multiples of `PART_STEP`.
 const PARTS: [usize; 4] = [1, 31, 63, 500];
 const PART_STEP: usize = 448;
 

@@ -1,5 +1,6 @@
-//! Commits that are written in several calls, past the buffer, and past the distance at which a writer flushes on its
-//! own and appends a barrier: a crash anywhere leaves them whole or not at all.
+//! Some commits are written in several calls, without a buffer. Some are longer than the distance
+//! after which a writer flushes and appends a barrier. A crash at any moment leaves each of them
+//! completely or not at all.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +9,10 @@ use simd_r_drive_testkit::{
     Change, Disk, Loss, Model, Operation, Recorded, Rng, Value, check_image,
 };
 
-/// Values from this length on go to the file without passing through a buffer.
+/// Values of at least this length are written to the file without a buffer.
 const DIRECT_LEN: usize = 128 << 10;
 
-/// With this many bytes after the last barrier, a writer flushes and appends one.
+/// A writer flushes and appends a barrier when there are this many bytes after the last one.
 const BARRIER_DISTANCE: usize = 64 << 20;
 
 fn value(len: usize) -> Value {
@@ -74,7 +75,7 @@ fn a_commit_beyond_the_barrier_distance_gets_a_barrier() {
         Operation::Write(3, value(2000)),
     ];
     let recorded = record(directory.path(), &operations);
-    // The flush that the long commit brings about, and all that follows it.
+    // The flush that the long commit causes.
     let is_flush = |(_, change): &(usize, Change)| *change == Change::Flush;
     let long = &recorded.steps[2];
     let flush = recorded.changes.iter().skip(long.start).position(is_flush).unwrap() + long.start;
@@ -82,7 +83,7 @@ fn a_commit_beyond_the_barrier_distance_gets_a_barrier() {
     let mut losses = Loss::ALL.iter().cycle();
     let (mut images, mut durable_tail) = (0, 0);
     recorded.each_moment(&Model::default(), Disk::default(), |moment| {
-        // Each image takes a moment of its own; these are the ones around the flush and the barrier.
+        // Each image takes a while to check, so only those from the flush on are checked.
         if !moment.is_done || !moment.shows || moment.position + 1 < flush {
             return;
         }

@@ -1,4 +1,4 @@
-//! The process dies, or power is lost, at any moment.
+//! The process dies or power is lost, at any moment.
 
 mod backups;
 mod checkpoints;

@@ -1,4 +1,5 @@
-//! Power is lost at any moment: whole commits only, in order, and everything that was flushed.
+//! Power is lost at any moment. What is left is a prefix of whole commits, with everything that was
+//! flushed.
 
 use std::fs;
 use std::path::Path;
@@ -40,8 +41,8 @@ proptest! {
     }
 }
 
-/// Records a history on a file that was empty, and loses power after each of its calls, and in recovery from
-/// that again.
+/// Records a history of a store in an empty file, and loses power after each of its calls, and
+/// again during the recovery from that.
 fn lose_power(operations: &[Operation], alignment: u64, seed: u64, fault: Option<Rule>) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.srd");
@@ -66,7 +67,7 @@ fn lose_power(operations: &[Operation], alignment: u64, seed: u64, fault: Option
     });
 }
 
-/// Recovers an image, writes to it, and loses power on the way.
+/// Recovers an image, writes to it, and loses power meanwhile.
 fn lose_power_again(directory: &Path, image: &[u8], alignment: u64, model: &Model, rng: &mut Rng) {
     let path = directory.join("second.srd");
     fs::write(&path, image).unwrap();

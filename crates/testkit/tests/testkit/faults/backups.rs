@@ -1,5 +1,5 @@
-//! Every call of a backup, and of a repair, fails once or for good: the store is as it was and goes on, no half-made
-//! file is left, and the next try succeeds.
+//! Every call of a backup and of a repair fails, once or from then on. The store is unchanged and
+//! goes on working, no incomplete file is left, and the next attempt succeeds.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,7 +17,7 @@ fn value(len: usize) -> Value {
     Value { len, seed: 3 }
 }
 
-/// A rule for each way in which the call after `after` others can fail.
+/// Rules for the ways in which the call after `after` others can fail.
 fn rules(after: u64) -> [Rule; 4] {
     let errno = |number: u64| Errno::FAILURES[((after + number) % 4) as usize];
     [
@@ -35,19 +35,19 @@ fn names(directory: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// What lies at the backup's path.
+/// What is at the backup's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     Nothing,
     Backup,
-    /// A backup, and behind its last commit bytes that the store does not have.
+    /// A backup, followed by bytes that the store does not have.
     BackupAndMore,
 }
 
-/// Bytes that no store has.
+/// Bytes that are not part of a store.
 const MORE: [u8; 100] = [7; 100];
 
-/// Backs a store up under `rule`. Returns whether the rule struck.
+/// Backs up a store under `rule`. Returns whether a call failed.
 fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
     let is_extended = before != Before::Nothing;
     let directory = tempfile::tempdir()?;
@@ -56,7 +56,7 @@ fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
     let mut session = Session::new(&path, 64);
     session.step(&Operation::Write(1, value(5000)))?;
     session.step(&Operation::BatchWrite(vec![(2, value(100)), (3, value(0))]))?;
-    // What a backup may show.
+    // The contents that a backup may show.
     let mut commits = Vec::new();
     if is_extended {
         session.store().backup(&backup)?;
@@ -81,15 +81,15 @@ fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
     session.faults.heal();
 
     match fs::exists(&backup)? {
-        // Opened as it is, without a change to it.
+        // Read-only, so that it is not changed.
         true => {
             let shown = contents(&OpenOptions::new().read_only(true).open(&backup)?)?;
-            assert!(commits.contains(&shown), "{struck:?}: no commit that it had or was to get");
+            assert!(commits.contains(&shown), "{struck:?}: it shows none of its commits");
             assert!(
                 result.is_ok() || is_extended,
                 "{struck:?}: a new backup is left after an error"
             );
-            assert!(result.is_err() || shown == after, "{struck:?}: a backup of something else");
+            assert!(result.is_err() || shown == after, "{struck:?}: it is out of date");
         }
         false => assert!(result.is_err() && !is_extended, "{struck:?}: no backup"),
     }
@@ -99,7 +99,7 @@ fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
     let expected = if backup.exists() { vec![backup.clone(), path.clone()] } else { vec![path] };
     assert_eq!(others, expected, "{struck:?}");
     let is_cut_off = is_extended && !fs::read(&backup)?.ends_with(&MORE);
-    // For good, the file could not even be removed.
+    // If all later calls fail, the file cannot be removed.
     if before != Before::BackupAndMore || !rule.is_lasting {
         let is_saved = before == Before::BackupAndMore && is_cut_off;
         assert_eq!(saved.len(), usize::from(is_saved), "{struck:?}");
@@ -108,7 +108,7 @@ fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
         assert_eq!(fs::read(saved)?, MORE, "{struck:?}");
     }
 
-    // A failed flush of the store's own refuses writes until it is opened again.
+    // If a flush of the store itself failed, it refuses writes until it is opened again.
     if session.step(&Operation::Write(4, value(9))).is_err() {
         session.drop_store();
         session.open()?;
@@ -121,8 +121,8 @@ fn back_up(rule: Rule, before: Before) -> io::Result<bool> {
     Ok(!struck.is_empty())
 }
 
-/// A reader of a backup shows commits as soon as they are written: they must not be cut off under
-/// its map. A backup once cut off what it could not flush.
+/// A reader of a backup shows commits as soon as they are written, so they must not be cut off
+/// while it has them mapped. A backup once cut off what it could not flush.
 fn check_cuts(changes: &[(FileId, Change)]) {
     for (number, (file, change)) in changes.iter().enumerate() {
         let Change::SetLen(len) = change else { continue };
@@ -149,7 +149,7 @@ fn each_call_of_an_extended_backup_that_cuts_fails() -> io::Result<()> {
     each_call_of(|rule| back_up(rule, Before::BackupAndMore))
 }
 
-/// Tries all rules on each call, until there is none left that they could strike.
+/// Tries all rules on each call, until there are no more calls.
 fn each_call_of(run: impl Fn(Rule) -> io::Result<bool>) -> io::Result<()> {
     let mut after = 0;
     loop {
@@ -196,7 +196,7 @@ fn each_call_of_a_repair_fails() -> io::Result<()> {
             Ok(report) => assert_eq!((report.copied_entries, report.damaged_entries.len()), (2, 1)),
             Err(error) => {
                 assert!(!struck.is_empty(), "{error}");
-                // For good, the file could not even be removed.
+                // If all later calls fail, the file cannot be removed.
                 if !rule.is_lasting {
                     assert!(names(directory.path()).is_empty(), "{struck:?}");
                 }

@@ -1,5 +1,6 @@
-//! Every call to the system fails once, in every way, and for good: the operation has no effect, reads go on,
-//! the next operation works, and reopening shows exactly what was acknowledged.
+//! Every system call fails, in every way, once or from then on. The operation has no effect, reads
+//! go on, the next operation works, and after reopening, the store holds exactly what was
+//! acknowledged.
 
 use std::fs;
 use std::io;
@@ -49,7 +50,7 @@ fn script() -> Vec<Operation> {
     ]
 }
 
-/// Runs the script under a rule. Returns how many calls there were, and whether the rule struck.
+/// Runs the script under a rule. Returns the number of calls, and whether one failed.
 fn run(rule: Option<Rule>, durability: Durability) -> (u64, bool) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.srd");
@@ -72,7 +73,7 @@ fn run(rule: Option<Rule>, durability: Durability) -> (u64, bool) {
     (calls, !session.faults.struck().is_empty())
 }
 
-/// `operation` has failed. Checks what must hold now, and does it again.
+/// Checks what must hold after `operation` has failed, and repeats it.
 fn survive(
     session: &mut Session,
     operation: &Operation,
@@ -84,14 +85,14 @@ fn survive(
     assert!(!struck.is_empty(), "{operation:?} failed on its own: {error}");
     let mut after = session.model.clone();
     after.apply(operation).unwrap();
-    // Only a flush comes after a commit is made.
+    // Only a flush can fail after the commit has been made.
     let flushes = durability == Durability::Sync;
     let mut is_there = false;
     if rule.is_lasting {
         if session.is_open() {
             is_there |= check_either(session, &after, flushes);
         }
-        // As long as it lasts nothing gets better, and nothing worse.
+        // While the fault lasts, nothing gets better or worse.
         if session.step(operation).is_ok() {
             return;
         }
@@ -120,12 +121,12 @@ fn survive(
             }
         }
     }
-    // What a failed flush left may be there already.
+    // If a flush failed, the effect may be there already.
     session.step(operation).unwrap_or_else(|error| panic!("{operation:?} again: {error}"));
 }
 
-/// Whether a failed flush in `operation` is one of the store's data, not of the opening that comes with it, or of a
-/// file that a compaction was making.
+/// Whether a failed flush during `operation` is one of the store's data, rather than of a file that
+/// a compaction was writing, or one that was part of opening the store.
 fn flushes_data(operation: &Operation) -> bool {
     !matches!(
         operation,
@@ -136,7 +137,8 @@ fn flushes_data(operation: &Operation) -> bool {
     )
 }
 
-/// Nothing lies beside the store but what was cut off, which the documentation speaks of.
+/// Checks that there are no files beside the store, except the documented ones with bytes that were
+/// cut off.
 fn assert_tidy(directory: &Path) {
     for entry in fs::read_dir(directory).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -144,8 +146,8 @@ fn assert_tidy(directory: &Path) {
     }
 }
 
-/// The failed operation had no effect; or all of its effect, if it may be its flush that failed. Returns
-/// whether it had.
+/// Checks that the failed operation had no effect, or, if `may_be_there`, all of its effect.
+/// Returns whether it had.
 fn check_either(session: &mut Session, after: &Model, may_be_there: bool) -> bool {
     let content = contents(session.store()).unwrap();
     let is_there = content != session.model.content() && content == after.content();
@@ -276,7 +278,7 @@ fn a_recovery_in_which_a_call_fails_cuts_nothing() {
             session.faults.heal();
             if !is_open {
                 let left = fs::read(&path).unwrap();
-                // The cut itself may have been made: it comes last, once everything has been read.
+                // The cut itself may have been made. It comes last, after everything has been read.
                 let is_cut = left == torn[..tail] && struck != [CallKind::Read];
                 assert!(left == torn || is_cut, "{struck:?}");
                 let beside = fs::read_dir(directory.path()).unwrap().count() - 1;

@@ -1,4 +1,4 @@
-//! System calls fail, one at a time and all from one on.
+//! System calls fail: a single one, or all from one on.
 
 mod backups;
 mod calls;

@@ -1,5 +1,6 @@
-//! Recovery cuts off what was not committed, and flushes that, before the first append. A recovery that died between
-//! the two left a file that the next one took for complete, and did not flush.
+//! Recovery cuts off what was not committed, and flushes the cut before the first append. If the
+//! process died between the two, the next recovery once took the file for complete, and did not
+//! flush it.
 
 use std::fs;
 use std::io;
@@ -17,7 +18,7 @@ fn the_next_open_flushes_a_cut_that_was_not_flushed() -> io::Result<()> {
     let model = session.model.clone();
     let tail = session.store().stats().tail;
     session.kill();
-    // As that recovery left it.
+    // The file as such a recovery left it.
     fs::OpenOptions::new().write(true).open(&path)?.set_len(tail)?;
 
     let mut session = Session::new(&path, 64);

@@ -1,5 +1,6 @@
-//! A flush was skipped when nothing had been committed since the store was opened, although recovery had found
-//! commits that nobody had flushed: `sync` promised what a loss of power could still take.
+//! A flush was once skipped if nothing had been committed since the store was opened, although
+//! recovery had found commits that had not been flushed. After `sync`, a loss of power could still
+//! take them.
 
 use std::io;
 

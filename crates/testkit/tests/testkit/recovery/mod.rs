@@ -1,4 +1,4 @@
-//! What recovery once got wrong.
+//! Faults that recovery once had.
 
 mod cuts;
 mod flushes;

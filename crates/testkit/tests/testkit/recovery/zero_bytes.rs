@@ -1,5 +1,6 @@
-//! The last byte of a trailer is one of a hash: once in 256 times it is zero. Recovery took the last byte that
-//! is not zero for the end of what it may read, and failed with `UnexpectedEof` on the last slot.
+//! The last byte of a trailer belongs to a hash, so once in 256 times it is zero. Recovery once
+//! took the last nonzero byte for the end of what it may read, and failed with `UnexpectedEof` on
+//! the last slot.
 
 use std::io;
 

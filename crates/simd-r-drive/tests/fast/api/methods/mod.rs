@@ -1,5 +1,5 @@
-//! Every method of the reader and writer traits, through the store itself and through its asynchronous face
-//! on tokio (multi-thread and current-thread) and on a plain executor.
+//! Every method of the reader and writer traits, through the store itself, and through the
+//! asynchronous store on tokio (multi-thread and current-thread) and on a plain executor.
 
 mod readers;
 mod subject;

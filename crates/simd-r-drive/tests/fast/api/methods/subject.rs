@@ -1,4 +1,4 @@
-//! The store under test: all 23 methods as plain calls, however they are carried out.
+//! The store under test: all 23 methods as plain calls, synchronous or not.
 
 use std::future::Future;
 use std::io::{Read, Result};
