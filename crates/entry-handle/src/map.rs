@@ -237,7 +237,7 @@ impl Map {
         let len = self.alignment.slot_len(trailer.payload_len(), trailer.key_len())?;
         let start = end.checked_sub(len)?;
         // Slot lengths are multiples of the alignment, so an aligned start means an aligned end.
-        if start < self.first || !self.alignment.is_aligned(start) {
+        if start < self.alignment.header_len() || !self.alignment.is_aligned(start) {
             return None;
         }
         // The payload of an index slot may change, so no slice of it may exist.
@@ -246,8 +246,8 @@ impl Map {
         } else {
             start
         };
-        // SAFETY: `first` lies between `start`, which is not before the first readable byte, and
-        // the trailer, and everything up to the end of that is readable.
+        // SAFETY: `first` lies between the header, where readable bytes begin, and the trailer, all
+        // of which is readable.
         let bytes = unsafe { self.lend(first..end) };
         Some(MappedSlot { start, end, trailer, bytes })
     }
