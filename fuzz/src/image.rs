@@ -319,9 +319,8 @@ impl File {
 
 /// Keys that a trailer can describe; 65,535 bytes are long enough for one in sixteen.
 fn short_key(number: u8) -> Vec<u8> {
-    let mut key = keys::key(number);
-    key.truncate(u16::MAX as usize);
-    key
+    let key = keys::key(number);
+    key[..key.len().min(u16::MAX as usize)].to_vec()
 }
 
 impl Damage {
