@@ -19,9 +19,10 @@ use crate::model::{Content, Line, Model};
 pub fn contents(store: &DataStore) -> io::Result<Content> {
     let mut entries = store.iter_entries();
     let mut content = Content::new();
+    let alignment = store.stats().alignment;
     let mut last_end = store.file_size()?;
     while let Some(entry) = entries.next_entry()? {
-        check_entry(&entry, store.stats().alignment);
+        check_entry(&entry, alignment);
         assert!(entry.slot_end() <= last_end, "newest first");
         last_end = entry.start_offset() as u64;
         content.push((Line::from(&entry), Arc::from(entry.as_slice())));
