@@ -7,3 +7,4 @@ pub mod history;
 pub mod log;
 pub mod naive;
 pub mod store;
+pub mod strategies;
