@@ -5,15 +5,16 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 use simd_r_drive::{
-    DataStore, Durability, EntryHandle, EntryIterator, Keys, OpenOptions, Snapshot, compute_hash,
+    DataStore, Durability, EntryHandle, EntryIterator, Keys, OpenOptions, Snapshot,
 };
-use simd_r_drive_fuzz::model::{Chain, Model, Outcome};
 use simd_r_drive_fuzz::{keys, scratch};
+use simd_r_drive_testkit::{Content, Line, Model, Refused, assert_reads_same, assert_same_about};
 
 /// The most operations in one run.
 const MAX_OPS: usize = 48;
@@ -42,7 +43,7 @@ enum Len {
 }
 
 impl Payload {
-    fn bytes(self) -> Vec<u8> {
+    fn bytes(self) -> Arc<[u8]> {
         let len = match self.len {
             Len::Empty => 0,
             Len::Short(len) => usize::from(len),
@@ -127,7 +128,7 @@ impl Read for Stream<'_> {
 struct Held {
     handle: EntryHandle,
     copy: Vec<u8>,
-    sequence: u64,
+    version: Option<u64>,
     /// How many compactions and reopens there were before it was read. After another one, it counts
     /// as outdated.
     era: usize,
@@ -199,22 +200,22 @@ impl Subject {
             }
             (got, expected) => panic!("{op:?}: got {got:?}, expected {expected:?}"),
         }
-        assert_eq!(self.store.len().expect("counted"), self.model.chains.len(), "{op:?}");
+        assert_eq!(self.store.len().expect("counted"), self.model.len(), "{op:?}");
     }
 
     /// Performs `op` on the store and on the model. Returns the outcomes; that of the store
     /// includes the tail if the operation returns one.
-    fn run(&mut self, op: &Op, other: &mut Self) -> (io::Result<Option<u64>>, Outcome) {
+    fn run(&mut self, op: &Op, other: &mut Self) -> (io::Result<Option<u64>>, Result<(), Refused>) {
         let (store, model) = (&self.store, &mut self.model);
         let (got, expected) = match op {
             Op::Write(key, payload) => {
                 let (key, payload) = (keys::key(*key), payload.bytes());
-                (store.write(&key, &payload), model.write(&[(key, payload)]))
+                (store.write(key, &payload), model.write(&[(key, payload)]))
             }
             Op::WriteStream { key, payload, end } => {
                 let (key, payload) = (keys::key(*key), payload.bytes());
                 let mut stream = Stream { bytes: &payload, end: *end, is_interrupted: false };
-                let got = store.write_stream(&key, &mut stream);
+                let got = store.write_stream(key, &mut stream);
                 let expected = match end {
                     StreamEnd::Fails => Err(ErrorKind::ConnectionReset),
                     _ => model.write(&[(key, payload)]),
@@ -233,7 +234,7 @@ impl Subject {
             Op::BatchWrite(entries) => {
                 let owned: Vec<_> =
                     entries.iter().map(|(key, p)| (keys::key(*key), p.bytes())).collect();
-                let entries: Vec<_> = owned.iter().map(|(key, p)| (&key[..], &p[..])).collect();
+                let entries: Vec<_> = owned.iter().map(|(key, p)| (*key, &p[..])).collect();
                 (store.batch_write(&entries), model.write(&owned))
             }
             Op::BatchWriteHashes(entries) => {
@@ -244,51 +245,50 @@ impl Subject {
             }
             Op::Rename(old, new) => {
                 let (old, new) = (keys::key(*old), keys::key(*new));
-                (store.rename(&old, &new), model.rename(&old, &new))
+                (store.rename(old, new), model.rename(old, new))
             }
             Op::Copy(key) => {
                 let key = keys::key(*key);
-                let got = store.copy(&key, &other.store);
+                let got = store.copy(key, &other.store);
                 if let Ok(tail) = &got {
                     assert_eq!(*tail, other.store.file_size().expect("known"));
                 }
-                return (got.map(|_| None), model.copy(&key, &mut other.model));
+                return (got.map(|_| None), model.copy(key, &mut other.model));
             }
             Op::Transfer(key) => {
                 let key = keys::key(*key);
-                let expected = model.copy(&key, &mut other.model);
-                let got = store.transfer(&key, &other.store);
+                let expected = model.copy(key, &mut other.model);
+                let got = store.transfer(key, &other.store);
                 if expected.is_ok() {
-                    model.delete(&[key]);
+                    model.delete(key);
                 }
                 (got, expected)
             }
             Op::TransferBack(key) => {
                 let key = keys::key(*key);
-                let expected = other.model.copy(&key, model);
-                let got = other.store.transfer(&key, store);
+                let expected = other.model.copy(key, model);
+                let got = other.store.transfer(key, store);
                 if expected.is_ok() {
-                    other.model.delete(&[key]);
+                    other.model.delete(key);
                 }
                 return (got.map(|_| None), expected);
             }
             Op::CopyToItself(key) => {
-                (store.copy(&keys::key(*key), store), Err(ErrorKind::InvalidInput))
+                (store.copy(keys::key(*key), store), Err(ErrorKind::InvalidInput))
             }
             Op::Delete(key) => {
                 let key = keys::key(*key);
-                let got = store.delete(&key);
-                model.delete(&[key]);
+                let got = store.delete(key);
+                model.delete(key);
                 (got, Ok(()))
             }
             Op::BatchDelete(numbers) => {
-                let owned: Vec<_> = numbers.iter().map(|number| keys::key(*number)).collect();
-                let keys: Vec<_> = owned.iter().map(Vec::as_slice).collect();
-                let before = model.chains.len();
+                let keys: Vec<_> = numbers.iter().map(|number| keys::key(*number)).collect();
+                let before = model.len();
                 let tail = store.file_size().expect("known");
                 let got = store.batch_delete(&keys);
-                model.delete(&owned);
-                if model.chains.len() == before {
+                keys.iter().for_each(|key| model.delete(key));
+                if model.len() == before {
                     assert_eq!(store.file_size().expect("known"), tail, "deleted what is absent");
                 }
                 (got, Ok(()))
@@ -296,13 +296,13 @@ impl Subject {
             Op::BatchDeleteHashes(numbers) => {
                 let hashes: Vec<_> = numbers.iter().map(|number| keys::hash(*number)).collect();
                 let got = store.batch_delete_key_hashes(&hashes);
-                model.delete_hashes(&hashes);
+                hashes.iter().for_each(|hash| model.delete_hash(*hash));
                 (got, Ok(()))
             }
             Op::WriteIfAbsent(key, payload) => {
                 let (key, payload) = (keys::key(*key), payload.bytes());
-                let is_absent = model.read(&key).is_none();
-                let got = store.write_if_absent(&key, &payload);
+                let is_absent = model.get(key).is_none();
+                let got = store.write_if_absent(key, &payload);
                 let expected = if is_absent { model.write(&[(key, payload)]) } else { Ok(()) };
                 if let Ok(wrote) = got {
                     assert_eq!(wrote, is_absent);
@@ -314,14 +314,9 @@ impl Subject {
                 let held = number.and_then(|number| {
                     self.handles.get(usize::from(number) % self.handles.len().max(1))
                 });
-                let is_expected = match (model.read(&key), held) {
-                    (None, None) => true,
-                    (Some(value), Some(held)) => {
-                        held.era == self.era && held.sequence == value.sequence
-                    }
-                    _ => false,
-                };
-                let got = store.compare_and_write(&key, held.map(|held| &held.handle), &payload);
+                let is_expected = model.version(key) == held.and_then(|held| held.version)
+                    && held.is_none_or(|held| held.era == self.era);
+                let got = store.compare_and_write(key, held.map(|held| &held.handle), &payload);
                 let expected = if is_expected { model.write(&[(key, payload)]) } else { Ok(()) };
                 if let Ok(wrote) = got {
                     assert_eq!(wrote, is_expected);
@@ -350,9 +345,9 @@ impl Subject {
             }
             Op::HoldHandle(key) => {
                 let key = keys::key(*key);
-                if let (Ok(Some(handle)), Some(value)) = (store.read(&key), model.read(&key)) {
-                    let (copy, sequence, era) = (handle.to_vec(), value.sequence, self.era);
-                    self.handles.push(Held { handle, copy, sequence, era });
+                if let Ok(Some(handle)) = store.read(key) {
+                    let (copy, version, era) = (handle.to_vec(), model.version(key), self.era);
+                    self.handles.push(Held { handle, copy, version, era });
                 }
                 return (Ok(None), Ok(()));
             }
@@ -367,8 +362,7 @@ impl Subject {
             Op::OpenBeside => {
                 let options = OpenOptions::new().read_only(true);
                 let reader = options.open(&self.path).expect("readers are welcome beside a writer");
-                check_contents(&reader, model);
-                check_iterator(&mut reader.iter_entries(), model);
+                check_answers(&reader, model);
                 let refused = OpenOptions::new().open(&self.path);
                 assert!(refused.is_err(), "two writers");
                 return (Ok(None), Ok(()));
@@ -433,24 +427,21 @@ impl Subject {
     }
 
     fn check(&self) {
-        check_contents(&self.store, &self.model);
-        check_iterator(&mut self.store.iter_entries(), &self.model);
-        let alignment = self.store.stats().alignment;
-        for entry in self.store.iter_entries() {
-            assert_eq!(entry.as_ptr().addr() as u64 % alignment, 0, "payload not aligned");
-        }
+        check_answers(&self.store, &self.model);
         check_keys(self.store.keys(), &self.model);
         let report = self.store.verify().expect("readable");
         assert!(report.is_sound(), "{:?}", report.damaged);
-        assert_eq!(report.live_keys, self.model.chains.len() as u64);
+        assert_eq!(report.live_keys, self.model.len() as u64);
     }
 
     fn check_held(&mut self) {
         for held in self.handles.drain(..) {
             assert_eq!(&*held.handle, &*held.copy, "a handle changed under its holder");
         }
+        let alignment = self.store.stats().alignment;
         for (snapshot, model) in self.snapshots.drain(..) {
-            check_contents(&snapshot, &model);
+            let (keys, hashes) = questions();
+            assert_reads_same(&snapshot, alignment, &model, &keys, &hashes).expect("readable");
             check_iterator(&mut snapshot.iter_entries(), &model);
             check_keys(snapshot.keys(), &model);
         }
@@ -461,75 +452,33 @@ impl Subject {
     }
 }
 
-fn check_contents(store: &impl DataStoreReader<EntryHandleType = EntryHandle>, model: &Model) {
-    assert_eq!(store.len().expect("counted"), model.chains.len());
-    assert_eq!(store.is_empty().expect("counted"), model.chains.is_empty());
-    let all_keys: Vec<_> = (0..keys::COUNT).map(keys::key).collect();
-    let slices: Vec<_> = all_keys.iter().map(Vec::as_slice).collect();
-    let hashes: Vec<_> = all_keys.iter().map(|key| compute_hash(key)).collect();
-    let batch = store.batch_read(&slices).expect("readable");
-    let hashed = store.batch_read_hashed_keys(&hashes, Some(&slices)).expect("readable");
-    for (number, key) in all_keys.iter().enumerate() {
-        let expected = model.read(key).map(|value| &*value.payload);
-        let entry = store.read(key).expect("readable");
-        assert_eq!(entry.as_deref(), expected, "key {number}");
-        assert_eq!(batch[number].as_deref(), expected, "key {number} in a batch");
-        assert_eq!(hashed[number].as_deref(), expected, "key {number} in a hashed batch");
-        assert_eq!(store.exists(key).expect("readable"), expected.is_some());
-        let metadata = store.read_metadata(key).expect("readable");
-        assert_eq!(metadata.is_some(), expected.is_some());
-        if let (Some(entry), Some(metadata)) = (entry, metadata) {
-            assert_eq!(metadata.key_hash, hashes[number]);
-            assert!(entry.is_valid_checksum());
-            assert_eq!(entry.as_ptr().addr() % 64, 0, "payload not aligned");
-        }
-    }
-    for number in 0..keys::COUNT + 4 {
-        let hash = keys::hash(number);
-        let expected = model.read_hash(hash).map(|value| &*value.payload);
-        let entry = store.read_with_key_hash(hash).expect("readable");
-        assert_eq!(entry.as_deref(), expected, "hash {number}");
-        assert_eq!(store.exists_with_key_hash(hash).expect("readable"), expected.is_some());
-        let batch = store.batch_read_hashed_keys(&[hash], None).expect("readable");
-        assert_eq!(batch[0].as_deref(), expected, "hash {number} in a batch");
-    }
-    let last = store.read_last_entry().expect("readable");
-    let expected = model.newest_first().first().map(|(_, value)| value.payload.clone());
-    assert_eq!(last.as_deref(), expected.as_deref(), "last entry");
+fn check_answers(store: &DataStore, model: &Model) {
+    let (keys, hashes) = questions();
+    assert_same_about(store, model, &keys, &hashes).expect("readable");
+}
+
+/// Every key and every hash.
+fn questions() -> (Vec<&'static [u8]>, Vec<u64>) {
+    let count = keys::ALL.len() as u8;
+    ((0..count).map(keys::key).collect(), (0..count + 4).map(keys::hash).collect())
 }
 
 /// Checks that iteration returns every live entry once, newest first.
 fn check_iterator(iterator: &mut EntryIterator, model: &Model) {
-    let got: Vec<(Chain, Vec<u8>)> = iterator
-        .map(|entry| {
-            let chain = match entry.key() {
-                Some(key) => Chain::Keyed(key.to_vec()),
-                None => Chain::Bare(entry.key_hash()),
-            };
-            (chain, entry.to_vec())
-        })
-        .collect();
-    let expected: Vec<_> = model
-        .newest_first()
-        .into_iter()
-        .map(|(chain, value)| (chain.clone(), value.payload.clone()))
-        .collect();
-    assert!(got == expected, "iteration differs from the model");
+    let got: Content =
+        iterator.map(|entry| (Line::from(&entry), Arc::from(entry.as_slice()))).collect();
+    assert!(got == model.content(), "iteration differs from the model");
 }
 
 /// Checks that a listing returns every live entry once, newest first, with the length of its value.
 fn check_keys(keys: Keys, model: &Model) {
-    let got: Vec<(Chain, u64)> = keys
+    let got: Vec<(Line, u64)> = keys
         .map(|info| {
             let info = info.expect("nothing is damaged");
-            let chain = info.key.map_or(Chain::Bare(info.key_hash), Chain::Keyed);
-            (chain, info.value_len)
+            (info.key.map_or(Line::Bare(info.key_hash), Line::Keyed), info.value_len)
         })
         .collect();
-    let expected: Vec<_> = model
-        .newest_first()
-        .into_iter()
-        .map(|(chain, value)| (chain.clone(), value.payload.len() as u64))
-        .collect();
+    let expected: Vec<_> =
+        model.content().into_iter().map(|(line, value)| (line, value.len() as u64)).collect();
     assert!(got == expected, "a listing differs from the model");
 }

@@ -321,9 +321,8 @@ impl File {
 
 /// A key that a trailer can describe: keys that are too long are truncated.
 fn short_key(number: u8) -> Vec<u8> {
-    let mut key = keys::key(number);
-    key.truncate(u16::MAX as usize);
-    key
+    let key = keys::key(number);
+    key[..key.len().min(u16::MAX as usize)].to_vec()
 }
 
 impl Damage {

@@ -2,5 +2,4 @@
 
 pub mod image;
 pub mod keys;
-pub mod model;
 pub mod scratch;

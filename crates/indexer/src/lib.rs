@@ -26,53 +26,26 @@
 //! keyed one: the commit that writes one deletes the other.
 //!
 //! ```
-//! use simd_r_drive_indexer::{ChainKey, Insertion, KeyIndexer, Slot, SlotSource};
+//! use simd_r_drive_indexer::{ChainKey, Insertion, KeyIndexer, SlotRef, SlotSource};
 //!
-//! /// A log in memory: slot `n` ends at `64 * (n + 1)`.
-//! struct Log(Vec<Entry>);
-//!
-//! #[derive(Clone, Copy)]
-//! struct Entry {
-//!     key: &'static [u8],
-//!     previous_end: u64,
-//!     value: u32,
-//! }
+//! /// A log in memory: slot `n` ends at `64 * (n + 1)`. All keys have the same hash.
+//! struct Log(Vec<(&'static [u8], u64)>);
 //!
 //! impl SlotSource for Log {
 //!     type Error = String;
-//!     type Slot<'a> = Entry;
+//!     type Slot<'a> = SlotRef<'a>;
 //!
-//!     fn slot(&self, end: u64) -> Result<Entry, String> {
+//!     fn slot(&self, end: u64) -> Result<SlotRef<'_>, String> {
 //!         let number = (end / 64).checked_sub(1).ok_or("no slot ends at 0")?;
-//!         self.0.get(number as usize).copied().ok_or_else(|| format!("no slot ends at {end}"))
-//!     }
-//! }
-//!
-//! impl<'a> Slot<'a> for Entry {
-//!     fn chain_key(&self) -> ChainKey<'a> {
-//!         ChainKey::Keyed(self.key)
-//!     }
-//!
-//!     // All keys have the same hash here. Others use `simd_r_drive_entry_handle::compute_hash`.
-//!     fn hash(&self) -> u64 {
-//!         7
-//!     }
-//!
-//!     fn is_tombstone(&self) -> bool {
-//!         false
-//!     }
-//!
-//!     fn previous_end(&self) -> u64 {
-//!         self.previous_end
+//!         let (key, previous_end) =
+//!             *self.0.get(number as usize).ok_or_else(|| format!("no slot ends at {end}"))?;
+//!         let chain_key = ChainKey::Keyed(key);
+//!         Ok(SlotRef { end, chain_key, hash: 7, is_tombstone: false, previous_end })
 //!     }
 //! }
 //!
 //! // Two versions of "apple", and "pear", which happens to have the same hash.
-//! let log = Log(vec![
-//!     Entry { key: b"apple", previous_end: 0, value: 1 },
-//!     Entry { key: b"apple", previous_end: 64, value: 2 },
-//!     Entry { key: b"pear", previous_end: 0, value: 3 },
-//! ]);
+//! let log = Log(vec![(b"apple", 0), (b"apple", 64), (b"pear", 0)]);
 //! let index = KeyIndexer::new();
 //! let value = Insertion {
 //!     hash: 7,
@@ -88,13 +61,16 @@
 //!     &log,
 //! )?;
 //!
-//! let value_of = |key: &[u8], tail| Ok(index.find(7, key, tail, &log)?.map(|entry| entry.value));
-//! assert_eq!(value_of(b"apple", 192), Ok(Some(2)));
-//! assert_eq!(value_of(b"pear", 192), Ok(Some(3)));
-//! assert_eq!(value_of(b"plum", 192), Ok(None));
+//! let find = |key: &[u8], tail| {
+//!     let slot = index.find(7, key, tail, &log)?;
+//!     Ok::<_, String>(slot.map(|slot| slot.end))
+//! };
+//! assert_eq!(find(b"apple", 192)?, Some(128));
+//! assert_eq!(find(b"pear", 192)?, Some(192));
+//! assert_eq!(find(b"plum", 192)?, None);
 //! // The same as of an earlier tail.
-//! assert_eq!(value_of(b"apple", 64), Ok(Some(1)));
-//! assert_eq!(value_of(b"pear", 64), Ok(None));
+//! assert_eq!(find(b"apple", 64)?, Some(64));
+//! assert_eq!(find(b"pear", 64)?, None);
 //! # Ok::<(), String>(())
 //! ```
 //!
@@ -167,6 +143,6 @@ pub use layered::{LayeredIndex, LayeredStats, Merging, TablePlan};
 pub use location::Location;
 pub use packed_slot::MAX_SLOT_END;
 pub use rebuild_source::RebuildSource;
-pub use slot_source::{ChainKey, Slot, SlotSource};
+pub use slot_source::{ChainKey, Slot, SlotRef, SlotSource};
 pub use stats::IndexStats;
 pub use version::Version;

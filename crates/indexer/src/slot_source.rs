@@ -26,6 +26,43 @@ pub trait Slot<'a>: Copy {
     fn previous_end(&self) -> u64;
 }
 
+/// A slot of a log that has nothing more to say of its slots than the index asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotRef<'a> {
+    /// Where the slot ends, in bytes.
+    pub end: u64,
+    /// See [`Slot::chain_key`].
+    pub chain_key: ChainKey<'a>,
+    /// See [`Slot::hash`].
+    pub hash: u64,
+    /// See [`Slot::is_tombstone`].
+    pub is_tombstone: bool,
+    /// See [`Slot::previous_end`].
+    pub previous_end: u64,
+}
+
+impl<'a> Slot<'a> for SlotRef<'a> {
+    #[inline]
+    fn chain_key(&self) -> ChainKey<'a> {
+        self.chain_key
+    }
+
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    fn is_tombstone(&self) -> bool {
+        self.is_tombstone
+    }
+
+    #[inline]
+    fn previous_end(&self) -> u64 {
+        self.previous_end
+    }
+}
+
 /// The log, as the index sees it: maps the end of a slot to its contents.
 ///
 /// The index stores no key bytes. It asks for them to compare keys, and follows

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::fingerprint::Fingerprints;
 use crate::groups::Groups;
 use crate::indexer::KeyIndexer;
-use crate::support::history;
+use crate::support::{history, strategies};
 use crate::table::Table;
 
 fn index_with_mask(mask: u64) -> KeyIndexer {
@@ -20,7 +20,7 @@ fn mask() -> impl Strategy<Value = u64> {
 
 proptest! {
     #[test]
-    fn keys_of_equal_fingerprint_stay_apart(steps in history::steps(), mask in mask()) {
+    fn keys_of_equal_fingerprint_stay_apart(steps in strategies::steps(), mask in mask()) {
         history::check(&steps, || index_with_mask(mask));
     }
 }

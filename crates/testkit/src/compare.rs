@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use simd_r_drive::traits::DataStoreReader;
-use simd_r_drive::{DataStore, EntryHandle};
+use simd_r_drive::{DataStore, EntryHandle, compute_hash};
 
 use crate::case::{hash, hash_count, key, key_count};
 use crate::model::{Content, Line, Model};
@@ -20,16 +20,13 @@ use crate::model::{Content, Line, Model};
 pub fn contents(store: &DataStore) -> io::Result<Content> {
     let mut entries = store.iter_entries();
     let mut content = Content::new();
+    let alignment = store.stats().alignment;
     let mut last_end = store.file_size()?;
     while let Some(entry) = entries.next_entry()? {
-        check_entry(store, &entry);
+        check_entry(&entry, alignment);
         assert!(entry.slot_end() <= last_end, "newest first");
         last_end = entry.start_offset() as u64;
-        let line = match entry.key() {
-            Some(key) => Line::Keyed(key.to_vec()),
-            None => Line::Bare(entry.key_hash()),
-        };
-        content.push((line, Arc::from(entry.as_slice())));
+        content.push((Line::from(&entry), Arc::from(entry.as_slice())));
     }
     Ok(content)
 }
@@ -43,19 +40,53 @@ pub fn contents(store: &DataStore) -> io::Result<Content> {
 /// # Panics
 /// If an answer differs from the model's.
 pub fn assert_same(store: &DataStore, model: &Model) -> io::Result<()> {
-    let expected = model.content();
-    assert_content(&contents(store)?, &expected);
+    let keys: Vec<&[u8]> = (0..key_count()).map(key).collect();
+    let hashes: Vec<u64> = (0..hash_count()).map(hash).collect();
+    assert_same_about(store, model, &keys, &hashes)
+}
+
+/// Asks `store` everything about these keys and hashes.
+///
+/// # Errors
+/// The store's.
+///
+/// # Panics
+/// If an answer is not the model's.
+pub fn assert_same_about(
+    store: &DataStore,
+    model: &Model,
+    keys: &[&[u8]],
+    hashes: &[u64],
+) -> io::Result<()> {
+    assert_content(&contents(store)?, &model.content());
+    let stats = store.stats();
+    assert_eq!(stats.live_keys, model.len() as u64);
+    assert_eq!(stats.dead_bytes == 0, stats.dead_slots == 0);
+    assert_reads_same(store, stats.alignment, model, keys, hashes)
+}
+
+/// Reads of a store or a snapshot of this alignment, in every way that the trait has.
+///
+/// # Errors
+/// The store's.
+///
+/// # Panics
+/// If an answer is not the model's.
+pub fn assert_reads_same(
+    store: &impl DataStoreReader<EntryHandleType = EntryHandle>,
+    alignment: u64,
+    model: &Model,
+    keys: &[&[u8]],
+    hashes: &[u64],
+) -> io::Result<()> {
     assert_eq!(store.len()?, model.len());
     assert_eq!(store.is_empty()?, model.is_empty());
-    assert_eq!(store.stats().live_keys, model.len() as u64);
-    assert_eq!(store.stats().dead_bytes == 0, store.stats().dead_slots == 0);
     let last = store.read_last_entry()?;
-    assert_eq!(last.as_deref(), expected.first().map(|(_, value)| &**value));
+    assert_eq!(last.as_deref(), model.content().first().map(|(_, value)| &**value));
 
-    let keys: Vec<&[u8]> = (0..key_count()).map(key).collect();
-    let batch = store.batch_read(&keys)?;
-    let key_hashes: Vec<u64> = (0..key_count()).map(hash).collect();
-    let hashed_batch = store.batch_read_hashed_keys(&key_hashes, Some(&keys))?;
+    let batch = store.batch_read(keys)?;
+    let key_hashes: Vec<u64> = keys.iter().map(|key| compute_hash(key)).collect();
+    let hashed_batch = store.batch_read_hashed_keys(&key_hashes, Some(keys))?;
     for (id, key) in keys.iter().enumerate() {
         let expected = model.get(key).map(|value| &**value);
         let got = store.read(key)?;
@@ -66,13 +97,12 @@ pub fn assert_same(store: &DataStore, model: &Model) -> io::Result<()> {
         let metadata = store.read_metadata(key)?;
         assert_eq!(metadata.as_ref(), got.as_ref().map(EntryHandle::metadata));
         if let Some(entry) = &got {
-            check_entry(store, entry);
+            check_entry(entry, alignment);
             assert_eq!(entry.key_hash(), key_hashes[id]);
             assert!(entry.key().is_none_or(|stored| stored == *key), "another key's value");
         }
     }
-    let hashes: Vec<u64> = (0..hash_count()).map(hash).collect();
-    let by_hash = store.batch_read_hashed_keys(&hashes, None)?;
+    let by_hash = store.batch_read_hashed_keys(hashes, None)?;
     for (id, hash) in hashes.iter().enumerate() {
         let expected = model.get_by_hash(*hash).map(|value| &**value);
         assert_eq!(store.read_with_key_hash(*hash)?.as_deref(), expected, "read of hash {id}");
@@ -101,12 +131,12 @@ fn assert_content(got: &Content, expected: &Content) {
     }
 }
 
-fn check_entry(store: &DataStore, entry: &EntryHandle) {
-    let alignment = store.stats().alignment as usize;
+fn check_entry(entry: &EntryHandle, alignment: u64) {
+    assert_eq!(entry.slot_end() % alignment, 0);
+    let alignment = alignment as usize;
     let address = entry.as_slice().as_ptr().addr();
     assert_eq!(entry.start_offset() % alignment, 0, "aligned in the file");
     // Maps start at a multiple of the alignment, even if that is larger than a page.
     assert_eq!(address % alignment, 0, "aligned in memory");
-    assert_eq!(entry.slot_end() % alignment as u64, 0);
     assert!(entry.is_valid_checksum());
 }

@@ -37,7 +37,7 @@ mod session;
 
 pub use case::{HashId, KeyId, Value, hash, hash_count, key, key_count};
 pub use colliding::colliding_keys;
-pub use compare::{assert_same, contents};
+pub use compare::{assert_reads_same, assert_same, assert_same_about, contents};
 pub use directory::Directory;
 pub use disk::{Disk, Loss, SECTOR_LEN};
 pub use effort::{cases, effort};

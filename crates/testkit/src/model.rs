@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use simd_r_drive::compute_hash;
+use simd_r_drive::{EntryHandle, compute_hash};
+use simd_r_drive_entry_handle::constants::MAX_KEY_LEN;
 
-use crate::case::{Value, hash, key};
+use crate::case::{hash, key};
 use crate::operation::Operation;
 
 /// What identifies an entry.
@@ -16,6 +17,12 @@ pub enum Line {
     Keyed(Vec<u8>),
     /// A bare hash.
     Bare(u64),
+}
+
+impl From<&EntryHandle> for Line {
+    fn from(entry: &EntryHandle) -> Self {
+        entry.key().map_or_else(|| Self::Bare(entry.key_hash()), |key| Self::Keyed(key.to_vec()))
+    }
 }
 
 /// Live entries, newest first.
@@ -54,38 +61,34 @@ impl Model {
     pub fn apply(&mut self, operation: &Operation) -> Result<(), Refused> {
         match operation {
             Operation::Write(id, value) | Operation::Stream(id, value) => {
-                self.put(key(*id), value.bytes());
+                self.write(&[(key(*id), value.bytes())])?;
             }
             // Each write is a commit of its own.
             Operation::Compact(entries) => {
                 for (id, value) in entries {
-                    self.put(key(*id), value.bytes());
+                    self.write(&[(key(*id), value.bytes())])?;
                 }
             }
             Operation::WriteHash(id, value) | Operation::StreamHash(id, value) => {
-                self.put_bare(&[(hash(*id), *value)])?;
+                self.write_hashes(&[(hash(*id), value.bytes())])?;
             }
             Operation::BatchWrite(entries) => {
-                for (number, (id, value)) in entries.iter().enumerate() {
-                    if entries[number + 1..].iter().all(|(later, _)| later != id) {
-                        self.put(key(*id), value.bytes());
-                    }
-                }
+                let entries: Vec<_> =
+                    entries.iter().map(|(id, value)| (key(*id), value.bytes())).collect();
+                self.write(&entries)?;
             }
             Operation::BatchWriteHashes(entries) => {
                 let entries: Vec<_> =
-                    entries.iter().map(|(id, value)| (hash(*id), *value)).collect();
-                self.put_bare(&entries)?;
+                    entries.iter().map(|(id, value)| (hash(*id), value.bytes())).collect();
+                self.write_hashes(&entries)?;
             }
             Operation::FailingStream(..) => return Err(io::ErrorKind::BrokenPipe),
             Operation::TooLongKey(..) => return Err(io::ErrorKind::InvalidInput),
             Operation::Rename(old, new) => self.rename(key(*old), key(*new))?,
-            Operation::Delete(id) => self.remove(key(*id)),
-            Operation::BatchDelete(ids) => ids.iter().for_each(|id| self.remove(key(*id))),
+            Operation::Delete(id) => self.delete(key(*id)),
+            Operation::BatchDelete(ids) => ids.iter().for_each(|id| self.delete(key(*id))),
             Operation::BatchDeleteHashes(ids) => {
-                for id in ids {
-                    self.hashes.remove(&hash(*id));
-                }
+                ids.iter().for_each(|id| self.delete_hash(hash(*id)));
             }
             Operation::Sync
             | Operation::Checkpoint
@@ -99,9 +102,18 @@ impl Model {
 
     /// The value that a read of `key` must return.
     pub fn get(&self, key: &[u8]) -> Option<&Arc<[u8]>> {
+        self.stored(key).map(|stored| &stored.value)
+    }
+
+    /// The number of the write whose value a read of `key` must return.
+    pub fn version(&self, key: &[u8]) -> Option<u64> {
+        self.stored(key).map(|stored| stored.written)
+    }
+
+    fn stored(&self, key: &[u8]) -> Option<&Stored> {
         match self.hashes.get(&compute_hash(key))? {
-            UnderHash::Bare(stored) => Some(&stored.value),
-            UnderHash::Keyed(keys) => keys.get(key).map(|stored| &stored.value),
+            UnderHash::Bare(stored) => Some(stored),
+            UnderHash::Keyed(keys) => keys.get(key),
         }
     }
 
@@ -145,20 +157,26 @@ impl Model {
         entries.into_iter().map(|(_, line, value)| (line, value)).collect()
     }
 
-    fn put(&mut self, key: &[u8], value: Arc<[u8]>) {
-        let stored = self.stored(value);
-        match self
-            .hashes
-            .entry(compute_hash(key))
-            .or_insert_with(|| UnderHash::Keyed(BTreeMap::new()))
-        {
-            UnderHash::Keyed(keys) => drop(keys.insert(key.to_vec(), stored)),
-            bare => *bare = UnderHash::Keyed([(key.to_vec(), stored)].into()),
+    /// Writes all entries or none. The last value for a key wins.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a key is too long.
+    pub fn write(&mut self, entries: &[(&[u8], Arc<[u8]>)]) -> Result<(), Refused> {
+        let last: Vec<_> = last_of_each(entries).collect();
+        if last.iter().any(|(key, _)| key.len() > MAX_KEY_LEN) {
+            return Err(io::ErrorKind::InvalidInput);
         }
+        for (key, value) in last {
+            self.put(key, Arc::clone(value));
+        }
+        Ok(())
     }
 
-    /// Writes all entries or none. The last value for a hash wins.
-    fn put_bare(&mut self, entries: &[(u64, Value)]) -> Result<(), Refused> {
+    /// Writes all entries under bare hashes, or none. The last value for a hash wins.
+    ///
+    /// # Errors
+    /// `InvalidInput` if several keys have one of the hashes.
+    pub fn write_hashes(&mut self, entries: &[(u64, Arc<[u8]>)]) -> Result<(), Refused> {
         for (hash, _) in entries {
             if let Some(UnderHash::Keyed(keys)) = self.hashes.get(hash)
                 && keys.len() > 1
@@ -166,16 +184,42 @@ impl Model {
                 return Err(io::ErrorKind::InvalidInput);
             }
         }
-        for (number, (hash, value)) in entries.iter().enumerate() {
-            if entries[number + 1..].iter().all(|(later, _)| later != hash) {
-                let stored = self.stored(value.bytes());
-                self.hashes.insert(*hash, UnderHash::Bare(stored));
-            }
+        for (hash, value) in last_of_each(entries) {
+            let stored = self.newly_stored(Arc::clone(value));
+            self.hashes.insert(*hash, UnderHash::Bare(stored));
         }
         Ok(())
     }
 
-    fn remove(&mut self, key: &[u8]) {
+    /// Moves the value of `old` to `new`.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the keys are the same or `new` is too long; `NotFound` if `old` has no
+    /// value.
+    pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Refused> {
+        if old == new {
+            return Err(io::ErrorKind::InvalidInput);
+        }
+        let value = self.get(old).map(Arc::clone).ok_or(io::ErrorKind::NotFound)?;
+        if new.len() > MAX_KEY_LEN {
+            return Err(io::ErrorKind::InvalidInput);
+        }
+        self.delete(old);
+        self.put(new, value);
+        Ok(())
+    }
+
+    /// Writes what `key` reads to `target`, under the same key.
+    ///
+    /// # Errors
+    /// Nothing is there, or `target` refuses it.
+    pub fn copy(&self, key: &[u8], target: &mut Self) -> Result<(), Refused> {
+        let value = self.get(key).ok_or(io::ErrorKind::NotFound)?;
+        target.write(&[(key, Arc::clone(value))])
+    }
+
+    /// Deletes a key, and what stands under its hash alone.
+    pub fn delete(&mut self, key: &[u8]) {
         let hash = compute_hash(key);
         let is_empty = match self.hashes.get_mut(&hash) {
             None => false,
@@ -190,18 +234,32 @@ impl Model {
         }
     }
 
-    fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), Refused> {
-        if old == new {
-            return Err(io::ErrorKind::InvalidInput);
-        }
-        let value = self.get(old).map(Arc::clone).ok_or(io::ErrorKind::NotFound)?;
-        self.remove(old);
-        self.put(new, value);
-        Ok(())
+    /// Deletes everything of a hash.
+    pub fn delete_hash(&mut self, hash: u64) {
+        self.hashes.remove(&hash);
     }
 
-    fn stored(&mut self, value: Arc<[u8]>) -> Stored {
+    fn put(&mut self, key: &[u8], value: Arc<[u8]>) {
+        let stored = self.newly_stored(value);
+        match self
+            .hashes
+            .entry(compute_hash(key))
+            .or_insert_with(|| UnderHash::Keyed(BTreeMap::new()))
+        {
+            UnderHash::Keyed(keys) => drop(keys.insert(key.to_vec(), stored)),
+            bare => *bare = UnderHash::Keyed([(key.to_vec(), stored)].into()),
+        }
+    }
+
+    fn newly_stored(&mut self, value: Arc<[u8]>) -> Stored {
         self.writes += 1;
         Stored { value, written: self.writes }
     }
+}
+
+/// The last entry of each name, where it stands.
+fn last_of_each<N: PartialEq, V>(entries: &[(N, V)]) -> impl Iterator<Item = &(N, V)> {
+    let is_last =
+        |number: usize| entries[number + 1..].iter().all(|(later, _)| *later != entries[number].0);
+    entries.iter().enumerate().filter(move |(number, _)| is_last(*number)).map(|(_, entry)| entry)
 }

@@ -33,9 +33,9 @@
 //! # Damage
 //!
 //! Every line carries a check over its bytes, its number and its table, and is used only if the
-//! check is right. A process makes the check once per line. A line that is damaged, was never written, or whose space was given back is
-//! never taken to mean that a key does not exist. Instead, the index is rebuilt from the log, in
-//! memory.
+//! check is right. A process makes the check once per line. A line that is damaged, was never
+//! written, or whose space was given back is never taken to mean that a key does not exist.
+//! Instead, the index is rebuilt from the log, in memory.
 
 mod build;
 mod build_error;

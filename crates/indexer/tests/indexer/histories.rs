@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use simd_r_drive_indexer::KeyIndexer;
 
-use crate::support::history;
+use crate::support::{history, strategies};
 
 proptest! {
     #[test]
-    fn answers_like_a_scan_of_the_log(steps in history::steps()) {
+    fn answers_like_a_scan_of_the_log(steps in strategies::steps()) {
         history::check(&steps, KeyIndexer::new);
     }
 }

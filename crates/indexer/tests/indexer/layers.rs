@@ -7,10 +7,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simd_r_drive_entry_handle::{Alignment, Identity as FileIdentity, IdentitySeeds, Layout, Map};
 use simd_r_drive_indexer::{
-    BuildError, ChainKey, FrozenIndex, Insertion, KeyIndexer, LayeredIndex, Merging, TablePlan,
+    BuildError, ChainKey, FrozenIndex, Insertion, KeyIndexer, LayeredIndex, Merging, SlotRef,
+    TablePlan,
 };
 
-use crate::support::log::{Found, Log, LogSlot, end_of};
+use crate::support::log::{Log, LogSlot, end_of};
 use crate::support::naive::Chains;
 
 const KEYS: [&[u8]; 4] = [b"", b"a", b"b", b"never written"];
@@ -348,7 +349,7 @@ impl World {
         for tail in [from, from.midpoint(to) / 64 * 64, to] {
             let batch = |keys: Option<&[&[u8]]>| {
                 let mut ends = Vec::new();
-                let found = |number, slot: Option<Found<'_>>| {
+                let found = |number, slot: Option<SlotRef<'_>>| {
                     assert_eq!(number, ends.len());
                     ends.push(slot.map(|slot| slot.end));
                     Ok(())

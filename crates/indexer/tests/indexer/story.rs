@@ -1,10 +1,10 @@
 //! The life of a few entries, one call at a time.
 
 use simd_r_drive_indexer::{
-    ChainKey, Current, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotSource, Version,
+    ChainKey, Current, Insertion, KeyIndexer, LiveKeyed, MAX_SLOT_END, SlotRef, SlotSource, Version,
 };
 
-use crate::support::log::{Fault, Found, Log, end_of};
+use crate::support::log::{Fault, Log, end_of};
 use crate::support::store::Store;
 
 const HASH: u64 = 42;
@@ -178,11 +178,11 @@ fn a_link_that_does_not_point_down_ends_the_line() {
 
     impl SlotSource for Circle {
         type Error = Fault;
-        type Slot<'a> = Found<'a>;
+        type Slot<'a> = SlotRef<'a>;
 
-        fn slot(&self, end: u64) -> Result<Found<'_>, Fault> {
+        fn slot(&self, end: u64) -> Result<SlotRef<'_>, Fault> {
             let chain_key = ChainKey::Keyed(b"key");
-            Ok(Found { end, chain_key, hash: HASH, is_tombstone: false, previous_end: end })
+            Ok(SlotRef { end, chain_key, hash: HASH, is_tombstone: false, previous_end: end })
         }
     }
 

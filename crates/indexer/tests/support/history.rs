@@ -1,23 +1,22 @@
-//! Random histories of a store, checked at every tail.
+//! Histories of a store, checked at every tail.
 
-use proptest::collection::vec;
-use proptest::prelude::*;
 use simd_r_drive_indexer::{ChainKey, KeyIndexer};
 
 use super::log::end_of;
 use super::naive::Chains;
 use super::store::Store;
 
-pub const HASHES: [u64; 3] = [0, 1, u64::MAX];
-pub const KEYS: [&[u8]; 5] = [b"", b"a", b"b", b"c", b"never written"];
-const WRITTEN_KEYS: usize = 4;
+const HASHES: [u64; 5] = [0, 1, u64::MAX, 2, 1 << 63];
+const KEYS: [&[u8]; 7] = [b"", b"a", b"b", b"c", b"d", b"e", b"never written"];
+const WRITTEN_KEYS: usize = KEYS.len() - 1;
 
+/// Any number of a hash, and of a key, stands for one of the few.
 #[derive(Clone, Debug)]
 pub enum Op {
-    Put(u64, usize),
-    PutBare(u64),
-    Delete(u64, usize),
-    DeleteHash(u64),
+    Put(u8, u8),
+    PutBare(u8),
+    Delete(u8, u8),
+    DeleteHash(u8),
 }
 
 #[derive(Clone, Debug)]
@@ -28,36 +27,15 @@ pub enum Step {
     Reopen,
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    let hash = || prop::sample::select(&HASHES[..]);
-    prop_oneof![
-        8 => (hash(), 0..WRITTEN_KEYS).prop_map(|(hash, key)| Op::Put(hash, key)),
-        2 => hash().prop_map(Op::PutBare),
-        3 => (hash(), 0..WRITTEN_KEYS).prop_map(|(hash, key)| Op::Delete(hash, key)),
-        1 => hash().prop_map(Op::DeleteHash),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => vec(op(), 1..4).prop_map(Step::Commit),
-        4 => vec(op(), 4..16).prop_map(Step::Commit),
-        3 => (vec(op(), 1..16), 0_usize..6).prop_map(|(ops, calls)| Step::Fault(ops, calls)),
-        1 => Just(Step::Reopen),
-    ]
-}
-
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
-    vec(step(), 1..12)
-}
-
 fn apply(store: &mut Store, ops: &[Op]) {
+    let hash = |number: u8| HASHES[usize::from(number) % HASHES.len()];
+    let key = |number: u8| KEYS[usize::from(number) % WRITTEN_KEYS];
     for op in ops {
         match *op {
-            Op::Put(hash, key) => store.put(hash, KEYS[key]),
-            Op::PutBare(hash) => store.put_bare(hash),
-            Op::Delete(hash, key) => store.delete(hash, KEYS[key]),
-            Op::DeleteHash(hash) => store.delete_hash(hash),
+            Op::Put(h, k) => store.put(hash(h), key(k)),
+            Op::PutBare(h) => store.put_bare(hash(h)),
+            Op::Delete(h, k) => store.delete(hash(h), key(k)),
+            Op::DeleteHash(h) => store.delete_hash(hash(h)),
         }
     }
 }

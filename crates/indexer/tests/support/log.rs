@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use simd_r_drive_indexer::{ChainKey, KeyIndexer, RebuildSource, Slot, SlotSource};
+use simd_r_drive_indexer::{ChainKey, KeyIndexer, RebuildSource, SlotRef, SlotSource};
 
 const LOG_START: u64 = 16 << 10;
 const SLOT_LEN: u64 = 64;
@@ -69,51 +69,23 @@ impl Log {
     }
 }
 
-/// A slot that was found, with the hash that the test gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
-    pub end: u64,
-    pub chain_key: ChainKey<'a>,
-    pub hash: u64,
-    pub is_tombstone: bool,
-    pub previous_end: u64,
-}
-
-impl<'a> Slot<'a> for Found<'a> {
-    fn chain_key(&self) -> ChainKey<'a> {
-        self.chain_key
-    }
-
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    fn is_tombstone(&self) -> bool {
-        self.is_tombstone
-    }
-
-    fn previous_end(&self) -> u64 {
-        self.previous_end
-    }
-}
-
 /// Where a slot that was looked up ends.
-pub fn end_of<E>(found: Result<Option<Found<'_>>, E>) -> Result<Option<u64>, E> {
+pub fn end_of<E>(found: Result<Option<SlotRef<'_>>, E>) -> Result<Option<u64>, E> {
     Ok(found?.map(|slot| slot.end))
 }
 
 impl SlotSource for Log {
     type Error = Fault;
-    type Slot<'a> = Found<'a>;
+    type Slot<'a> = SlotRef<'a>;
 
-    fn slot(&self, end: u64) -> Result<Found<'_>, Fault> {
+    fn slot(&self, end: u64) -> Result<SlotRef<'_>, Fault> {
         let call = self.calls.fetch_add(1, Relaxed) + 1;
         let fails_from = self.fails_from.load(Relaxed);
         if fails_from != 0 && call >= fails_from {
             return Err(Fault);
         }
         let slot = self.at(end);
-        Ok(Found {
+        Ok(SlotRef {
             end,
             chain_key: slot.identity(),
             hash: slot.hash,

@@ -8,3 +8,4 @@ pub mod history;
 pub mod log;
 pub mod naive;
 pub mod store;
+pub mod strategies;
