@@ -19,6 +19,9 @@ pub struct Current {
     pub live_keyed: LiveKeyed,
     /// Whether the index holds any chain of the hash, live or deleted.
     pub is_known_hash: bool,
+    /// Whether a new version of the identity can be inserted without copying other chains of the
+    /// hash into the active layer: that layer holds them all, or there are none.
+    pub is_settled: bool,
 }
 
 /// How many keyed chains of a hash are live.
@@ -57,7 +60,7 @@ impl KeyIndexer {
         source: &S,
     ) -> Result<Current, S::Error> {
         match self.table.get(hash) {
-            None => Ok(Current::default()),
+            None => Ok(Current { is_settled: true, ..Current::default() }),
             Some(slot) if slot.is_group() => self.current_in_group(hash, identity, source),
             Some(slot) => current_of_single(slot, identity, source),
         }
@@ -95,6 +98,7 @@ impl KeyIndexer {
         let copy_out = |group: &Group| Current {
             keyed,
             is_known_hash: group.chain_count() > 0,
+            is_settled: true,
             bare: group.chain(Place::Bare).map(Version::from),
             live_keyed: match (group.live_keyed_count(), group.newest_live_keyed()) {
                 (0, _) | (_, None) => LiveKeyed::None,
@@ -114,7 +118,12 @@ fn current_of_single<S: SlotSource + ?Sized>(
 ) -> Result<Current, S::Error> {
     let version = Version::from(slot);
     if slot.is_bare() {
-        return Ok(Current { bare: Some(version), is_known_hash: true, ..Current::default() });
+        return Ok(Current {
+            bare: Some(version),
+            is_known_hash: true,
+            is_settled: true,
+            ..Current::default()
+        });
     }
     let is_same = match identity {
         ChainKey::Keyed(_) => source.slot(slot.end())?.chain_key() == identity,
@@ -124,6 +133,7 @@ fn current_of_single<S: SlotSource + ?Sized>(
         keyed: is_same.then_some(version),
         bare: None,
         is_known_hash: true,
+        is_settled: true,
         live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
     })
 }

@@ -24,6 +24,10 @@ pub struct Insertion {
     /// that the index holds nothing under the hash. This saves a look-up. `false` is always
     /// correct.
     pub is_new: bool,
+    /// Whether the caller knows, from [`Current::is_settled`](crate::Current::is_settled), that the
+    /// active layer needs no other chain of the hash. This saves a look-up. `false` is always
+    /// correct.
+    pub is_settled: bool,
 }
 
 impl Insertion {

@@ -54,6 +54,7 @@
 //!     is_tombstone: false,
 //!     is_bare: false,
 //!     is_new: false,
+//!     is_settled: false,
 //! };
 //! index.insert(&value, &log)?;
 //! index.insert_batch(

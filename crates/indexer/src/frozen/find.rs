@@ -306,13 +306,17 @@ impl FrozenIndex {
     ) -> Result<Option<Current>, Failure<S::Error>> {
         let current = match self.held(hash, mixed, source)? {
             None => return Ok(None),
-            Some(Held::Single { version, identity: ChainKey::Bare }) => {
-                Current { bare: Some(version), is_known_hash: true, ..Current::default() }
-            }
+            Some(Held::Single { version, identity: ChainKey::Bare }) => Current {
+                bare: Some(version),
+                is_known_hash: true,
+                is_settled: identity == ChainKey::Bare,
+                ..Current::default()
+            },
             Some(Held::Single { version, identity: found }) => Current {
                 keyed: (found == identity).then_some(version),
                 bare: None,
                 is_known_hash: true,
+                is_settled: found == identity,
                 live_keyed: version.live_end().map_or(LiveKeyed::None, LiveKeyed::One),
             },
             Some(Held::Group(record)) => {
@@ -326,6 +330,7 @@ impl FrozenIndex {
                     keyed: member.map(version),
                     bare: record.bare,
                     is_known_hash: true,
+                    is_settled: false,
                     live_keyed: record.live_keyed(),
                 }
             }

@@ -316,15 +316,25 @@ impl LayeredIndex {
         source: &S,
     ) -> Result<Current, S::Error> {
         let mixed = self.mixer.mix(hash);
-        if let Some((index, _)) = self.locate(hash, mixed) {
-            return index.current(hash, identity, source);
+        if self.active.locate(hash, mixed).is_some() {
+            return self.active.index.current(hash, identity, source);
         }
-        Self::ask_frozen(
+        if let Some((index, location)) = self.locate_sealed(hash, mixed) {
+            let current = index.current(hash, identity, source)?;
+            let newest = if identity == ChainKey::Bare { current.bare } else { current.keyed };
+            let is_settled = newest.is_some_and(|version| version.end == location.end());
+            return Ok(Current { is_settled, ..current });
+        }
+        let current = Self::ask_frozen(
             self.tables(mixed),
             source,
             |table| table.current(hash, mixed, identity, source),
-            |index| index.current(hash, identity, source),
-        )
+            |index| {
+                let current = index.current(hash, identity, source)?;
+                Ok(Current { is_settled: false, ..current })
+            },
+        )?;
+        Ok(Current { is_settled: current.is_settled || !current.is_known_hash, ..current })
     }
 
     /// See [`KeyIndexer::live_chains`].

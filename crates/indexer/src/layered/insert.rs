@@ -124,13 +124,14 @@ impl LayeredIndex {
         let Some(filter) = &self.active.filter else { return Ok(0) };
         let mut new_hashes = 0;
         for chunk in items.chunks(BATCH) {
-            for item in chunk.iter().filter(|item| chunk.len() > 1 && !item.is_new) {
+            let is_known = |item: &Insertion| item.is_new || item.is_settled;
+            for item in chunk.iter().filter(|item| chunk.len() > 1 && !is_known(item)) {
                 self.prefetch(item.hash);
             }
             for item in chunk {
-                let is_new = if item.is_new {
+                let is_new = if is_known(item) {
                     filter.insert(self.mixer.mix(item.hash));
-                    true
+                    item.is_new
                 } else {
                     self.copy_up(item, filter, source)?
                 };

@@ -39,6 +39,7 @@ fn whole_log() -> (Log, Vec<Vec<Insertion>>) {
                     is_tombstone,
                     is_bare,
                     is_new: false,
+                    is_settled: false,
                 });
             }
             commits.push(commit);

@@ -194,6 +194,7 @@ fn a_link_that_does_not_point_down_ends_the_line() {
         is_tombstone: false,
         is_bare: false,
         is_new: false,
+        is_settled: false,
     };
     index.insert(&item, &Circle).unwrap();
     assert_eq!(end_of(index.find(HASH, b"key", 64, &Circle)), Ok(None));
@@ -205,7 +206,8 @@ fn an_empty_index_has_nothing() {
     assert_eq!(end_of(index.find(HASH, b"key", MAX_SLOT_END, &log)), Ok(None));
     assert_eq!(index.find_by_hash(HASH, MAX_SLOT_END, &log), Ok(None));
     assert_eq!(index.is_current(HASH, 64, ChainKey::Bare, 64, &log), Ok(false));
-    assert_eq!(index.current(HASH, ChainKey::Bare, &log), Ok(Current::default()));
+    let nothing = Current { is_settled: true, ..Current::default() };
+    assert_eq!(index.current(HASH, ChainKey::Bare, &log), Ok(nothing));
     assert_eq!(index.insert_batch(&[], &log), Ok(()));
     assert!(format!("{index:?}").contains("hashes: 0"));
 }

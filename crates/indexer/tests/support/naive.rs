@@ -46,6 +46,8 @@ impl<'a> Chains<'a> {
         let live_keyed: Vec<_> = keyed_lines.filter_map(|(_, v)| v.live_end()).collect();
         Current {
             is_known_hash: !self.0.is_empty(),
+            // All chains are in one layer.
+            is_settled: true,
             keyed: match identity {
                 ChainKey::Keyed(key) => self.chain(Some(key)),
                 ChainKey::Bare => None,

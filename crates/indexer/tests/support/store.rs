@@ -42,6 +42,7 @@ impl Store {
             is_tombstone,
             is_bare,
             is_new: false,
+            is_settled: false,
         });
     }
 

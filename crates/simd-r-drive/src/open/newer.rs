@@ -78,6 +78,7 @@ impl NewerSlots {
                 is_tombstone: trailer.is_tombstone(),
                 is_bare: trailer.is_bare(),
                 is_new: trailer.is_new_hash(),
+                is_settled: false,
             });
             self.lens.push((slot.end - slot.start) | u64::from(trailer.replaces_live()));
         }

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use simd_r_drive_entry_handle::{FormatError, Kind, Layout};
-use simd_r_drive_indexer::{ChainKey, Insertion, LiveKeyed, Version};
+use simd_r_drive_entry_handle::constants::MAX_FILE_LEN;
+use simd_r_drive_entry_handle::{FormatError, Kind};
+use simd_r_drive_indexer::{ChainKey, Current, Insertion, LiveKeyed, Version};
 use simd_r_drive_writer::NewEntry;
 
 use crate::error::StoreError;
@@ -17,7 +18,8 @@ use crate::log::{Delta, ReadState};
 pub(crate) struct CommitBuilder<'a> {
     state: &'a ReadState,
     entries: Vec<NewEntry<'a>>,
-    hashes: Vec<u64>,
+    /// One per entry. Ends count from the start of the commit.
+    insertions: Vec<Insertion>,
     /// Ends of slots for which this commit already has a tombstone of its own.
     buried: HashSet<u64>,
     pub(crate) delta: Delta,
@@ -30,7 +32,7 @@ impl<'a> CommitBuilder<'a> {
         Self {
             state,
             entries: Vec::with_capacity(capacity),
-            hashes: Vec::with_capacity(capacity),
+            insertions: Vec::with_capacity(capacity),
             buried: HashSet::new(),
             delta: Delta::default(),
             written_at: None,
@@ -62,44 +64,29 @@ impl<'a> CommitBuilder<'a> {
     }
 
     /// Total length of the slots in bytes.
-    pub(crate) fn len(&self, layout: &Layout) -> Result<u64, FormatError> {
-        self.entries.iter().try_fold(0_u64, |sum, entry| {
-            Ok(sum.saturating_add(layout.slot_len(entry.payload.len(), entry.key.len())?))
-        })
+    pub(crate) fn len(&self) -> u64 {
+        self.insertions.last().map_or(0, |last| last.end)
+    }
+
+    /// Where the slot of the last entry starts, from the start of the commit.
+    pub(crate) fn last_start(&self) -> u64 {
+        self.insertions.iter().rev().nth(1).map_or(0, |item| item.end)
     }
 
     /// The index insertions for the slots once they stand in the log from `start` on.
-    pub(crate) fn insertions(
-        &self,
-        layout: &Layout,
-        start: u64,
-    ) -> Result<Vec<Insertion>, FormatError> {
-        let mut end = start;
-        let with_hash = self.entries.iter().zip(&self.hashes);
-        with_hash
-            .map(|(entry, hash)| {
-                end += layout.slot_len(entry.payload.len(), entry.key.len())?;
-                Ok(Insertion {
-                    hash: *hash,
-                    end,
-                    replaces: entry.previous_end,
-                    is_tombstone: entry.kind == Kind::Tombstone,
-                    is_bare: entry.is_bare,
-                    is_new: entry.is_new_hash,
-                })
-            })
-            .collect()
+    pub(crate) fn insertions(&self, start: u64) -> Vec<Insertion> {
+        let in_log = |item: &Insertion| Insertion { end: start + item.end, ..*item };
+        self.insertions.iter().map(in_log).collect()
     }
 
     /// Adds a value under a key. Deletes a live bare entry of the hash: from now on the key
     /// decides.
     pub(crate) fn put(&mut self, hash: u64, key: &'a [u8], payload: &'a [u8]) -> io::Result<()> {
-        self.check_len(key, payload)?;
         let current = self.state.index.current(hash, ChainKey::Keyed(key), &*self.state.log)?;
         if let Some(end) = current.bare.and_then(Version::live_end) {
             self.bury(hash, end)?;
         }
-        self.push_value(hash, key, false, payload, current.keyed, current.is_known_hash)
+        self.push_value(hash, key, false, payload, (current.keyed, current))
     }
 
     /// Adds a value under a hash alone. If one live key has the hash, it is deleted, because the
@@ -110,14 +97,13 @@ impl<'a> CommitBuilder<'a> {
         hash_bytes: &'a [u8; 8],
         payload: &'a [u8],
     ) -> io::Result<()> {
-        self.check_len(hash_bytes, payload)?;
         let current = self.state.index.current(hash, ChainKey::Bare, &*self.state.log)?;
         match current.live_keyed {
             LiveKeyed::None => {}
             LiveKeyed::One(end) => self.bury(hash, end)?,
             LiveKeyed::Many(keys) => return Err(StoreError::AmbiguousHash { hash, keys }.into()),
         }
-        self.push_value(hash, hash_bytes, true, payload, current.bare, current.is_known_hash)
+        self.push_value(hash, hash_bytes, true, payload, (current.bare, current))
     }
 
     /// Deletes a key, and a live bare entry of its hash.
@@ -148,11 +134,10 @@ impl<'a> CommitBuilder<'a> {
         key: &'a [u8],
         payload: &'a [u8],
     ) -> io::Result<()> {
-        self.check_len(key, payload)?;
         let current = self.state.index.current(hash, identity, &*self.state.log)?;
         let is_bare = identity == ChainKey::Bare;
         let previous = if is_bare { current.bare } else { current.keyed };
-        self.push_value(hash, key, is_bare, payload, previous, current.is_known_hash)
+        self.push_value(hash, key, is_bare, payload, (previous, current))
     }
 
     /// Deletes a single chain, if it is live, and no other of its hash.
@@ -182,23 +167,21 @@ impl<'a> CommitBuilder<'a> {
             is_new_hash: false,
             written_at: self.written_at,
         };
-        let tombstone_len = self.state.layout.slot_len(0, tombstone.key.len())?;
-        self.entries.push(tombstone);
-        self.hashes.push(hash);
+        let tombstone_len = self.push(hash, tombstone, false)?;
         self.delta.live_keys -= 1;
         self.delta.dead_slots += 2;
         self.delta.dead_bytes += slot.end - slot.start + tombstone_len;
         Ok(())
     }
 
+    /// Adds a value that follows `previous` in its chain. `current` is what the index holds.
     fn push_value(
         &mut self,
         hash: u64,
         key: &'a [u8],
         is_bare: bool,
         payload: &'a [u8],
-        previous: Option<Version>,
-        is_known_hash: bool,
+        (previous, current): (Option<Version>, Current),
     ) -> io::Result<()> {
         let replaced = previous.and_then(Version::live_end);
         match replaced {
@@ -209,22 +192,37 @@ impl<'a> CommitBuilder<'a> {
             }
             None => self.delta.live_keys += 1,
         }
-        self.entries.push(NewEntry {
+        let value = NewEntry {
             kind: Kind::Value,
             key,
             is_bare,
             payload,
             previous_end: previous.map_or(0, |version| version.end),
             replaces_live: replaced.is_some(),
-            is_new_hash: !is_known_hash,
+            is_new_hash: !current.is_known_hash,
             written_at: self.written_at,
-        });
-        self.hashes.push(hash);
+        };
+        self.push(hash, value, current.is_settled)?;
         Ok(())
     }
 
-    fn check_len(&self, key: &[u8], payload: &[u8]) -> Result<(), FormatError> {
-        self.state.layout.slot_len(payload.len(), key.len()).map(drop)
+    /// Adds an entry. Returns the length of its slot in bytes.
+    fn push(&mut self, hash: u64, entry: NewEntry<'a>, is_settled: bool) -> io::Result<u64> {
+        let slot_len = self.state.layout.slot_len(entry.payload.len(), entry.key.len())?;
+        let Some(end) = self.len().checked_add(slot_len) else {
+            return Err(FormatError::StoreFull { max: MAX_FILE_LEN }.into());
+        };
+        self.insertions.push(Insertion {
+            hash,
+            end,
+            replaces: entry.previous_end,
+            is_tombstone: entry.kind == Kind::Tombstone,
+            is_bare: entry.is_bare,
+            is_new: entry.is_new_hash,
+            is_settled,
+        });
+        self.entries.push(entry);
+        Ok(slot_len)
     }
 }
 

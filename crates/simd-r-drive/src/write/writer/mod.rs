@@ -210,9 +210,9 @@ impl Writer {
         if commit.is_empty() {
             return Ok(self.tail());
         }
-        let (state, layout) = (self.state(), self.log.layout);
-        self.make_room(commit.len(&layout)?)?;
-        let insertions = commit.insertions(&layout, self.tail())?;
+        let state = self.state();
+        self.make_room(commit.len())?;
+        let insertions = commit.insertions(self.tail());
         state.index.prepare(&insertions, &*self.log)?;
         let end = self.appender.append(commit.entries());
         let end = self.appended(end)?;
@@ -230,16 +230,12 @@ impl Writer {
         payload_crc: Option<u32>,
     ) -> io::Result<u64> {
         let Some((value, before)) = commit.entries().split_last() else { return Ok(self.tail()) };
-        let (state, layout) = (self.state(), self.log.layout);
-        let mut len = layout
-            .alignment()
-            .slot_len(payload_len, value.key.len() as u16)
-            .ok_or(FormatError::StoreFull { max: MAX_FILE_LEN })?;
-        for entry in before {
-            len += self.appender.slot_len(entry)?;
-        }
-        self.make_room(len)?;
-        let mut insertions = commit.insertions(&layout, self.tail())?;
+        let state = self.state();
+        let alignment = self.log.layout.alignment();
+        let value_len = alignment.slot_len(payload_len, value.key.len() as u16);
+        let value_len = value_len.ok_or(FormatError::StoreFull { max: MAX_FILE_LEN })?;
+        self.make_room(commit.last_start().saturating_add(value_len))?;
+        let mut insertions = commit.insertions(self.tail());
         state.index.prepare(&insertions, &*self.log)?;
         let end = self.appender.append_from(before, value, reader, payload_len, payload_crc);
         let end = self.appended(end)?;
