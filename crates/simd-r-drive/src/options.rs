@@ -88,8 +88,9 @@ impl OpenOptions {
         self
     }
 
-    /// Checks the seal and the CRC-32 of every entry that is read. Costs a pass over the payload,
-    /// at a few GB/s to tens of GB/s. Default: no; reads then trust the payload bytes.
+    /// Checks the seal and the CRC-32 of every entry, and the lines of the index, at each read.
+    /// Costs a pass over the payload, at a few GB/s to tens of GB/s. Default: no; reads then trust
+    /// the payload bytes, and what this process has checked before.
     #[must_use]
     pub fn verify_reads(mut self, verify_reads: bool) -> Self {
         self.verify_reads = verify_reads;
