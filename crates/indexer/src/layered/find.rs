@@ -68,10 +68,13 @@ impl LayeredIndex {
         source: &'s S,
     ) -> Result<Option<S::Slot<'s>>, S::Error> {
         let mixed = self.mixer.mix(hash);
-        if let Some(table) = self.only_table()
-            && let Ok(found) = table.find(hash, mixed, key, source)
-        {
-            return Ok(found.flatten());
+        if let Some(table) = self.only_table() {
+            if !table.may_hold(mixed) {
+                return Ok(None);
+            }
+            if let Ok(found) = table.find(hash, mixed, key, source) {
+                return Ok(found.flatten());
+            }
         }
         self.find_in_layers(hash, mixed, key, tail, source)
     }
@@ -99,7 +102,7 @@ impl LayeredIndex {
 
     /// The table, if it is the only one and nothing is in memory.
     #[inline(always)]
-    fn only_table(&self) -> Option<&FrozenIndex> {
+    fn only_table(&self) -> Option<&Tier> {
         match &self.frozen[..] {
             [table] if self.unfrozen() == 0 && self.sealed.is_empty() && !table.is_rebuilt() => {
                 Some(table)

@@ -46,8 +46,7 @@ pub struct LayeredIndex {
     mixer: Mixer,
 }
 
-/// A table, with a filter if this process made the table and others are below it. In the lowest
-/// table, a look-up finds out as fast.
+/// A table, with a filter if this process made the table.
 #[derive(Clone, Debug)]
 struct Tier {
     table: Arc<FrozenIndex>,

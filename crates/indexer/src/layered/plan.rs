@@ -219,7 +219,7 @@ impl LayeredIndex {
             tail = newest.tail();
         }
         let mut build = |layers: &[&KeyIndexer], tables: &[&FrozenIndex]| {
-            let has_filter = !plan.is_whole() && self.filter_of_layer(plan).is_none();
+            let has_filter = self.filter_of_layer(plan).is_none();
             let (size, is_complete) = (plan.size, plan.is_whole());
             Build { layout, start, tail, is_complete, size, layers, tables, has_filter }
                 .run(source, write)
