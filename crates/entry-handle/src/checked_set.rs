@@ -32,6 +32,14 @@ impl CheckedSet {
             word.fetch_or(1 << (number % 64), Ordering::Relaxed);
         }
     }
+
+    /// Forgets all numbers, so that what is used from now on is checked again.
+    pub fn clear(&self) {
+        // Words that are zero may be in memory that was never used. Reading does not change that.
+        for word in self.0.iter().filter(|word| word.load(Ordering::Relaxed) != 0) {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +55,8 @@ mod tests {
             assert_eq!(set.contains(number), number < 130, "{number}");
         }
         assert!(!set.contains(1));
+        set.clear();
+        assert!(!set.contains(63));
         assert!(!CheckedSet::new(0).contains(0));
     }
 

@@ -88,9 +88,12 @@ impl OpenOptions {
         self
     }
 
-    /// Checks the seal and the CRC-32 of every entry, and the lines of the index, at each read.
-    /// Costs a pass over the payload, at a few GB/s to tens of GB/s. Default: no; reads then trust
-    /// the payload bytes, and what this process has checked before.
+    /// Checks the seal and the CRC-32 of every entry that is read, and every line of the index that
+    /// is used, each time. Costs a pass over the payload, at a few GB/s to tens of GB/s.
+    ///
+    /// Default: no. Reads then trust the payload bytes, and check a key, a trailer or a line of the
+    /// index only once while the store is open: when it is opened, or when they first read it. So
+    /// damage that comes after that is not noticed.
     #[must_use]
     pub fn verify_reads(mut self, verify_reads: bool) -> Self {
         self.verify_reads = verify_reads;

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::group::{Member, Record};
 use super::line::WORDS;
-use super::{FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
+use super::{Checks, FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
 use crate::rebuild_source::RebuildSource;
@@ -53,13 +53,14 @@ impl FrozenIndex {
     fn search<B, E: From<LineDamaged>>(
         &self,
         mixed: u64,
+        checks: Checks,
         mut accept: impl FnMut(Candidate) -> Result<ControlFlow<B>, E>,
     ) -> Result<Option<B>, E> {
         let home = self.geometry.bucket(mixed);
         let (tag, tag_mask) = (self.geometry.tag_in_word(mixed), self.geometry.tag_mask());
         let mut number = home;
         loop {
-            let bucket = self.bucket(number)?;
+            let bucket = self.bucket(number, checks)?;
             let mut alike = bucket.words_like(tag);
             while alike != 0 {
                 let at = (alike.trailing_zeros() / 8) as usize;
@@ -103,7 +104,9 @@ impl FrozenIndex {
     /// The first candidate for a mixed hash, so that it can be prefetched.
     #[inline]
     pub(crate) fn first(&self, mixed: u64) -> Result<Option<Candidate>, LineDamaged> {
-        self.search(mixed, |candidate| Ok::<_, LineDamaged>(ControlFlow::Break(candidate)))
+        self.search(mixed, Checks::Once, |candidate| {
+            Ok::<_, LineDamaged>(ControlFlow::Break(candidate))
+        })
     }
 
     /// The live slot of `key`, or else the live bare entry of its hash. `None` if the table does not
@@ -117,7 +120,7 @@ impl FrozenIndex {
         source: &'s S,
     ) -> Result<Option<Option<S::Slot<'s>>>, Failure<S::Error>> {
         // Nearly always, at most one word of the bucket is alike, and decides.
-        let bucket = self.bucket(self.geometry.bucket(mixed))?;
+        let bucket = self.bucket(self.geometry.bucket(mixed), Checks::Once)?;
         let tag = self.geometry.tag_in_word(mixed);
         let alike = bucket.words_like(tag);
         if alike == 0 {
@@ -149,7 +152,7 @@ impl FrozenIndex {
         key: &[u8],
         source: &'s S,
     ) -> Result<Option<Option<S::Slot<'s>>>, Failure<S::Error>> {
-        self.search(mixed, |candidate| match candidate {
+        self.search(mixed, Checks::Once, |candidate| match candidate {
             Candidate::Slot(end) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
                 let live = (!slot.is_tombstone()).then_some(slot);
@@ -214,9 +217,10 @@ impl FrozenIndex {
         &self,
         hash: u64,
         mixed: u64,
+        checks: Checks,
         source: &'s S,
     ) -> Result<Option<Held<'_, 's>>, Failure<S::Error>> {
-        self.search(mixed, |candidate| match candidate {
+        self.search(mixed, checks, |candidate| match candidate {
             Candidate::Slot(end) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
                 if slot.hash() != hash {
@@ -247,7 +251,7 @@ impl FrozenIndex {
         identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Option<bool>, Failure<S::Error>> {
-        self.search(mixed, |candidate| match candidate {
+        self.search(mixed, Checks::Once, |candidate| match candidate {
             Candidate::Slot(other) if other == end => Ok(ControlFlow::Break(true)),
             Candidate::Slot(_) if self.is_complete() => Ok(ControlFlow::Continue(())),
             Candidate::Slot(other) => {
@@ -270,7 +274,7 @@ impl FrozenIndex {
 
     /// Whether the table holds the slot that ends at `end` as the only chain of some hash.
     pub(crate) fn is_single(&self, mixed: u64, end: u64) -> Result<bool, LineDamaged> {
-        let found = self.search(mixed, |candidate| {
+        let found = self.search(mixed, Checks::Always, |candidate| {
             Ok::<_, LineDamaged>(if candidate == Candidate::Slot(end) {
                 ControlFlow::Break(())
             } else {
@@ -304,7 +308,7 @@ impl FrozenIndex {
         identity: ChainKey<'_>,
         source: &S,
     ) -> Result<Option<Current>, Failure<S::Error>> {
-        let current = match self.held(hash, mixed, source)? {
+        let current = match self.held(hash, mixed, Checks::Always, source)? {
             None => return Ok(None),
             Some(Held::Single { version, identity: ChainKey::Bare }) => Current {
                 bare: Some(version),

@@ -89,6 +89,16 @@ pub struct FrozenIndex {
     rebuilding: Mutex<()>,
 }
 
+/// When the check of a line is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// When a reader first uses the line, unless the table was opened so that each use checks it. A
+    /// line that changes later can make a key look absent, for as long as the store is open.
+    Once,
+    /// At each use: for the writer, since what it stores depends on the answer.
+    Always,
+}
+
 /// A line is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineDamaged;
@@ -176,23 +186,17 @@ impl FrozenIndex {
         self.rebuilt.get().is_some()
     }
 
-    /// Line `number`, if it is sound.
+    /// Line `number`, if its check is right.
     #[inline]
     fn line(&self, number: u64) -> Result<Line, LineDamaged> {
-        Line::written(self.block(number)?.numbers()).ok_or(LineDamaged)
+        let numbers = self.block(number)?.numbers();
+        Line::decode(numbers, number, self.check_seed).ok_or(LineDamaged)
     }
 
-    /// The bytes of line `number`. Its check is made once in the life of this value, unless the
-    /// table was opened so that it is made each time. Space that is given back later reads as
-    /// zeros; whoever reads the bytes looks out for that.
     #[inline]
     fn block(&self, number: u64) -> Result<Block<'_>, LineDamaged> {
         let offset = self.start.wrapping_add(number.wrapping_mul(LINE_LEN));
-        let block = self.map.block(offset).ok_or(LineDamaged)?;
-        if !self.checked.contains(number) {
-            self.check_line(block, number)?;
-        }
-        Ok(block)
+        self.map.block(offset).ok_or(LineDamaged)
     }
 
     #[cold]
@@ -202,10 +206,21 @@ impl FrozenIndex {
         Ok(())
     }
 
-    /// A bucket, for look-ups.
+    /// A bucket, for look-ups. Space that is given back later reads as zeros; see
+    /// [`Bucket::counts`].
     #[inline]
-    fn bucket(&self, number: u64) -> Result<Bucket<'_>, LineDamaged> {
-        self.block(header::FIRST_BUCKET + number).map(Bucket::new)
+    fn bucket(&self, number: u64, checks: Checks) -> Result<Bucket<'_>, LineDamaged> {
+        let number = header::FIRST_BUCKET + number;
+        let block = self.block(number)?;
+        if checks == Checks::Always || !self.checked.contains(number) {
+            self.check_line(block, number)?;
+        }
+        Ok(Bucket::new(block))
+    }
+
+    /// Makes look-ups check each line again when they next use it.
+    pub fn forget_checks(&self) {
+        self.checked.clear();
     }
 
     /// The line of a bucket.

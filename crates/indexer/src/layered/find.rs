@@ -2,7 +2,7 @@
 
 use super::{BATCH, LayeredIndex, Tier};
 use crate::current::Current;
-use crate::frozen::{Candidate, Failure, FrozenIndex, Held};
+use crate::frozen::{Candidate, Checks, Failure, FrozenIndex, Held};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
 use crate::rebuild_source::RebuildSource;
@@ -131,7 +131,7 @@ impl LayeredIndex {
             self.tables(mixed),
             source,
             |table| {
-                Ok(match table.held(hash, mixed, source)? {
+                Ok(match table.held(hash, mixed, Checks::Once, source)? {
                     None => None,
                     Some(Held::Single { version, .. }) => Some(version.live_end()),
                     Some(Held::Group(record)) => Some(record.newest_live()),
@@ -358,7 +358,7 @@ impl LayeredIndex {
             self.tables(mixed),
             source,
             |table| {
-                Ok(match table.held(hash, mixed, source)? {
+                Ok(match table.held(hash, mixed, Checks::Always, source)? {
                     None => None,
                     Some(Held::Single { version, .. }) => {
                         Some(version.live_end().into_iter().collect())

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::{BATCH, Layer, LayeredIndex};
 use crate::filter::Filter;
-use crate::frozen::{Failure, Held};
+use crate::frozen::{Checks, Failure, Held};
 use crate::indexer::KeyIndexer;
 use crate::insert::Insertion;
 use crate::packed_slot::PackedSlot;
@@ -206,7 +206,7 @@ impl LayeredIndex {
                 let slot = |version: Version, is_bare| {
                     PackedSlot::new(hash, version.end, version.is_tombstone, is_bare)
                 };
-                Ok(match table.held(hash, mixed, source)? {
+                Ok(match table.held(hash, mixed, Checks::Always, source)? {
                     None => None,
                     Some(Held::Single { version, identity }) => {
                         Some(Some(vec![(identity, slot(version, identity == ChainKey::Bare))]))

@@ -41,6 +41,7 @@ impl Compaction<'_> {
     pub(super) fn copy_live(&mut self) -> io::Result<u64> {
         let source = Arc::clone(&self.source);
         let tail = source.publication.tail();
+        source.forget_checks();
         self.copy_newest(source.layout.header_len(), tail, |slot, chain| {
             if slot.fields().kind != Kind::Value {
                 return Ok(false);
@@ -166,6 +167,7 @@ fn for_each_slot_backward<'s>(
     let mut end = to;
     while end > from {
         let slot = source.slot_at(end)?;
+        source.check_seal(&slot)?;
         visit(&slot)?;
         end = slot.start;
     }

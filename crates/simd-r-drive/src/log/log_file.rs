@@ -127,8 +127,19 @@ impl LogFile {
             || self.checked.get().is_some_and(|checked| checked.contains(end / BLOCK_SIZE))
     }
 
+    /// Makes reads check the seal of each slot again when they next use it.
+    pub(crate) fn forget_checks(&self) {
+        if let Some(checked) = self.checked.get() {
+            checked.clear();
+        }
+    }
+
+    /// Checks the seal of a slot, whatever was checked before.
+    ///
+    /// # Errors
+    /// [`FormatError::Damaged`].
     #[cold]
-    fn check_seal(&self, slot: &MappedSlot<'_>) -> Result<(), FormatError> {
+    pub(crate) fn check_seal(&self, slot: &MappedSlot<'_>) -> Result<(), FormatError> {
         let sealed = slot.key_and_trailer();
         let checked = self.layout.check_seal(sealed, &slot.trailer(), slot.end);
         checked.inspect_err(events::damage_found)?;

@@ -24,6 +24,13 @@ impl ReadState {
     pub(crate) fn new(log: Arc<LogFile>, index: LayeredIndex) -> Self {
         Self { log, index, limit: TailLimit::default() }
     }
+
+    /// Makes reads check each line of the index and each slot again when they next use it. For work
+    /// that would make damage permanent if it trusted what was checked long ago.
+    pub(crate) fn forget_checks(&self) {
+        self.log.forget_checks();
+        self.index.frozen().for_each(|table| table.forget_checks());
+    }
 }
 
 impl Deref for ReadState {

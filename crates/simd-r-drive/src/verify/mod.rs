@@ -65,6 +65,7 @@ impl DataStore {
         mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> io::Result<VerifyReport> {
         let (state, totals) = self.shared.current.now_with_totals();
+        state.forget_checks();
         let mut check = Check::new(&state, totals, &mut progress);
         self.check_header(&mut check)?;
         let is_index_sound = self.check_index(&mut check)?;

@@ -157,6 +157,8 @@ impl<'a> CommitBuilder<'a> {
             return Ok(());
         }
         let slot = self.state.slot_at(end)?;
+        // The key is sealed anew.
+        self.state.check_seal(&slot)?;
         let tombstone = NewEntry {
             kind: Kind::Tombstone,
             key: slot.key(),
