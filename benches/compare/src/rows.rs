@@ -123,13 +123,15 @@ pub const ROWS: &[Row] = &[
     }),
     row(
         "aged-batches",
-        "overwriting 100 B at random in batches of 64, entries",
+        "random overwrites of 100 B, batches of 64, entries",
         PerSecond,
         Higher,
         |calls| calls.put_batch,
     ),
     row("aged-batches-longest", "… longest", Milliseconds, Lower, |calls| calls.put_batch),
-    row("aged-puts", "the same one by one", PerSecond, Higher, |calls| calls.put),
+    row("aged-puts", "random overwrites of 100 B, one by one", PerSecond, Higher, |calls| {
+        calls.put
+    }),
     row("aged-puts-longest", "… longest", Milliseconds, Lower, |calls| calls.put),
     row("aged-compact", "compaction of that store", Seconds, Lower, |calls| calls.compact),
     row("aged-compact-size", "… size, relative to keys and values", Times, Lower, |calls| {

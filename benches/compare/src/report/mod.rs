@@ -1,7 +1,10 @@
 //! Results as JSON, as tables, and as plots.
 
+mod chart;
 mod format;
 mod markdown;
+mod plots;
+mod svg;
 
 use std::fs;
 use std::path::Path;
@@ -22,8 +25,9 @@ pub fn read_json(path: &Path) -> Result<Results, String> {
 pub fn write(results: &Results, out: &Path) -> Result<(), String> {
     let tables = markdown::render(results);
     let json = serde_json::to_string_pretty(results).map_err(|error| error.to_string())?;
-    let files =
-        vec![("results.json".to_string(), json + "\n"), ("results.md".to_string(), tables.clone())];
+    let mut files = plots::render(results);
+    files.push(("results.json".into(), json + "\n"));
+    files.push(("results.md".into(), tables.clone()));
     let failed = |error: std::io::Error| format!("{}: {error}", out.display());
     fs::create_dir_all(out).map_err(failed)?;
     for (name, text) in files {
