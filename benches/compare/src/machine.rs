@@ -39,7 +39,7 @@ fn file_system(directory: &Path) -> String {
         Ok(0xef53) => "ext4".into(),
         Ok(0x5846_5342) => "xfs".into(),
         Ok(0x9123_683e) => "btrfs".into(),
-        Ok(0x0102_1994) => "tmpfs".into(),
+        Ok(0x0102_1994) => "tmpfs, which has no medium: durable rows mean nothing".into(),
         Ok(0x794c_7630) => "overlayfs".into(),
         Ok(other) => format!("type {other:#x}"),
         Err(error) => error.to_string(),

@@ -132,3 +132,30 @@ pub fn verdict(results: &Results) -> Result<(), String> {
     }
     if bad.is_empty() { Ok(()) } else { Err(bad.join("\n")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::verdict;
+    use crate::findings::{Missing, WrongAnswer};
+    use crate::results::{Results, StoreResults};
+
+    fn results(kind: &str, why: &str, is_unsupported: bool) -> Results {
+        let missing = Missing { row: "get".into(), why: why.into(), is_unsupported };
+        let store =
+            StoreResults { kind: kind.into(), missing: vec![missing], ..Default::default() };
+        Results { stores: vec![store], ..Default::default() }
+    }
+
+    #[test]
+    fn a_run_fails_for_a_wrong_answer_of_anybody() {
+        let why = WrongAnswer("get of entry 7".into()).to_string();
+        assert!(verdict(&results("rival", &why, false)).unwrap_err().contains("entry 7"));
+    }
+
+    #[test]
+    fn a_run_fails_for_any_failure_of_ours() {
+        assert!(verdict(&results("ours", "no space left", false)).is_err());
+        assert!(verdict(&results("ours", "cannot", true)).is_ok());
+        assert!(verdict(&results("rival", "no space left", false)).is_ok());
+    }
+}

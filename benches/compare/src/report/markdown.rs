@@ -204,3 +204,56 @@ fn missing(results: &Results) -> String {
     }
     if text.is_empty() { text } else { format!("What is missing, and why.\n\n{text}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ahead, render};
+    use crate::findings::{Finding, Findings, Missing};
+    use crate::results::{Results, StoreResults};
+    use crate::rows::row_by_name;
+
+    fn store(name: &str, kind: &str, figures: &[(&str, Option<u64>, f64)]) -> StoreResults {
+        let mut store = StoreResults { name: name.into(), kind: kind.into(), ..Default::default() };
+        for (row, x, value) in figures {
+            let found = Finding { row: (*row).into(), x: *x, value: *value, quantiles: Vec::new() };
+            store.add(Findings { found: vec![found], ..Default::default() });
+        }
+        store
+    }
+
+    fn results() -> Results {
+        let mut slow = store("slow", "rival", &[("get", None, 1e6), ("get-hot", None, 300.0)]);
+        slow.missing.push(Missing { row: "scan".into(), why: "no".into(), is_unsupported: true });
+        Results {
+            stores: vec![
+                store(
+                    "us",
+                    "ours",
+                    &[("get", None, 3e6), ("get-hot", None, 60.0), ("size-get", Some(1000), 90.0)],
+                ),
+                store("fast", "rival", &[("get", None, 2e6), ("get-hot", None, 30.0)]),
+                slow,
+                store("floor", "floor", &[("get", None, 9e6), ("get-hot", None, 10.0)]),
+            ],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_best_rival_is_named_and_floors_are_none() {
+        let results = results();
+        assert_eq!(ahead(&results, row_by_name("get").unwrap()), "1.50 (fast)");
+        assert_eq!(ahead(&results, row_by_name("get-hot").unwrap()), "**0.50** (fast)");
+        assert_eq!(ahead(&results, row_by_name("scan").unwrap()), "");
+    }
+
+    #[test]
+    fn tables_have_a_cell_for_each_store() {
+        let text = render(&results());
+        let row = "| random get (`get`) | per s | 3 M | 2 M | 1 M | 9 M | 1.50 (fast) |";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("| 1 k | 90 |  |  |  |"), "{text}");
+        assert!(text.contains("- slow, `scan`: no"), "{text}");
+        assert!(!text.contains("`scan`)"), "a row that nobody has");
+    }
+}

@@ -185,3 +185,61 @@ pub(super) fn scan<S: Store>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::{
+        absent, batches, dependent, hot, hot_view, scan, two_threads, uniform, uniform_view,
+    };
+    use crate::data::Values;
+    use crate::findings::WrongAnswer;
+    use crate::steps::load;
+    use crate::store::{Result, Store, Workload};
+    use crate::stores::{Visit, with_store};
+
+    const COUNT: u64 = 5000;
+    const TIME: Duration = Duration::from_millis(1);
+
+    /// Each way of reading, of a store that was loaded with this version of everything.
+    struct Reads(u64);
+
+    impl Visit for Reads {
+        type Output = Vec<(&'static str, Result<()>)>;
+
+        fn visit<S: Store>(self) -> Self::Output {
+            let values = Values::new(8);
+            let store = S::open(Path::new("/nonexistent"), Workload::relaxed(8)).unwrap();
+            load(&store, &values, COUNT, self.0, Duration::MAX).unwrap();
+            vec![
+                ("uniform", uniform(&store, &values, COUNT, 1, TIME).map(drop)),
+                ("uniform view", uniform_view(&store, &values, COUNT, TIME).map(drop)),
+                ("two threads", two_threads(&store, &values, COUNT, TIME).map(drop)),
+                ("hot", hot(&store, COUNT, TIME).map(drop)),
+                ("hot view", hot_view(&store, COUNT, TIME).map(drop)),
+                ("dependent", dependent(&store, &values, COUNT, TIME).map(drop)),
+                ("batches", batches(&store, &values, COUNT, TIME).map(drop)),
+                ("scan", scan(&store, &values, COUNT, TIME).map(drop)),
+                // Half of what is asked for as absent is there.
+                ("absent", absent(&store, COUNT / (1 + self.0), TIME).map(drop)),
+            ]
+        }
+    }
+
+    #[test]
+    fn right_answers_are_measured() {
+        for (name, outcome) in with_store("memory floor", Reads(0)).unwrap() {
+            assert!(outcome.is_ok(), "{name}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_answers_are_not() {
+        for (name, outcome) in with_store("memory floor", Reads(1)).unwrap() {
+            let error = outcome.expect_err(name);
+            assert!(error.downcast_ref::<WrongAnswer>().is_some(), "{name}: {error}");
+        }
+    }
+}
