@@ -58,9 +58,10 @@ pub struct Scale {
     pub large_values: u64,
     /// Store sizes of the series, in entries.
     pub sizes: Vec<u64>,
-    /// Value lengths of the series, and the bytes that are written of each.
+    /// Value lengths of the series, and the bytes that are written of each, unless those are too many entries.
     pub lengths: Vec<usize>,
     pub length_bytes: u64,
+    pub length_entries: u64,
     /// A store that takes longer to load than this is left out of a size.
     pub load_time: Duration,
     /// A process that takes longer than this is killed.
@@ -87,6 +88,7 @@ impl Scale {
                 sizes: vec![1_000, 4_000],
                 lengths: vec![8, 1 << 10, 64 << 10, 1 << 20],
                 length_bytes: 1 << 20,
+                length_entries: 1000,
                 load_time: Duration::from_secs(10),
                 patience: Duration::from_secs(60),
                 rounds: 1,
@@ -105,6 +107,7 @@ impl Scale {
                 sizes: vec![10_000, 100_000, 1_000_000, 10_000_000],
                 lengths: [&lengths[..], &[4 << 20, 16 << 20]].concat(),
                 length_bytes: 64 << 20,
+                length_entries: 200_000,
                 load_time: Duration::from_secs(25),
                 patience: Duration::from_secs(240),
                 rounds: 3,

@@ -8,15 +8,12 @@ use crate::data::{Random, Values, key};
 use crate::findings::{Findings, must};
 use crate::store::{Result, Store, Workload};
 
-/// Entries at most: of small values, fewer bytes are written.
-const MAX_ENTRIES: u64 = 200_000;
-
 const LARGE_LEN: usize = 1 << 20;
 
 pub(super) fn lengths<S: Store>(context: &Context, findings: &mut Findings) -> Result<()> {
     for value_len in &context.scale.lengths {
         let x = *value_len as u64;
-        let count = (context.scale.length_bytes / x).clamp(1, MAX_ENTRIES);
+        let count = (context.scale.length_bytes / x).clamp(1, context.scale.length_entries);
         match throughput::<S>(context, *value_len, count) {
             Ok((written, read)) => {
                 findings.add_at("length-write", x, written);
