@@ -12,6 +12,7 @@ fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
     cargo fmt --manifest-path crates/compat/Cargo.toml
+    cargo fmt --manifest-path benches/compare/Cargo.toml
 
 # Formatting, as checked.
 format:
@@ -45,6 +46,10 @@ alone:
 compat:
     .ci/run compat
 
+# That the comparison with other stores works.
+compare:
+    .ci/run compare
+
 # Each published crate from its package. Wants a clean work tree.
 package:
     .ci/run package
@@ -57,6 +62,14 @@ loom:
 fuzz target="open_bytes" seconds="300":
     cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}} -timeout=30 -max_len=4096
 
+# Instructions of the hot paths, compared with benches/instructions.txt.
+instructions:
+    .ci/run instructions
+
 # Benchmarks.
 bench *args:
     cargo bench -p simd-r-drive-benches {{args}}
+
+# Comparison with other stores. Takes about 25 minutes, and wants an idle machine.
+compare-stores *args:
+    cargo run --release --manifest-path benches/compare/Cargo.toml -- {{args}}
