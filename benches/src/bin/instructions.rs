@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 /// Growth of a path that is an error, in percent. Hash secrets differ from store to store, and with
 /// them the lengths of probes.
-const TOLERANCE: u64 = 5;
+const TOLERANCE: u64 = 3;
 
 /// Entries of the store that is read.
 const ENTRIES: u64 = 50_000;
