@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use crate::mix::Mix;
+use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
 
 /// Where a chain is in its group.
@@ -22,7 +22,7 @@ pub(crate) enum Place {
 /// the undoing of a batch, which removes only what was added last.
 #[derive(Debug)]
 pub(crate) struct Group {
-    keyed: HashMap<u64, PackedSlot, Mix>,
+    keyed: HashMap<u64, PackedSlot, Mixer>,
     bare: Option<PackedSlot>,
     /// Newest versions that are values. Two maps rather than one with a flag: finding the newest
     /// live chain must be fast however many chains were deleted after it.
@@ -32,9 +32,9 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(mix: Mix) -> Self {
+    pub(crate) fn new(mixer: Mixer) -> Self {
         Self {
-            keyed: HashMap::with_hasher(mix),
+            keyed: HashMap::with_hasher(mixer),
             bare: None,
             live: BTreeMap::new(),
             dead: BTreeMap::new(),

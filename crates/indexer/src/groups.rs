@@ -4,7 +4,7 @@ use dashmap::DashMap;
 
 use crate::fingerprint::Fingerprints;
 use crate::group::{Group, Place};
-use crate::mix::Mix;
+use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 
@@ -14,7 +14,7 @@ use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 /// the table is locked.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    by_hash: DashMap<u64, Group, Mix>,
+    by_hash: DashMap<u64, Group, Mixer>,
     fingerprints: Fingerprints,
 }
 
@@ -36,7 +36,7 @@ impl Probe {
 
 impl Groups {
     pub(crate) fn new(fingerprints: Fingerprints) -> Self {
-        Self { by_hash: DashMap::with_hasher(Mix::new()), fingerprints }
+        Self { by_hash: DashMap::with_hasher(Mixer::random()), fingerprints }
     }
 
     /// Inspects a group under its shard's lock. `None` if the hash has no group.

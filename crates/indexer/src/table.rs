@@ -4,7 +4,7 @@ use std::thread::available_parallelism;
 
 use dashmap::{DashMap, SharedValue};
 
-use crate::mix::Mix;
+use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
 use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 
@@ -16,11 +16,11 @@ const SHARDS_PER_CORE: usize = 8;
 
 /// Maps a hash to its [`PackedSlot`].
 ///
-/// Only this type knows the shards. All access goes through [`Mix::mix`] and the shard it selects.
+/// Only this type knows the shards. All access goes through [`Mixer::mix`] and the shard it selects.
 /// No guard escapes a method, and the code that runs under one belongs to this crate and neither
 /// blocks nor locks.
 pub(crate) struct Table {
-    shards: DashMap<u64, PackedSlot, Mix>,
+    shards: DashMap<u64, PackedSlot, Mixer>,
 }
 
 impl Table {
@@ -28,7 +28,7 @@ impl Table {
         let cores = available_parallelism().map_or(1, usize::from);
         let shard_count = (SHARDS_PER_CORE * cores).next_power_of_two();
         let shard_count = shard_count.clamp(SHARDS_MIN, SHARDS_MAX);
-        Self { shards: DashMap::with_hasher_and_shard_amount(Mix::new(), shard_count) }
+        Self { shards: DashMap::with_hasher_and_shard_amount(Mixer::random(), shard_count) }
     }
 
     #[inline]

@@ -10,10 +10,11 @@ use super::header::{self, HEADER_LEN, Header};
 use super::line::{LINE_LEN, Line};
 use super::merge::{Context, Entry, Sources, What};
 use super::place::{PlaceError, Placer, Write};
-use super::position::{Geometry, Mixer};
-use super::{FrozenIndex, block_bits, check_seed};
+use super::position::Geometry;
+use super::{FrozenIndex, block_bits, check_seed, fingerprint_seed};
 use crate::filter::{FILTER_BITS, Filter};
 use crate::indexer::KeyIndexer;
+use crate::mix::Mixer;
 use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 use crate::version::Version;
 
@@ -104,7 +105,7 @@ impl Build<'_> {
         write: &mut Write<'_>,
     ) -> Result<BuiltTable, BuildError<S::Error>> {
         let geometry = self.geometry();
-        let mixer = Mixer::new(self.layout);
+        let mixer = Mixer::of_file(self.layout);
         let check_seed = check_seed(self.layout, self.start);
         let mut header = Header {
             buckets: self.size.buckets,
@@ -196,7 +197,8 @@ impl Build<'_> {
         }
         let index = self.layers.get(entry.source()).ok_or(BuildError::Damaged)?;
         let hash = groups.get(number as usize).ok_or(BuildError::Damaged)?;
-        Ok(record_of(index, *hash, context)?.encode())
+        let seed = fingerprint_seed(self.layout);
+        Ok(record_of(index, *hash, seed, context)?.encode())
     }
 }
 
@@ -210,6 +212,7 @@ struct Sorted {
 fn record_of<S: SlotSource + ?Sized>(
     index: &KeyIndexer,
     hash: u64,
+    seed: u64,
     context: &Context<'_, S>,
 ) -> Result<NewRecord, BuildError<S::Error>> {
     let mut record = NewRecord { hash, keyed: Vec::new(), bare: None };
@@ -221,7 +224,7 @@ fn record_of<S: SlotSource + ?Sized>(
         }
         let found = context.source.slot(end).map_err(BuildError::Source)?;
         let ChainKey::Keyed(key) = found.chain_key() else { return Err(BuildError::Damaged) };
-        let fingerprint = fingerprint(key, context.mixer.fingerprint_seed);
+        let fingerprint = fingerprint(key, seed);
         record.keyed.push(Member { fingerprint, end, is_tombstone });
     }
     Ok(record)

@@ -208,7 +208,7 @@ impl FrozenIndex {
     }
 
     pub(crate) fn fingerprint(&self, key: &[u8]) -> u64 {
-        fingerprint(key, self.mixer.fingerprint_seed)
+        fingerprint(key, self.fingerprint_seed)
     }
 
     /// What the table holds under a hash; `None` if it does not hold the hash.

@@ -5,8 +5,9 @@ use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use super::FrozenIndex;
 use super::build_error::BuildError;
 use super::group::Record;
-use super::position::{Geometry, Mixer, Prefix, Spans};
+use super::position::{Geometry, Prefix, Spans};
 use super::reader::TableReader;
+use crate::mix::Mixer;
 use crate::slot_source::{Slot as _, SlotSource};
 
 /// An entry on its way to a new table. Sixteen bytes, because many are sorted and copied.

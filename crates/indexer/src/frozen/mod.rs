@@ -64,7 +64,6 @@ pub use self::build::BuiltTable;
 pub(crate) use self::build::{Build, TableSize, record_lines_of};
 pub use self::build_error::BuildError;
 pub(crate) use self::find::{Candidate, Failure, Held};
-pub(crate) use self::position::Mixer;
 
 /// How many buckets an entry may be away from its own. A larger distance means damage or forgery.
 const MAX_DISPLACEMENT: u64 = 64;
@@ -80,7 +79,7 @@ pub struct FrozenIndex {
     end: u64,
     header: Header,
     geometry: Geometry,
-    mixer: Mixer,
+    fingerprint_seed: u64,
     check_seed: u64,
     /// The lines whose check was found right.
     checked: CheckedSet,
@@ -138,7 +137,7 @@ impl FrozenIndex {
             end,
             header,
             geometry,
-            mixer: Mixer::new(layout),
+            fingerprint_seed: fingerprint_seed(layout),
             check_seed,
             checked: CheckedSet::new(if always_checks { 0 } else { lines }),
             rebuilt: OnceLock::new(),
@@ -245,6 +244,11 @@ impl fmt::Debug for FrozenIndex {
             .field("is_rebuilt", &self.is_rebuilt())
             .finish_non_exhaustive()
     }
+}
+
+/// The seed of the fingerprints that distinguish keys of one hash.
+fn fingerprint_seed(layout: &Layout) -> u64 {
+    layout.derived_secret(b"index fingerprint")
 }
 
 /// The seed of a table's line checks. Differs for each table of a file.

@@ -1,46 +1,10 @@
 //! Where a hash is in a table, and how many bits of its hashes a table determines.
 
-use simd_r_drive_entry_handle::Layout;
-
 /// Bits of a word in a bucket.
 pub(crate) const WORD_BITS: u32 = 56;
 
 /// With a shorter tag, too many keys would be compared in vain.
 const TAG_BITS_MIN: u32 = 16;
-
-/// Mixes hashes with secrets of the file, so that neither page numbers nor hashes chosen for an
-/// attack crowd into a few buckets.
-///
-/// This is a bijection: if mixed hashes are equal, so are the hashes. It has the shape of the
-/// finalizers of MurmurHash3 and SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom
-/// Number Generators", 2014), with secret multipliers.
-#[derive(Clone, Copy)]
-pub(crate) struct Mixer {
-    mask: u64,
-    first: u64,
-    second: u64,
-    /// Seed of the fingerprints that distinguish keys of one hash.
-    pub(crate) fingerprint_seed: u64,
-}
-
-impl Mixer {
-    pub(crate) fn new(layout: &Layout) -> Self {
-        Self {
-            mask: layout.derived_secret(b"index mask"),
-            first: layout.derived_secret(b"index first") | 1,
-            second: layout.derived_secret(b"index second") | 1,
-            fingerprint_seed: layout.derived_secret(b"index fingerprint"),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn mix(&self, hash: u64) -> u64 {
-        let mut mixed = hash ^ self.mask;
-        mixed = (mixed ^ (mixed >> 32)).wrapping_mul(self.first);
-        mixed = (mixed ^ (mixed >> 29)).wrapping_mul(self.second);
-        mixed ^ (mixed >> 32)
-    }
-}
 
 /// How mixed hashes are split into a bucket and a tag.
 ///
@@ -259,10 +223,11 @@ mod tests {
     use simd_r_drive_entry_handle::{Alignment, Identity, IdentitySeeds};
 
     use super::*;
+    use crate::mix::Mixer;
 
     fn mixer(byte: u8) -> Mixer {
         let seeds = IdentitySeeds { store_id: [0; 16], file_id: [0; 16], seal_key: [byte; 16] };
-        Mixer::new(&Identity::new(seeds, Alignment::DEFAULT, 0, 0).layout())
+        Mixer::of_file(&Identity::new(seeds, Alignment::DEFAULT, 0, 0).layout())
     }
 
     fn first_of(bucket: u64, buckets: u64) -> u128 {

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use simd_r_drive_entry_handle::Layout;
 
 use crate::filter::Filter;
-use crate::frozen::{FrozenIndex, Mixer};
+use crate::frozen::FrozenIndex;
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
+use crate::mix::Mixer;
 
 pub use self::plan::{Merging, TablePlan};
 
@@ -134,7 +135,7 @@ impl LayeredIndex {
             sealed: Vec::new(),
             frozen: Vec::new(),
             all_hashes: 0,
-            mixer: Mixer::new(layout),
+            mixer: Mixer::of_file(layout),
         }
     }
 
@@ -153,7 +154,7 @@ impl LayeredIndex {
                 .into_iter()
                 .map(|table| Tier { table: Arc::new(table), filter: None })
                 .collect(),
-            mixer: Mixer::new(layout),
+            mixer: Mixer::of_file(layout),
         }
     }
 
