@@ -24,6 +24,16 @@ pub(crate) enum Candidate {
     Group(u64),
 }
 
+/// What a bucket tells at once.
+enum Likely {
+    /// The table does not hold the hash.
+    Absent,
+    /// The first candidate. There may be more.
+    First(Candidate),
+    /// Only a search can tell.
+    Unclear,
+}
+
 /// Why a look-up failed.
 #[derive(Debug)]
 pub(crate) enum Failure<E> {
@@ -77,12 +87,7 @@ impl FrozenIndex {
                 if !words.contains(&at) {
                     continue;
                 }
-                let block = self.geometry.block(word);
-                let candidate = if counts.is_group(at) {
-                    Candidate::Group(block)
-                } else {
-                    Candidate::Slot(block * BLOCK_SIZE)
-                };
+                let candidate = self.candidate(word, counts.is_group(at));
                 if let ControlFlow::Break(found) = accept(candidate)? {
                     return Ok(Some(found));
                 }
@@ -104,9 +109,40 @@ impl FrozenIndex {
     /// The first candidate for a mixed hash, so that it can be prefetched.
     #[inline]
     pub(crate) fn first(&self, mixed: u64) -> Result<Option<Candidate>, LineDamaged> {
-        self.search(mixed, Checks::Once, |candidate| {
-            Ok::<_, LineDamaged>(ControlFlow::Break(candidate))
-        })
+        match self.likely(mixed)? {
+            Likely::Absent => Ok(None),
+            Likely::First(candidate) => Ok(Some(candidate)),
+            Likely::Unclear => self.search(mixed, Checks::Once, |candidate| {
+                Ok::<_, LineDamaged>(ControlFlow::Break(candidate))
+            }),
+        }
+    }
+
+    /// What the bucket of a mixed hash tells at once, which nearly always is enough.
+    #[inline(always)]
+    fn likely(&self, mixed: u64) -> Result<Likely, LineDamaged> {
+        let bucket = self.bucket(self.geometry.bucket(mixed), Checks::Once)?;
+        let tag = self.geometry.tag_in_word(mixed);
+        let alike = bucket.words_like(tag);
+        if alike == 0 {
+            let counts = bucket.counts().ok_or(LineDamaged)?;
+            return Ok(if counts.overflow() == 0 { Likely::Absent } else { Likely::Unclear });
+        }
+        let at = (alike.trailing_zeros() / 8) as usize;
+        let word = bucket.word(at);
+        let counts = bucket.counts().ok_or(LineDamaged)?;
+        let is_own = (counts.displaced()..counts.words()).contains(&at);
+        if word & self.geometry.tag_mask() != tag || !is_own {
+            return Ok(Likely::Unclear);
+        }
+        Ok(Likely::First(self.candidate(word, counts.is_group(at))))
+    }
+
+    /// What a word refers to.
+    #[inline(always)]
+    fn candidate(&self, word: u64, is_group: bool) -> Candidate {
+        let block = self.geometry.block(word);
+        if is_group { Candidate::Group(block) } else { Candidate::Slot(block * BLOCK_SIZE) }
     }
 
     /// The live slot of `key`, or else the live bare entry of its hash. `None` if the table does not
@@ -119,26 +155,15 @@ impl FrozenIndex {
         key: &[u8],
         source: &'s S,
     ) -> Result<Option<Option<S::Slot<'s>>>, Failure<S::Error>> {
-        // Nearly always, at most one word of the bucket is alike, and decides.
-        let bucket = self.bucket(self.geometry.bucket(mixed), Checks::Once)?;
-        let tag = self.geometry.tag_in_word(mixed);
-        let alike = bucket.words_like(tag);
-        if alike == 0 {
-            if bucket.counts().ok_or(LineDamaged)?.overflow() == 0 {
-                return Ok(None);
-            }
-        } else {
-            let at = (alike.trailing_zeros() / 8) as usize;
-            let word = bucket.word(at);
-            let counts = bucket.counts().ok_or(LineDamaged)?;
-            let is_own = (counts.displaced()..counts.words()).contains(&at);
-            if word & self.geometry.tag_mask() == tag && is_own && !counts.is_group(at) {
-                let end = self.geometry.block(word) * BLOCK_SIZE;
+        match self.likely(mixed)? {
+            Likely::Absent => return Ok(None),
+            Likely::First(Candidate::Slot(end)) => {
                 let slot = source.slot(end).map_err(Failure::Source)?;
                 if slot.chain_key() == ChainKey::Keyed(key) {
                     return Ok(Some((!slot.is_tombstone()).then_some(slot)));
                 }
             }
+            _ => {}
         }
         self.find_slowly(hash, mixed, key, source)
     }

@@ -59,7 +59,7 @@ impl LayeredIndex {
     /// # Errors
     ///
     /// Any error of the source.
-    #[inline]
+    #[inline(always)]
     pub fn find<'s, S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
@@ -104,11 +104,16 @@ impl LayeredIndex {
     #[inline(always)]
     fn only_table(&self) -> Option<&Tier> {
         match &self.frozen[..] {
-            [table] if self.unfrozen() == 0 && self.sealed.is_empty() && !table.is_rebuilt() => {
-                Some(table)
-            }
+            [table] if self.is_in_tables() && !table.is_rebuilt() => Some(table),
             _ => None,
         }
+    }
+
+    /// Whether nothing is in memory.
+    #[inline(always)]
+    fn is_in_tables(&self) -> bool {
+        // What was inserted before the reader's tail was published has been counted before.
+        self.unfrozen() == 0 && self.sealed.is_empty()
     }
 
     /// See [`KeyIndexer::find_by_hash`].
@@ -223,8 +228,9 @@ impl LayeredIndex {
             self.prefetch_mixed(*mixed);
         }
         let mut first = [First::Unknown; BATCH];
+        let is_in_tables = self.is_in_tables();
         for ((hash, mixed), first) in hashes.iter().zip(&sought).zip(&mut first) {
-            if let Some((_, location)) = self.locate(*hash, *mixed) {
+            if !is_in_tables && let Some((_, location)) = self.locate(*hash, *mixed) {
                 location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
                 continue;
             }

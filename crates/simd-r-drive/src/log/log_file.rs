@@ -159,7 +159,7 @@ impl LogFile {
     }
 
     /// A handle to the entry in a slot, checked if reads are verified.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn handle(
         &self,
         slot: &FoundSlot<'_>,

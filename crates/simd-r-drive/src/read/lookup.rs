@@ -10,7 +10,7 @@ use crate::log::{DamageMap, FoundSlot, ReadState};
 
 impl ReadState {
     /// The slot of `key`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<FoundSlot<'_>>> {
         let found = self.index.find(hash, key, tail, &*self.log)?;
         if let Some(damage) = &self.damage {
@@ -48,7 +48,7 @@ impl ReadState {
         Ok(found.map_err(|error| about_hash(hash, error))?.is_some())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
         let entry = match self.find(hash, key, tail) {
