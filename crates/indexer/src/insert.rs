@@ -3,7 +3,6 @@
 use crate::indexer::KeyIndexer;
 use crate::packed_slot::PackedSlot;
 use crate::place::Placed;
-use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 
 /// A slot to be inserted into the index.
@@ -71,8 +70,7 @@ impl KeyIndexer {
     ///
     /// # Costs
     ///
-    /// One look-up per item. From 64 items on, each shard is locked once per chunk of 1,024 items.
-    /// The source is called for an item only if its hash has another chain, and never for a
+    /// One look-up per item. The source is called for an item only if its hash has another chain, and never for a
     /// previous version that `replaces` names.
     ///
     /// # Locking
@@ -88,11 +86,7 @@ impl KeyIndexer {
             return self.insert(item, source);
         }
         let mut applied = Vec::with_capacity(items.len());
-        let result = if items.len() < SORT_LEN_MIN {
-            self.insert_each(items, &mut applied, source)
-        } else {
-            self.insert_by_shard(items, &mut applied, source)
-        };
+        let result = self.insert_each(items, &mut applied, source);
         if result.is_err() {
             self.undo(items, &applied);
         }
@@ -138,39 +132,6 @@ impl KeyIndexer {
         for (index, item) in items.iter().enumerate() {
             let before = self.insert_one(item, source)?;
             applied.push(Applied { index, before });
-        }
-        Ok(())
-    }
-
-    fn insert_by_shard<S: SlotSource + ?Sized>(
-        &self,
-        items: &[Insertion],
-        applied: &mut Vec<Applied>,
-        source: &S,
-    ) -> Result<(), S::Error> {
-        let mut order = self.table.new_order();
-        let mut apart = Vec::new();
-        for (chunk, first) in ShardOrder::chunks(items) {
-            self.table.update_batch(
-                chunk,
-                &mut order,
-                |item| item.hash,
-                |index, occupant| {
-                    let slot = chunk[index].slot_over(occupant);
-                    let index = first + index;
-                    match slot {
-                        Some(_) => applied.push(Applied { index, before: occupant }),
-                        None => apart.push(index),
-                    }
-                    slot
-                },
-            );
-            // Deferring these reorders no chain: once one version of a chain waits here, the next
-            // finds neither a vacant hash nor the version it replaces, so it waits too.
-            for index in apart.drain(..) {
-                let before = self.insert_apart(&items[index], source)?.before;
-                applied.push(Applied { index, before });
-            }
         }
         Ok(())
     }

@@ -119,7 +119,6 @@ mod place;
 mod read;
 mod rebuild_source;
 mod replay;
-mod shard_order;
 mod slot_source;
 mod stats;
 mod table;

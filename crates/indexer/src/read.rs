@@ -83,23 +83,6 @@ impl KeyIndexer {
         Some(Location(slot))
     }
 
-    /// [`locate`](Self::locate) for many hashes: on return, `locations[i]` is the location of
-    /// `hashes[i]`. The previous contents of the vector are discarded; its memory is reused.
-    ///
-    /// # Costs
-    ///
-    /// From 64 hashes on, less than that many single look-ups: each shard is locked once per chunk,
-    /// and the cache misses of the look-ups overlap.
-    ///
-    /// # Locking
-    ///
-    /// Takes the lock of each affected shard, shared, one at a time.
-    pub fn locate_batch(&self, hashes: &[u64], locations: &mut Vec<Option<Location>>) {
-        locations.clear();
-        locations.resize(hashes.len(), None);
-        self.table.get_batch(hashes, |index, slot| locations[index] = slot.map(Location));
-    }
-
     /// The second half of [`find`](Self::find): from a location of `hash` to the slot of `key`.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use dashmap::{DashMap, SharedValue};
 
 use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
-use crate::shard_order::{SORT_LEN_MIN, ShardOrder};
 
 /// The minimum number of shards. A shard holds its lock while it grows and moves its entries, so
 /// small shards keep that pause short.
@@ -48,36 +47,6 @@ impl Table {
         shard.get(mixed, |(other, _)| *other == hash).map(|(_, slot)| *slot.get())
     }
 
-    /// Looks up many hashes with one lock per shard. Calls `found` with `i` and the slot of
-    /// `hashes[i]`.
-    ///
-    /// This saves more than the locks: taking a lock is a barrier that no later load may cross, so
-    /// with one lock per look-up the cache misses of a batch would not overlap.
-    pub(crate) fn get_batch(
-        &self,
-        hashes: &[u64],
-        mut found: impl FnMut(usize, Option<PackedSlot>),
-    ) {
-        if hashes.len() < SORT_LEN_MIN {
-            for (index, &hash) in hashes.iter().enumerate() {
-                found(index, self.get(hash));
-            }
-            return;
-        }
-        let mut order = self.new_order();
-        for (chunk, first) in ShardOrder::chunks(hashes) {
-            order.sort(chunk.iter().map(|hash| self.mix(*hash)), |mixed| self.shard_of(mixed));
-            for run in order.runs() {
-                let shard = self.shards.shards()[run.shard].read();
-                for (index, mixed) in run.items {
-                    let hash = chunk[*index as usize];
-                    let slot = shard.get(*mixed, |(other, _)| *other == hash);
-                    found(first + *index as usize, slot.map(|(_, slot)| *slot.get()));
-                }
-            }
-        }
-    }
-
     /// Sets the slot of `hash`, or removes it.
     pub(crate) fn set(&self, hash: u64, slot: Option<PackedSlot>) {
         match slot {
@@ -113,38 +82,6 @@ impl Table {
             shard.insert_entry(mixed, (hash, SharedValue::new(after)), |(h, _)| self.mix(*h));
         }
         None
-    }
-
-    /// [`update`](Self::update) for each of `items`, with one lock per shard. Items with the same
-    /// hash keep their order. `decide` receives the index of the item.
-    pub(crate) fn update_batch<T>(
-        &self,
-        items: &[T],
-        order: &mut ShardOrder,
-        hash_of: impl Fn(&T) -> u64,
-        mut decide: impl FnMut(usize, Option<PackedSlot>) -> Option<PackedSlot>,
-    ) {
-        order.sort(items.iter().map(|item| self.mix(hash_of(item))), |mixed| self.shard_of(mixed));
-        for run in order.runs() {
-            let mut shard = self.shards.shards()[run.shard].write();
-            for (index, mixed) in run.items {
-                let index = *index as usize;
-                let hash = hash_of(&items[index]);
-                if let Some((_, slot)) = shard.get_mut(*mixed, |(other, _)| *other == hash) {
-                    if let Some(after) = decide(index, Some(*slot.get())) {
-                        *slot.get_mut() = after;
-                    }
-                } else if let Some(after) = decide(index, None) {
-                    let entry = (hash, SharedValue::new(after));
-                    shard.insert_entry(*mixed, entry, |(h, _)| self.mix(*h));
-                }
-            }
-        }
-    }
-
-    /// A [`ShardOrder`] for [`update_batch`](Self::update_batch).
-    pub(crate) fn new_order(&self) -> ShardOrder {
-        ShardOrder::new(self.shards.shards().len())
     }
 
     /// Makes room for `additional` more hashes, assuming they spread evenly over the shards.

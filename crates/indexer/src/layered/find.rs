@@ -171,44 +171,10 @@ impl LayeredIndex {
         mut found: impl FnMut(usize, Option<S::Slot<'s>>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         assert!(keys.is_none_or(|keys| keys.len() == hashes.len()), "a key for each hash");
-        let is_live_only = self.sealed.is_empty() && self.frozen.is_empty();
-        if is_live_only {
-            return self.find_batch_live(hashes, keys, tail, source, found);
-        }
         for (number, chunk) in hashes.chunks(BATCH).enumerate() {
             let first = number * BATCH;
             let keys = keys.map(|keys| &keys[first..][..chunk.len()]);
             self.find_chunk(chunk, keys, tail, source, |at, end| found(first + at, end))?;
-        }
-        Ok(())
-    }
-
-    fn find_batch_live<'s, S: RebuildSource + ?Sized>(
-        &self,
-        hashes: &[u64],
-        keys: Option<&[&[u8]]>,
-        tail: u64,
-        source: &'s S,
-        mut found: impl FnMut(usize, Option<S::Slot<'s>>) -> Result<(), S::Error>,
-    ) -> Result<(), S::Error> {
-        let index = &self.active.index;
-        let mut locations = Vec::with_capacity(hashes.len());
-        index.locate_batch(hashes, &mut locations);
-        for end in locations.iter().flatten().filter_map(|location| location.prefetch_end()) {
-            source.prefetch(end);
-        }
-        for (number, (hash, location)) in hashes.iter().zip(&locations).enumerate() {
-            let slot = match (location, keys) {
-                (None, _) => None,
-                (Some(location), None) => {
-                    let end = index.resolve_by_hash(*location, *hash, tail, source)?;
-                    end.map(|end| source.slot(end)).transpose()?
-                }
-                (Some(location), Some(keys)) => {
-                    index.resolve(*location, *hash, keys[number], tail, source)?
-                }
-            };
-            found(number, slot)?;
         }
         Ok(())
     }
@@ -230,9 +196,15 @@ impl LayeredIndex {
         let mut first = [First::Unknown; BATCH];
         let is_in_tables = self.is_in_tables();
         for ((hash, mixed), first) in hashes.iter().zip(&sought).zip(&mut first) {
-            if !is_in_tables && let Some((_, location)) = self.locate(*hash, *mixed) {
-                location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
-                continue;
+            if !is_in_tables {
+                if let Some(location) = self.active.locate(*hash, *mixed) {
+                    location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
+                    *first = First::Active(location);
+                    continue;
+                }
+                if self.locate_sealed(*hash, *mixed).is_some() {
+                    continue;
+                }
             }
             *first = self.first_candidate(*mixed);
             if let First::Frozen(Candidate::Slot(end)) = *first {
@@ -243,6 +215,9 @@ impl LayeredIndex {
             let key = keys.map(|keys| keys[number]);
             let slot = match (*first, key) {
                 (First::Absent, _) => None,
+                (First::Active(location), Some(key)) => {
+                    self.active.index.resolve(location, *hash, key, tail, source)?
+                }
                 (First::Frozen(Candidate::Slot(end)), Some(key)) => {
                     let slot = source.slot(end)?;
                     if slot.chain_key() == ChainKey::Keyed(key) {
@@ -380,8 +355,10 @@ impl LayeredIndex {
 /// The result of the first pass over a batch.
 #[derive(Clone, Copy)]
 enum First {
-    /// In memory, or a line was damaged.
+    /// In a sealed layer, or a line was damaged.
     Unknown,
+    /// In the active layer.
+    Active(Location),
     /// In no table.
     Absent,
     /// The newest candidate. No table holds a newer version of the hash.

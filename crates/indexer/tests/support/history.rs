@@ -87,12 +87,8 @@ fn check_writer_view(store: &Store) {
 
 /// Compares what readers are told, at every tail the log ever had and at those between.
 fn check_all_tails(store: &Store) {
-    let Store { log, index, .. } = store;
-    let mut locations = Vec::new();
-    index.locate_batch(&HASHES, &mut locations);
-    for (hash, location) in HASHES.into_iter().zip(locations) {
-        assert_eq!(location, index.locate(hash));
-        for tail in [0].into_iter().chain(log.iter().map(|(end, _)| end)) {
+    for hash in HASHES {
+        for tail in [0].into_iter().chain(store.log.iter().map(|(end, _)| end)) {
             check_tail(store, hash, tail);
         }
     }
