@@ -70,8 +70,8 @@ impl KeyIndexer {
     ///
     /// # Costs
     ///
-    /// One look-up per item. The source is called for an item only if its hash has another chain, and never for a
-    /// previous version that `replaces` names.
+    /// One look-up per item. The source is called for an item only if its hash has another chain,
+    /// and never for a previous version that `replaces` names.
     ///
     /// # Locking
     ///
