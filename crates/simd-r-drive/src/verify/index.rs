@@ -60,7 +60,7 @@ impl DataStore {
 }
 
 /// The payload's range in the slot that ends at `end`; `None` if the slot is damaged.
-fn payload_of(log: &LogFile, end: u64) -> io::Result<Option<Range<u64>>> {
+pub(super) fn payload_of(log: &LogFile, end: u64) -> io::Result<Option<Range<u64>>> {
     let mut source = WindowReader::new(&*log.file, end, Direction::Backward);
     match read_slot(&mut source, &log.layout, end) {
         Ok(slot) => Ok(Some(slot.start..slot.start + slot.trailer.payload_len)),

@@ -12,6 +12,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use simd_r_drive_entry_handle::Damage;
+
 use self::log::LogCheck;
 pub use self::report::{DamagedPlace, VerifyProgress, VerifyReport};
 use crate::log::{ReadState, Totals};
@@ -69,21 +71,28 @@ impl DataStore {
         let mut check = Check::new(&state, totals, &mut progress);
         self.check_header(&mut check)?;
         let is_index_sound = self.check_index(&mut check)?;
-        self.note_what_is_missing(&mut check);
+        self.note_end_of_log(&mut check)?;
         LogCheck::new(&mut check, is_index_sound).run()?;
         check.tell(true)?;
         Ok(check.report)
     }
 
-    /// Reports what opening found missing beyond the end of a log that was cut off.
-    fn note_what_is_missing(&self, check: &mut Check<'_>) {
+    /// Reports what opening found wrong at the end of the log. The slots themselves may all be
+    /// sound: the end of a file can be missing, or be that of another copy of the store.
+    fn note_end_of_log(&self, check: &mut Check<'_>) -> io::Result<()> {
         if check.state.damage.is_none() {
-            return;
+            return Ok(());
         }
         let tail = check.totals.tail;
-        for extent in self.recovery_report().damaged.iter().filter(|extent| extent.start >= tail) {
-            check.report.damaged.push(DamagedPlace::missing(extent.clone()));
+        for extent in &self.recovery_report().damaged {
+            let range = extent.clone();
+            if range.start >= tail {
+                check.report.damaged.push(DamagedPlace::missing(range));
+            } else if range.end == tail && index::payload_of(&check.state.log, tail)?.is_some() {
+                check.report.damaged.push(DamagedPlace::new(range, Damage::DurablePoint));
+            }
         }
+        Ok(())
     }
 }
 

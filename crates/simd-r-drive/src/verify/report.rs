@@ -128,6 +128,11 @@ impl fmt::Display for DamagedPlace {
             _ if self.is_missing => {
                 write!(f, "bytes {start} to {end} of the log cannot be read: the file was longer")
             }
+            Damage::DurablePoint => write!(
+                f,
+                "the log to byte {end} is not the one that the header names, down to byte {start}: \
+                 the file is made up of different copies of the store",
+            ),
             _ => write!(f, "bytes {start} to {end} of the log cannot be read"),
         }
     }

@@ -73,6 +73,33 @@ fn a_durable_point_that_no_slot_can_have_is_damage() {
     }
 }
 
+/// The file was put together from two copies of a store that had been written to separately. Each
+/// slot is sound, and a check found no damage, though nothing could be read.
+#[test]
+fn the_header_of_another_copy_is_damage() {
+    let (directory, path) = new_path();
+    build(&path);
+    let other = directory.path().join("other");
+    fs::copy(&path, &other).unwrap();
+    let written = [(&path, b"one"), (&other, b"two")].map(|(path, value)| {
+        let store = DataStore::open(path).unwrap();
+        store.write(b"a", value).unwrap();
+        store.close().unwrap();
+        fs::read(path).unwrap()
+    });
+    assert_eq!(written[0].len(), written[1].len());
+    let header = &written[0][..HEADER_LEN as usize];
+    fs::write(&path, [header, &written[1][HEADER_LEN as usize..]].concat()).unwrap();
+    assert_eq!(refused_as(&path), Damage::DurablePoint);
+
+    let store = OpenOptions::new().read_only(true).open(&path).unwrap();
+    assert!(matches!(typed(&store.read(b"a").unwrap_err()), FormatError::Damaged { .. }));
+    let report = store.verify().unwrap();
+    let [place] = &report.damaged[..] else { panic!("{report:?}") };
+    assert_eq!((place.what, place.range.end), (Damage::DurablePoint, written[1].len() as u64));
+    assert!(place.to_string().contains("different copies"), "{place}");
+}
+
 #[test]
 fn a_first_slot_without_its_link_is_damage() {
     let (directory, path) = new_path();
