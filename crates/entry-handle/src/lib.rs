@@ -71,7 +71,7 @@ pub use hash::{
 pub use hints::{Checkpoint, PublishedTail};
 pub use identity::{FORMAT_MINOR, Identity, IdentitySeeds, MAGIC};
 pub use layout::Layout;
-pub use map::{Block, Map, MapSlice, MappedSlot};
+pub use map::{Block, Map, MapSlice, MappedSlot, prefetch};
 pub use metadata::EntryMetadata;
 pub use seal::{Seal, Sealer};
 pub use special::{Barrier, BarrierTables};

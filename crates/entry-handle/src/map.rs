@@ -270,14 +270,7 @@ impl Map {
         if end < METADATA_SIZE as u64 || end > self.reserved {
             return;
         }
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let offset = (end as usize).wrapping_sub(METADATA_SIZE);
-            let line = self.base.as_ptr().wrapping_add(offset);
-            // SAFETY: a prefetch is a hint: it never faults, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>()) };
-        }
+        prefetch(self.base.as_ptr().wrapping_add(end as usize).wrapping_sub(METADATA_SIZE));
     }
 
     /// The block of 64 bytes at `offset`, a multiple of 64, if all of it is readable.
@@ -352,6 +345,20 @@ impl Map {
         let (first, len) = (NonNull::from(bytes).cast::<u8>(), bytes.len());
         Some(MapSlice { first, len, map: Arc::clone(self) })
     }
+}
+
+/// Asks the processor to fetch the cache line at an address, which need not be valid. Does nothing
+/// on processors other than x86-64.
+#[inline(always)]
+pub fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch is a hint: it never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 impl fmt::Debug for Map {

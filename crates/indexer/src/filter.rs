@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use simd_r_drive_entry_handle::prefetch;
+
 /// Hashes per 64-bit word. About one absent hash in fifty passes the filter.
 const HASHES_PER_WORD: u64 = 6;
 const WORDS_MIN: u64 = 1 << 9;
@@ -47,6 +49,14 @@ impl Filter {
         let Some(words) = self.words.get() else { return false };
         let mask = mask(mixed);
         words[self.word(mixed)].load(Ordering::Relaxed) & mask == mask
+    }
+
+    /// Prefetches what [`may_hold`](Self::may_hold) reads.
+    #[inline]
+    pub(crate) fn prefetch(&self, mixed: u64) {
+        if let Some(words) = self.words.get() {
+            prefetch(words.as_ptr().wrapping_add(self.word(mixed)).cast::<u8>());
+        }
     }
 
     pub(crate) fn insert(&self, mixed: u64) {

@@ -4,6 +4,8 @@ use std::thread::available_parallelism;
 
 use dashmap::{DashMap, SharedValue};
 
+use simd_r_drive_entry_handle::prefetch;
+
 use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
 
@@ -45,6 +47,19 @@ impl Table {
         let mixed = self.mix(hash);
         let shard = self.shards.shards()[self.shard_of(mixed)].read();
         shard.get(mixed, |(other, _)| *other == hash).map(|(_, slot)| *slot.get())
+    }
+
+    /// Prefetches what a look-up of `hash` will read, and what its insertion will write.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        let mixed = self.mix(hash);
+        let shard = self.shards.shards()[self.shard_of(mixed)].read();
+        let (end, buckets) = (shard.data_end(), shard.buckets());
+        drop(shard);
+        // The control bytes follow the entries, whose order is reversed.
+        let bucket = mixed as usize & (buckets - 1);
+        prefetch(end.as_ptr().cast::<u8>().wrapping_add(bucket));
+        prefetch(end.as_ptr().wrapping_sub(bucket + 1).cast::<u8>());
     }
 
     /// Sets the slot of `hash`, or removes it.

@@ -191,11 +191,15 @@ impl LayeredIndex {
         let mut sought = [0; BATCH];
         for (mixed, hash) in sought.iter_mut().zip(hashes) {
             *mixed = self.mixer.mix(*hash);
-            self.prefetch_mixed(*mixed);
         }
+        let sought = &sought[..hashes.len()];
+        if self.only_table().is_none() {
+            self.prefetch_filters(sought);
+        }
+        sought.iter().for_each(|mixed| self.prefetch_mixed(*mixed));
         let mut first = [First::Unknown; BATCH];
         let is_in_tables = self.is_in_tables();
-        for ((hash, mixed), first) in hashes.iter().zip(&sought).zip(&mut first) {
+        for ((hash, mixed), first) in hashes.iter().zip(sought).zip(&mut first) {
             if !is_in_tables {
                 if let Some(location) = self.active.locate(*hash, *mixed) {
                     location.prefetch_end().into_iter().for_each(|end| source.prefetch(end));
@@ -255,6 +259,30 @@ impl LayeredIndex {
     #[inline]
     pub fn prefetch(&self, hash: u64) {
         self.prefetch_mixed(self.mixer.mix(hash));
+    }
+
+    /// Prefetches what look-ups and insertions of up to 128 hashes will read and write first.
+    pub fn prefetch_for_update(&self, hashes: &[u64]) {
+        let mut mixed = [0; BATCH];
+        for (mixed, hash) in mixed.iter_mut().zip(hashes) {
+            *mixed = self.mixer.mix(*hash);
+        }
+        let mixed = &mixed[..hashes.len().min(BATCH)];
+        // One layer after the other: a lock is a barrier to loads.
+        self.prefetch_filters(mixed);
+        mixed.iter().for_each(|mixed| self.prefetch_mixed(*mixed));
+        hashes.iter().for_each(|hash| self.active.index.table.prefetch(*hash));
+    }
+
+    /// Prefetches what the filters need to know about some mixed hashes.
+    #[inline]
+    fn prefetch_filters(&self, mixed: &[u64]) {
+        let of_layers =
+            std::iter::once(&self.active).chain(&self.sealed).map(|layer| &layer.filter);
+        let of_tables = self.frozen.iter().map(|tier| &tier.filter);
+        for filter in of_layers.chain(of_tables).flatten() {
+            mixed.iter().for_each(|mixed| filter.prefetch(*mixed));
+        }
     }
 
     #[inline]

@@ -46,7 +46,7 @@ impl<'a> CommitBuilder<'a> {
         const AHEAD: usize = 128;
         if number.is_multiple_of(AHEAD) && hashes.len() > 1 {
             let end = hashes.len().min(number + AHEAD);
-            hashes[number..end].iter().for_each(|hash| self.state.index.prefetch(*hash));
+            self.state.index.prefetch_for_update(&hashes[number..end]);
         }
     }
 
