@@ -1,7 +1,7 @@
 //! The layout of one file's slots: where they start, and how they are sealed.
 
 use crate::alignment::Alignment;
-use crate::constants::{MAX_FILE_LEN, METADATA_SIZE};
+use crate::constants::{MAX_FILE_LEN, MAX_KEY_LEN, METADATA_SIZE};
 use crate::error::{Damage, FormatError};
 use crate::seal::{Seal, Sealer};
 use crate::trailer::{SEALED_LEN, SealedTrailer, Trailer};
@@ -49,15 +49,12 @@ impl Layout {
     /// # Errors
     /// [`FormatError::KeyTooLong`] if the key is longer than 65,535 bytes;
     /// [`FormatError::StoreFull`] if no file can hold the slot.
+    #[inline]
     pub fn slot_len(&self, payload_len: usize, key_len: usize) -> Result<u64, FormatError> {
-        let key_len = u16::try_from(key_len).map_err(|_| FormatError::KeyTooLong {
-            len: key_len,
-            max: crate::constants::MAX_KEY_LEN,
-        })?;
-        u64::try_from(payload_len)
-            .ok()
-            .and_then(|payload_len| self.alignment.slot_len(payload_len, key_len))
-            .ok_or(FormatError::StoreFull { max: MAX_FILE_LEN })
+        let short_key = u16::try_from(key_len).ok();
+        let len =
+            short_key.and_then(|key_len| self.alignment.slot_len(payload_len as u64, key_len));
+        len.ok_or_else(|| no_such_slot_len(key_len))
     }
 
     /// Where the slot that ends at `end` with this trailer starts. `None` if it would overlap the
@@ -112,27 +109,27 @@ impl Layout {
         end: u64,
         predecessor: u32,
     ) -> Result<Seal, FormatError> {
-        let misfit = FormatError::KeyTooLong { len: key.len(), max: usize::from(fields.key_len) };
-        if out.len() != key.len().wrapping_add(METADATA_SIZE)
-            || key.len() != usize::from(fields.key_len)
-        {
-            return Err(misfit);
+        let misfit = || FormatError::KeyTooLong { len: key.len(), max: fields.key_len.into() };
+        let (key_out, trailer) = out.split_last_chunk_mut().ok_or_else(misfit)?;
+        if key_out.len() != key.len() || key.len() != usize::from(fields.key_len) {
+            return Err(misfit());
         }
-        let Some((sealed, halves)) = out.split_at_mut_checked(key.len().wrapping_add(SEALED_LEN))
-        else {
-            return Err(misfit);
-        };
-        let Some((key_out, fields_out)) = sealed.split_at_mut_checked(key.len()) else {
-            return Err(misfit);
-        };
         key_out.copy_from_slice(key);
-        fields_out.copy_from_slice(&fields.encode_sealed_part());
-        let seal = self.sealer.seal(sealed, end);
-        if let Some((self_half, link)) = halves.split_at_mut_checked(4) {
-            self_half.copy_from_slice(&seal.self_half().to_le_bytes());
-            link.copy_from_slice(&seal.link(predecessor).to_le_bytes());
+        *trailer = SealedTrailer { fields, self_half: 0, link: 0 }.encode();
+        let sealed = key.len().wrapping_add(SEALED_LEN);
+        let seal = self.sealer.seal(out.get(..sealed).ok_or_else(misfit)?, end);
+        if let Some(halves) = out.last_chunk_mut() {
+            *halves = seal.encode(predecessor);
         }
         Ok(seal)
+    }
+}
+
+#[cold]
+fn no_such_slot_len(key_len: usize) -> FormatError {
+    match u16::try_from(key_len) {
+        Ok(_) => FormatError::StoreFull { max: MAX_FILE_LEN },
+        Err(_) => FormatError::KeyTooLong { len: key_len, max: MAX_KEY_LEN },
     }
 }
 

@@ -62,6 +62,13 @@ impl Seal {
         self.high_half() ^ predecessor
     }
 
+    /// How it is stored: `self` and `link`.
+    #[inline]
+    pub(crate) const fn encode(self, predecessor: u32) -> [u8; 8] {
+        let link = self.link(predecessor) as u64;
+        (self.self_half() as u64 | link << 32).to_le_bytes()
+    }
+
     /// The `self` of the slot that this one claims to follow, from its stored `link`.
     #[inline]
     pub const fn predecessor(self, link: u32) -> u32 {

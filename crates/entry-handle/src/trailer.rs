@@ -131,22 +131,6 @@ impl Trailer {
     pub const fn is_new_hash(&self) -> bool {
         self.flags.has(Flags::NEW_HASH)
     }
-
-    /// The bytes that the seal covers. Lengths, offsets and times are truncated to the width of
-    /// their fields; callers check the limits first.
-    #[inline]
-    pub fn encode_sealed_part(&self) -> [u8; SEALED_LEN] {
-        let [p0, p1, p2, p3, p4, p5, _, _] = self.payload_len.to_le_bytes();
-        let [k0, k1] = self.key_len.to_le_bytes();
-        let [v0, v1, v2, v3, v4, ..] = (self.previous_end / BLOCK_SIZE).to_le_bytes();
-        let [t0, t1, t2, t3, t4, ..] = self.written_at.to_le_bytes();
-        let [c0, c1, c2, c3] = self.payload_crc.to_le_bytes();
-        let (kind, flags) = (self.kind as u8, self.flags.0);
-        [
-            p0, p1, p2, p3, p4, p5, k0, k1, v0, v1, v2, v3, v4, kind, flags, t0, t1, t2, t3, t4,
-            c0, c1, c2, c3,
-        ]
-    }
 }
 
 /// The bytes of a well-formed trailer. Each field is decoded when it is asked for.
@@ -231,15 +215,23 @@ impl SealedTrailer {
         })
     }
 
-    /// The trailer's 32 bytes.
+    /// The trailer's 32 bytes. Lengths, offsets and times are truncated to the width of their
+    /// fields; callers check the limits first.
     #[inline]
     pub fn encode(&self) -> [u8; METADATA_SIZE] {
+        let Trailer { payload_len, key_len, previous_end, kind, flags, written_at, payload_crc } =
+            self.fields;
+        let blocks = (previous_end / BLOCK_SIZE) & (u64::MAX >> 24);
+        let words = [
+            payload_len & (u64::MAX >> 16) | u64::from(key_len) << 48,
+            blocks | (kind as u64) << 40 | u64::from(flags.0) << 48 | written_at << 56,
+            (written_at >> 8) & (u64::MAX >> 32) | u64::from(payload_crc) << 32,
+            u64::from(self.self_half) | u64::from(self.link) << 32,
+        ];
         let mut bytes = [0; METADATA_SIZE];
-        let (sealed, seal) = bytes.split_at_mut(SEALED_LEN);
-        sealed.copy_from_slice(&self.fields.encode_sealed_part());
-        let (self_half, link) = seal.split_at_mut(4);
-        self_half.copy_from_slice(&self.self_half.to_le_bytes());
-        link.copy_from_slice(&self.link.to_le_bytes());
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
         bytes
     }
 }

@@ -32,6 +32,8 @@ pub struct Encoder<'a> {
     offset: u64,
     buffer: Vec<u8>,
     predecessor: Seal,
+    /// Kept because creating one detects the processor's features.
+    checksum: crc32fast::Hasher,
 }
 
 impl<'a> Encoder<'a> {
@@ -46,7 +48,8 @@ impl<'a> Encoder<'a> {
         len: u64,
     ) -> Self {
         let capacity = usize::try_from(len).map_or(CHUNK_LEN, |len| len.min(CHUNK_LEN));
-        Self { file, layout, offset, buffer: Vec::with_capacity(capacity), predecessor }
+        let (buffer, checksum) = (Vec::with_capacity(capacity), crc32fast::Hasher::new());
+        Self { file, layout, offset, buffer, predecessor, checksum }
     }
 
     /// Encodes one slot of `slot_len` bytes, as returned by [`Layout::slot_len`]. `trailer` builds
@@ -89,7 +92,7 @@ impl<'a> Encoder<'a> {
         trailer: impl FnOnce(u32) -> io::Result<Trailer>,
     ) -> io::Result<()> {
         let start = self.position();
-        let mut hasher = crc32fast::Hasher::new();
+        self.checksum.reset();
         let mut left = payload_len;
         while left > 0 {
             if self.buffer.len() >= CHUNK_LEN {
@@ -102,10 +105,10 @@ impl<'a> Encoder<'a> {
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            hasher.update(self.buffer.get(before..).unwrap_or_default());
+            self.checksum.update(self.buffer.get(before..).unwrap_or_default());
             left -= read as u64;
         }
-        self.finish_slot(key, start + slot_len, trailer(hasher.finalize())?)
+        self.finish_slot(key, start + slot_len, trailer(self.checksum.clone().finalize())?)
     }
 
     /// Encodes a slot without a key whose payload is not written: the zeros in the file stay.
@@ -139,26 +142,22 @@ impl<'a> Encoder<'a> {
     }
 
     fn copy(&mut self, payload: &[u8]) -> u32 {
-        if payload.len() <= CACHED_LEN {
-            self.buffer.extend_from_slice(payload);
-            return crc32fast::hash(payload);
-        }
-        let mut hasher = crc32fast::Hasher::new();
+        self.checksum.reset();
         for piece in payload.chunks(CACHED_LEN) {
             self.buffer.extend_from_slice(piece);
-            hasher.update(piece);
+            self.checksum.update(piece);
         }
-        hasher.finalize()
+        self.checksum.clone().finalize()
     }
 
     fn write_direct(&mut self, payload: &[u8]) -> io::Result<u32> {
-        let mut hasher = crc32fast::Hasher::new();
+        self.checksum.reset();
         for piece in payload.chunks(DIRECT_CHUNK_LEN) {
-            hasher.update(piece);
+            self.checksum.update(piece);
             write_all_at(self.file, piece, self.offset)?;
             self.offset += piece.len() as u64;
         }
-        Ok(hasher.finalize())
+        Ok(self.checksum.clone().finalize())
     }
 
     fn flush(&mut self) -> io::Result<()> {
