@@ -13,7 +13,7 @@ use crate::layout::Layout;
 use crate::map::{Map, MapSlice, MappedSlot};
 use crate::metadata::EntryMetadata;
 use crate::subject::Subject;
-use crate::trailer::{Flags, Kind};
+use crate::trailer::Flags;
 use crate::typed_view::TypedViewError;
 
 /// A value of a store, read in place.
@@ -60,13 +60,8 @@ impl EntryHandle {
         slot: &MappedSlot<'_>,
         key_hash: u64,
     ) -> Result<Self, FormatError> {
-        let fields = slot.fields();
-        // The payload of an index slot may change, so no slice of it may exist.
-        let payload_len = if fields.kind == Kind::Index { 0 } else { fields.payload_len };
-        let payload_end = slot.start.wrapping_add(payload_len);
-        let payload =
-            map.slice(slot.start..payload_end).ok_or(FormatError::no_such_slot(slot.end))?;
-        let checksum = fields.payload_crc.to_le_bytes();
+        let payload = map.payload(slot).ok_or(FormatError::no_such_slot(slot.end))?;
+        let checksum = slot.fields().payload_crc.to_le_bytes();
         let metadata = EntryMetadata::new(key_hash, slot.start, checksum);
         Ok(Self { payload, slot_end: slot.end, metadata })
     }

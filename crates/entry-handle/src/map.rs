@@ -229,9 +229,10 @@ impl Map {
         self.well_formed_slot(end).ok_or_else(|| self.why_no_slot(end))
     }
 
+    /// The slot that ends at `end`, without an explanation where there is none.
     // Inlined, so that a look-up computes only what it uses.
     #[inline(always)]
-    fn well_formed_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
+    pub fn well_formed_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
         let trailer_at = end.checked_sub(METADATA_SIZE as u64)?;
         let trailer = WellFormed::new(self.bytes(trailer_at..end)?.first_chunk()?)?;
         let len = self.alignment.slot_len(trailer.payload_len(), trailer.key_len())?;
@@ -335,6 +336,17 @@ impl Map {
     #[inline]
     pub fn prefetch_block(&self, offset: u64) {
         self.prefetch_trailer(offset.saturating_add(METADATA_SIZE as u64));
+    }
+
+    /// The payload of a slot of this map as an owned slice that keeps the map alive. `None` if the
+    /// slot is of another map.
+    #[inline]
+    pub fn payload(self: &Arc<Self>, slot: &MappedSlot<'_>) -> Option<MapSlice> {
+        let payload = slot.payload();
+        let at = payload.as_ptr().addr().checked_sub(self.base.as_ptr().addr())?;
+        let is_of_map = at.checked_add(payload.len())? as u64 <= self.reserved;
+        let (first, len) = (NonNull::from(payload).cast::<u8>(), payload.len());
+        is_of_map.then(|| MapSlice { first, len, map: Arc::clone(self) })
     }
 
     /// The bytes of `range` as an owned slice that keeps the map alive. `None` if not all of them
@@ -493,11 +505,10 @@ impl<'a> MappedSlot<'a> {
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
-        if self.trailer.kind() == Kind::Index {
-            return &[];
-        }
-        let len = usize::try_from(self.trailer.payload_len());
-        len.ok().and_then(|len| self.bytes.get(..len)).unwrap_or_default()
+        // The bytes of an index slot begin with its key.
+        let is_lent = self.trailer.kind() != Kind::Index;
+        let len = if is_lent { self.trailer.payload_len() as usize } else { 0 };
+        self.bytes.get(..len).unwrap_or_default()
     }
 
     /// The bytes of the key; for a bare entry, those of its hash.

@@ -1,6 +1,8 @@
 //! The result of a table look-up, before any slot is read.
 
 use crate::packed_slot::PackedSlot;
+use crate::quick::{Quick, quick_slot_of};
+use crate::slot_source::SlotSource;
 
 /// What the index holds for one hash, copied out: the first half of a look-up.
 ///
@@ -24,5 +26,23 @@ impl Location {
     #[inline]
     pub(crate) fn end(self) -> u64 {
         self.0.end()
+    }
+
+    /// [`KeyIndexer::resolve`](crate::KeyIndexer::resolve) for the usual case.
+    #[inline(always)]
+    pub(crate) fn quick_resolve<'s, S: SlotSource + ?Sized>(
+        self,
+        key: &[u8],
+        tail: u64,
+        source: &'s S,
+    ) -> Quick<S::Slot<'s>> {
+        let newest = self.0;
+        if newest.is_group() || newest.end() > tail {
+            Quick::Unclear
+        } else if newest.is_tombstone() {
+            Quick::Absent
+        } else {
+            quick_slot_of(key, newest.end(), source)
+        }
     }
 }

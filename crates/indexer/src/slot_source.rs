@@ -92,6 +92,13 @@ pub trait SlotSource {
     /// The index holds no lock during the call, so it may block, or call the index again.
     fn slot(&self, end: u64) -> Result<Self::Slot<'_>, Self::Error>;
 
+    /// The slot that ends at `end`, if it is sound and no more than a few loads are needed to know
+    /// that. Look-ups fall back to [`slot`](SlotSource::slot).
+    #[inline]
+    fn quick_slot(&self, end: u64) -> Option<Self::Slot<'_>> {
+        self.slot(end).ok()
+    }
+
     /// A hint that a slot will be read soon, so that it can be fetched from memory in the meantime.
     #[inline]
     fn prefetch(&self, _end: u64) {}

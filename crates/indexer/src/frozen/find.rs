@@ -11,6 +11,7 @@ use super::line::WORDS;
 use super::{Checks, FrozenIndex, LineDamaged, MAX_DISPLACEMENT};
 use crate::current::{Current, LiveKeyed};
 use crate::indexer::KeyIndexer;
+use crate::quick::{Quick, quick_slot_of};
 use crate::rebuild_source::RebuildSource;
 use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 use crate::version::Version;
@@ -145,32 +146,25 @@ impl FrozenIndex {
         if is_group { Candidate::Group(block) } else { Candidate::Slot(block * BLOCK_SIZE) }
     }
 
-    /// The live slot of `key`, or else the live bare entry of its hash. `None` if the table does not
-    /// hold the hash; `Some(None)` if it does but there is no such slot.
+    /// The live slot of `key`, in the usual case. `None` if the table does not hold its hash, so
+    /// that the tables below answer.
     #[inline(always)]
-    pub(crate) fn find<'s, S: SlotSource + ?Sized>(
+    pub(crate) fn quick_find<'s, S: SlotSource + ?Sized>(
         &self,
-        hash: u64,
         mixed: u64,
         key: &[u8],
         source: &'s S,
-    ) -> Result<Option<Option<S::Slot<'s>>>, Failure<S::Error>> {
-        match self.likely(mixed)? {
-            Likely::Absent => return Ok(None),
-            Likely::First(Candidate::Slot(end)) => {
-                let slot = source.slot(end).map_err(Failure::Source)?;
-                if slot.chain_key() == ChainKey::Keyed(key) {
-                    return Ok(Some((!slot.is_tombstone()).then_some(slot)));
-                }
-            }
-            _ => {}
+    ) -> Option<Quick<S::Slot<'s>>> {
+        match self.likely(mixed) {
+            Ok(Likely::Absent) => None,
+            Ok(Likely::First(Candidate::Slot(end))) => Some(quick_slot_of(key, end, source)),
+            _ => Some(Quick::Unclear),
         }
-        self.find_slowly(hash, mixed, key, source)
     }
 
-    /// [`find`](Self::find) for every case.
-    #[inline(never)]
-    fn find_slowly<'s, S: SlotSource + ?Sized>(
+    /// The live slot of `key`, or else the live bare entry of its hash. `None` if the table does not
+    /// hold the hash; `Some(None)` if it does but there is no such slot.
+    pub(crate) fn find<'s, S: SlotSource + ?Sized>(
         &self,
         hash: u64,
         mixed: u64,

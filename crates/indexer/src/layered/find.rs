@@ -5,8 +5,9 @@ use crate::current::Current;
 use crate::frozen::{Candidate, Checks, Failure, FrozenIndex, Held};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
+use crate::quick::{Quick, quick_slot_of};
 use crate::rebuild_source::RebuildSource;
-use crate::slot_source::{ChainKey, Slot as _};
+use crate::slot_source::{ChainKey, SlotSource};
 
 impl LayeredIndex {
     /// The newest layer in memory that holds a hash.
@@ -59,7 +60,7 @@ impl LayeredIndex {
     /// # Errors
     ///
     /// Any error of the source.
-    #[inline(always)]
+    #[inline]
     pub fn find<'s, S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
@@ -67,28 +68,50 @@ impl LayeredIndex {
         tail: u64,
         source: &'s S,
     ) -> Result<Option<S::Slot<'s>>, S::Error> {
+        match self.quick_find(hash, key, tail, source) {
+            Quick::Found(slot) => Ok(Some(slot)),
+            Quick::Absent => Ok(None),
+            Quick::Unclear => self.find_slowly(hash, key, tail, source),
+        }
+    }
+
+    /// [`find`](Self::find) for the usual case: the hash has one chain, the first slot whose tag
+    /// matches is of the key, and nothing is damaged.
+    ///
+    /// All of it is inlined into the caller, so that the slot stays in registers.
+    #[inline(always)]
+    pub fn quick_find<'s, S: SlotSource + ?Sized>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        tail: u64,
+        source: &'s S,
+    ) -> Quick<S::Slot<'s>> {
         let mixed = self.mixer.mix(hash);
-        if let Some(table) = self.only_table() {
-            if !table.may_hold(mixed) {
-                return Ok(None);
-            }
-            if let Ok(found) = table.find(hash, mixed, key, source) {
-                return Ok(found.flatten());
+        if !self.is_in_tables() {
+            let mut layers = std::iter::once(&self.active).chain(&self.sealed);
+            if let Some(location) = layers.find_map(|layer| layer.locate(hash, mixed)) {
+                return location.quick_resolve(key, tail, source);
             }
         }
-        self.find_in_layers(hash, mixed, key, tail, source)
+        let mut tables = self.tables(mixed);
+        tables.find_map(|table| table.quick_find(mixed, key, source)).unwrap_or(Quick::Absent)
     }
 
     /// [`find`](Self::find) for every case.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the source.
     #[inline(never)]
-    fn find_in_layers<'s, S: RebuildSource + ?Sized>(
+    pub fn find_slowly<'s, S: RebuildSource + ?Sized>(
         &self,
         hash: u64,
-        mixed: u64,
         key: &[u8],
         tail: u64,
         source: &'s S,
     ) -> Result<Option<S::Slot<'s>>, S::Error> {
+        let mixed = self.mixer.mix(hash);
         if let Some((index, location)) = self.locate(hash, mixed) {
             return index.resolve(location, hash, key, tail, source);
         }
@@ -98,15 +121,6 @@ impl LayeredIndex {
             |table| table.find(hash, mixed, key, source),
             |index| index.find(hash, key, tail, source),
         )
-    }
-
-    /// The table, if it is the only one and nothing is in memory.
-    #[inline(always)]
-    fn only_table(&self) -> Option<&Tier> {
-        match &self.frozen[..] {
-            [table] if self.is_in_tables() && !table.is_rebuilt() => Some(table),
-            _ => None,
-        }
     }
 
     /// Whether nothing is in memory.
@@ -193,7 +207,7 @@ impl LayeredIndex {
             *mixed = self.mixer.mix(*hash);
         }
         let sought = &sought[..hashes.len()];
-        if self.only_table().is_none() {
+        if self.frozen.len() > 1 || !self.is_in_tables() {
             self.prefetch_filters(sought);
         }
         sought.iter().for_each(|mixed| self.prefetch_mixed(*mixed));
@@ -220,17 +234,22 @@ impl LayeredIndex {
             let slot = match (*first, key) {
                 (First::Absent, _) => None,
                 (First::Active(location), Some(key)) => {
-                    self.active.index.resolve(location, *hash, key, tail, source)?
-                }
-                (First::Frozen(Candidate::Slot(end)), Some(key)) => {
-                    let slot = source.slot(end)?;
-                    if slot.chain_key() == ChainKey::Keyed(key) {
-                        (!slot.is_tombstone()).then_some(slot)
-                    } else {
-                        self.find(*hash, key, tail, source)?
+                    match location.quick_resolve(key, tail, source) {
+                        Quick::Found(slot) => Some(slot),
+                        Quick::Absent => None,
+                        Quick::Unclear => {
+                            self.active.index.resolve(location, *hash, key, tail, source)?
+                        }
                     }
                 }
-                (_, Some(key)) => self.find(*hash, key, tail, source)?,
+                (First::Frozen(Candidate::Slot(end)), Some(key)) => {
+                    match quick_slot_of(key, end, source) {
+                        Quick::Found(slot) => Some(slot),
+                        Quick::Absent => None,
+                        Quick::Unclear => self.find_slowly(*hash, key, tail, source)?,
+                    }
+                }
+                (_, Some(key)) => self.find_slowly(*hash, key, tail, source)?,
                 (_, None) => {
                     let end = self.find_by_hash(*hash, tail, source)?;
                     end.map(|end| source.slot(end)).transpose()?

@@ -111,10 +111,18 @@ impl LogFile {
         Ok(FoundSlot::checked(map, slot))
     }
 
+    /// The slot that ends at `end`, if its seal was checked.
+    #[inline(always)]
+    fn quick_slot_at(&self, end: u64) -> Option<FoundSlot<'_>> {
+        let map = self.publication.covering(end)?;
+        let slot = map.well_formed_slot(end)?;
+        self.is_checked(end).then(|| FoundSlot::checked(map, slot))
+    }
+
     /// The slot that ends at `end`, if it looks like one, for what its contents cannot make wrong.
     #[inline]
     pub(crate) fn unchecked_slot(&self, end: u64) -> Option<MappedSlot<'_>> {
-        self.publication.covering(end)?.slot(end).ok()
+        self.publication.covering(end)?.well_formed_slot(end)
     }
 
     /// Whether the seal of the slot that ends at `end` was checked since the file was opened, and
@@ -200,6 +208,11 @@ impl SlotSource for LogFile {
     #[inline(always)]
     fn slot(&self, end: u64) -> io::Result<FoundSlot<'_>> {
         Ok(self.slot_at(end)?)
+    }
+
+    #[inline(always)]
+    fn quick_slot(&self, end: u64) -> Option<FoundSlot<'_>> {
+        self.quick_slot_at(end)
     }
 
     #[inline]

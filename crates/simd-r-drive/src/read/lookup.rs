@@ -3,16 +3,25 @@
 use std::io::{Error, Result};
 
 use simd_r_drive_entry_handle::{EntryHandle, Subject, compute_hash, compute_hash_batch};
-use simd_r_drive_indexer::ChainKey;
+use simd_r_drive_indexer::{ChainKey, Quick};
 
 use crate::error::{StoreError, about};
 use crate::log::{DamageMap, FoundSlot, ReadState};
 
 impl ReadState {
-    /// The slot of `key`.
+    /// The slot of `key` in the usual case, for a caller that goes on in registers. Unclear if
+    /// anything else than the look-up itself is to be done.
     #[inline(always)]
+    pub(crate) fn quick_find(&self, hash: u64, key: &[u8], tail: u64) -> Quick<FoundSlot<'_>> {
+        if self.damage.is_some() || self.verify_reads {
+            return Quick::Unclear;
+        }
+        self.index.quick_find(hash, key, tail, &*self.log)
+    }
+
+    /// The slot of `key`.
     pub(crate) fn find(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<FoundSlot<'_>>> {
-        let found = self.index.find(hash, key, tail, &*self.log)?;
+        let found = self.index.find_slowly(hash, key, tail, &*self.log)?;
         if let Some(damage) = &self.damage {
             self.confirm(damage, hash, key)?;
         }
@@ -36,9 +45,19 @@ impl ReadState {
         Ok(found)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn exists(&self, key: &[u8], tail: u64) -> Result<bool> {
-        let found = self.find(compute_hash(key), key, tail);
+        let hash = compute_hash(key);
+        match self.quick_find(hash, key, tail) {
+            Quick::Found(_) => Ok(true),
+            Quick::Absent => Ok(false),
+            Quick::Unclear => self.exists_slowly(hash, key, tail),
+        }
+    }
+
+    #[inline(never)]
+    fn exists_slowly(&self, hash: u64, key: &[u8], tail: u64) -> Result<bool> {
+        let found = self.find(hash, key, tail);
         Ok(found.map_err(|error| about_key(key, error))?.is_some())
     }
 
@@ -51,12 +70,42 @@ impl ReadState {
     #[inline(always)]
     pub(crate) fn read(&self, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let hash = compute_hash(key);
+        match self.quick_find(hash, key, tail) {
+            Quick::Found(slot) => Ok(Some(slot.handle(hash)?)),
+            Quick::Absent => Ok(None),
+            Quick::Unclear => self.read_slowly(hash, key, tail),
+        }
+    }
+
+    #[inline(never)]
+    fn read_slowly(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<EntryHandle>> {
         let entry = match self.find(hash, key, tail) {
             Ok(Some(slot)) => self.handle(&slot, hash).map(Some),
             Ok(None) => return Ok(None),
             Err(error) => return Err(about_key(key, error)),
         };
         entry.map_err(|error| about_key(key, error.into()))
+    }
+
+    /// The payload of `key`'s slot.
+    #[inline(always)]
+    pub(crate) fn get(&self, key: &[u8], tail: u64) -> Result<Option<&[u8]>> {
+        let hash = compute_hash(key);
+        match self.quick_find(hash, key, tail) {
+            Quick::Found(slot) => Ok(Some(slot.payload())),
+            Quick::Absent => Ok(None),
+            Quick::Unclear => self.get_slowly(hash, key, tail),
+        }
+    }
+
+    #[inline(never)]
+    fn get_slowly(&self, hash: u64, key: &[u8], tail: u64) -> Result<Option<&[u8]>> {
+        let payload = match self.find(hash, key, tail) {
+            Ok(Some(slot)) => self.payload(&slot).map(Some),
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(about_key(key, error)),
+        };
+        payload.map_err(|error| about_key(key, error.into()))
     }
 
     #[inline]

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::io::Result;
 
-use simd_r_drive_entry_handle::compute_hash;
-
 use crate::log::{Loaded, ReadState};
-use crate::read::{about_hash, about_key};
+use crate::read::about_hash;
 
 /// A store as of one instant that lends values instead of counting references to them. Made by
 /// [`DataStore::view`](crate::DataStore::view).
@@ -38,13 +36,7 @@ impl View {
     /// [`FormatError`](crate::FormatError) if the entry cannot be read.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
-        let state = &**self.state;
-        let payload = match state.find(compute_hash(key), key, self.tail) {
-            Ok(Some(slot)) => state.payload(&slot).map(Some),
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(about_key(key, error)),
-        };
-        payload.map_err(|error| about_key(key, error.into()))
+        self.state.get(key, self.tail)
     }
 
     /// The newest value under this key hash, in place. No key bytes are compared.

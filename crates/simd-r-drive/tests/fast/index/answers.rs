@@ -295,3 +295,42 @@ fn backups_and_nested_stores_do_with_any_index() {
     assert!(restored.recovery_report().is_index_used);
     assert_eq!(Shown::of(&restored), shown);
 }
+
+/// A table that holds a deletion answers for the key. If a look-up went on to the tables below it,
+/// the deleted value would come back.
+#[test]
+fn a_deletion_in_a_table_hides_what_older_tables_hold() -> io::Result<()> {
+    const OLD: u32 = 60_000;
+    let (_directory, path) = new_path();
+    // By itself a checkpoint would come at any time.
+    let options = OpenOptions::new().create(true).automatic_checkpoints(false);
+    let put = |store: &DataStore, numbers: std::ops::Range<u32>, value: &[u8]| {
+        let keys: Vec<_> = numbers.map(u32::to_be_bytes).collect();
+        let entries: Vec<_> = keys.iter().map(|key| (&key[..], value)).collect();
+        store.batch_write(&entries).map(drop)
+    };
+    let store = options.open(&path)?;
+    put(&store, 0..OLD, b"old")?;
+    store.checkpoint()?;
+    store.close()?;
+    drop(store);
+    let store = DataStore::open(&path)?;
+    store.batch_delete(&[&0_u32.to_be_bytes(), &1_u32.to_be_bytes()])?;
+    put(&store, OLD - 2_100..OLD + 2_100, b"new")?;
+    store.close()?;
+    drop(store);
+
+    let store = options.open(&path)?;
+    assert_eq!((store.stats().frozen_tables, store.stats().index_hashes), (2, 0));
+    let values: [(u32, Option<&[u8]>); 4] =
+        [(1, None), (2, Some(b"old")), (OLD - 1, Some(b"new")), (OLD + 2_100, None)];
+    let view = store.view();
+    for (number, value) in values {
+        let key = number.to_be_bytes();
+        assert_eq!(store.read(&key)?.as_deref(), value, "{number}");
+        assert_eq!(store.exists(&key)?, value.is_some(), "{number}");
+        assert_eq!(store.batch_read(&[&key])?[0].as_deref(), value, "{number}");
+        assert_eq!(view.get(&key)?, value, "{number}");
+    }
+    Ok(())
+}
