@@ -315,22 +315,21 @@ fn a_deletion_in_a_table_hides_what_older_tables_hold() -> io::Result<()> {
     store.close()?;
     drop(store);
     let store = DataStore::open(&path)?;
+    // From now on, the quickest way leads to the old value: its slot is known to be sound.
+    assert_eq!(store.read(&1_u32.to_be_bytes())?.as_deref(), Some(&b"old"[..]));
     store.batch_delete(&[&0_u32.to_be_bytes(), &1_u32.to_be_bytes()])?;
     put(&store, OLD - 2_100..OLD + 2_100, b"new")?;
     store.close()?;
-    drop(store);
-
-    let store = options.open(&path)?;
     assert_eq!((store.stats().frozen_tables, store.stats().index_hashes), (2, 0));
+
     let values: [(u32, Option<&[u8]>); 4] =
         [(1, None), (2, Some(b"old")), (OLD - 1, Some(b"new")), (OLD + 2_100, None)];
-    let view = store.view();
-    for (number, value) in values {
+    for (number, value) in values.repeat(2) {
         let key = number.to_be_bytes();
         assert_eq!(store.read(&key)?.as_deref(), value, "{number}");
         assert_eq!(store.exists(&key)?, value.is_some(), "{number}");
         assert_eq!(store.batch_read(&[&key])?[0].as_deref(), value, "{number}");
-        assert_eq!(view.get(&key)?, value, "{number}");
+        assert_eq!(store.view().get(&key)?, value, "{number}");
     }
     Ok(())
 }
