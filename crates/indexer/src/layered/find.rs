@@ -94,8 +94,12 @@ impl LayeredIndex {
                 return location.quick_resolve(key, tail, source);
             }
         }
-        let mut tables = self.tables(mixed);
-        tables.find_map(|table| table.quick_find(mixed, key, source)).unwrap_or(Quick::Absent)
+        for table in self.tables(mixed) {
+            if let Some(found) = table.quick_find(mixed, key, source) {
+                return found;
+            }
+        }
+        Quick::Absent
     }
 
     /// [`find`](Self::find) for every case.
@@ -265,7 +269,6 @@ impl LayeredIndex {
     fn first_candidate(&self, mixed: u64) -> First {
         for table in self.tables(mixed) {
             match table.first(mixed) {
-                _ if table.is_rebuilt() => return First::Unknown,
                 Ok(None) => {}
                 Ok(Some(candidate)) => return First::Frozen(candidate),
                 Err(_) => return First::Unknown,

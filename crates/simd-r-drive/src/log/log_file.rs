@@ -160,10 +160,17 @@ impl LogFile {
     /// The payload of a slot, checked if reads are verified.
     #[inline]
     pub(crate) fn payload<'a>(&self, slot: &FoundSlot<'a>) -> Result<&'a [u8], FormatError> {
+        self.verify(slot)?;
+        Ok(slot.payload())
+    }
+
+    /// Checks the payload of a slot if reads are verified.
+    #[inline(always)]
+    fn verify(&self, slot: &FoundSlot<'_>) -> Result<(), FormatError> {
         if self.verify_reads {
             verify_payload(slot).inspect_err(events::damage_found)?;
         }
-        Ok(slot.payload())
+        Ok(())
     }
 
     /// A handle to the entry in a slot, checked if reads are verified.
@@ -173,7 +180,7 @@ impl LogFile {
         slot: &FoundSlot<'_>,
         key_hash: u64,
     ) -> Result<EntryHandle, FormatError> {
-        self.payload(slot)?;
+        self.verify(slot)?;
         slot.handle(key_hash)
     }
 
