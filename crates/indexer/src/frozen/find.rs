@@ -122,21 +122,29 @@ impl FrozenIndex {
     /// What the bucket of a mixed hash tells at once, which nearly always is enough.
     #[inline(always)]
     fn likely(&self, mixed: u64) -> Result<Likely, LineDamaged> {
-        let bucket = self.bucket(self.geometry.bucket(mixed), Checks::Once)?;
+        let home = self.geometry.bucket(mixed);
         let tag = self.geometry.tag_in_word(mixed);
-        let alike = bucket.words_like(tag);
-        if alike == 0 {
+        for distance in 0..2 {
+            let bucket = self.bucket(home + distance, Checks::Once)?;
+            let alike = bucket.words_like(tag);
             let counts = bucket.counts().ok_or(LineDamaged)?;
-            return Ok(if counts.overflow() == 0 { Likely::Absent } else { Likely::Unclear });
+            let (displaced, words) = (counts.displaced(), counts.words());
+            if alike == 0 {
+                let is_last = if distance == 0 { counts.overflow() == 0 } else { displaced < WORDS };
+                if is_last {
+                    return Ok(Likely::Absent);
+                }
+                continue;
+            }
+            let at = (alike.trailing_zeros() / 8) as usize;
+            let word = bucket.word(at);
+            let own = if distance == 0 { displaced..words } else { 0..displaced };
+            if word & self.geometry.tag_mask() != tag || !own.contains(&at) {
+                break;
+            }
+            return Ok(Likely::First(self.candidate(word, counts.is_group(at))));
         }
-        let at = (alike.trailing_zeros() / 8) as usize;
-        let word = bucket.word(at);
-        let counts = bucket.counts().ok_or(LineDamaged)?;
-        let is_own = (counts.displaced()..counts.words()).contains(&at);
-        if word & self.geometry.tag_mask() != tag || !is_own {
-            return Ok(Likely::Unclear);
-        }
-        Ok(Likely::First(self.candidate(word, counts.is_group(at))))
+        Ok(Likely::Unclear)
     }
 
     /// What a word refers to.
