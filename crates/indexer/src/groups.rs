@@ -8,6 +8,9 @@ use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
 use crate::slot_source::{ChainKey, Slot as _, SlotSource};
 
+/// Few hashes have several chains.
+const SHARDS: usize = 16;
+
 /// The groups, by hash.
 ///
 /// Every method copies out what it returns. No guard escapes, and the source is never called while
@@ -36,7 +39,8 @@ impl Probe {
 
 impl Groups {
     pub(crate) fn new(fingerprints: Fingerprints) -> Self {
-        Self { by_hash: DashMap::with_hasher(Mixer::random()), fingerprints }
+        let by_hash = DashMap::with_hasher_and_shard_amount(Mixer::random(), SHARDS);
+        Self { by_hash, fingerprints }
     }
 
     /// Inspects a group under its shard's lock. `None` if the hash has no group.

@@ -1,7 +1,5 @@
 //! The main table: one word per hash, in shards with a lock each.
 
-use std::thread::available_parallelism;
-
 use dashmap::{DashMap, SharedValue};
 
 use simd_r_drive_entry_handle::prefetch;
@@ -9,11 +7,10 @@ use simd_r_drive_entry_handle::prefetch;
 use crate::mix::Mixer;
 use crate::packed_slot::PackedSlot;
 
-/// The minimum number of shards. A shard holds its lock while it grows and moves its entries, so
-/// small shards keep that pause short.
-const SHARDS_MIN: usize = 64;
-const SHARDS_MAX: usize = 512;
-const SHARDS_PER_CORE: usize = 8;
+/// A shard holds its lock while it grows and moves its entries, so small shards keep that pause
+/// short. A fixed number, because asking how many processors there are takes longer than opening a
+/// store.
+const SHARDS: usize = 128;
 
 /// Maps a hash to its [`PackedSlot`].
 ///
@@ -26,10 +23,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new() -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        let shard_count = (SHARDS_PER_CORE * cores).next_power_of_two();
-        let shard_count = shard_count.clamp(SHARDS_MIN, SHARDS_MAX);
-        Self { shards: DashMap::with_hasher_and_shard_amount(Mixer::random(), shard_count) }
+        Self { shards: DashMap::with_hasher_and_shard_amount(Mixer::random(), SHARDS) }
     }
 
     #[inline]

@@ -35,9 +35,14 @@ impl LayeredIndex {
         S: RebuildSource + Sync + ?Sized,
         S::Error: Send,
     {
+        if items.is_empty() {
+            return Ok(());
+        }
         self.reserve(items.len());
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let parts = cores.min(THREADS_MAX).min(items.len() / THREAD_MIN).max(1);
+        let most = THREADS_MAX.min(items.len() / THREAD_MIN);
+        // Asking for the number of processors takes a while.
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let parts = if most > 1 { most.min(cores()) } else { 1 };
         let new_hashes = thread::scope(|scope| {
             let others: Vec<_> = (1..parts)
                 .map(|part| {

@@ -117,11 +117,13 @@ pub(super) fn scan(
 ) -> io::Result<Scan> {
     let mut found =
         Scan { candidates: Vec::new(), newest_barrier: None, barriers: Vec::new(), data_end: from };
-    let mut chunk = vec![0; SCAN_LEN];
+    let mut chunk = Vec::new();
     let mut many = MANY_CANDIDATES;
     let mut at = from;
     while let Some(extent) = next_extent(file, layout, at, len)? {
         at = extent.start;
+        // Allocated only now: usually there is nothing to search.
+        chunk.resize(SCAN_LEN, 0);
         while at < extent.end {
             let want = (extent.end - at).min(SCAN_LEN as u64) as usize;
             let read = read_full_at(file, &mut chunk[..want], at)?;
