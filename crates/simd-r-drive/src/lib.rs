@@ -71,7 +71,7 @@ pub use open::RecoveryReport;
 pub use options::OpenOptions;
 pub use read::{
     Changes, Cursor, Entries, EntryIterator, EntryStream, History, KeyInfo, Keys, Snapshot,
-    Version, View,
+    Version, View, ViewEntries, ViewEntry,
 };
 pub use repair::{DamagedEntry, RepairReport, repair, repair_with};
 pub use stats::{NameState, StoreStats};

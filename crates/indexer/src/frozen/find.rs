@@ -130,7 +130,8 @@ impl FrozenIndex {
             let counts = bucket.counts().ok_or(LineDamaged)?;
             let (displaced, words) = (counts.displaced(), counts.words());
             if alike == 0 {
-                let is_last = if distance == 0 { counts.overflow() == 0 } else { displaced < WORDS };
+                let is_last =
+                    if distance == 0 { counts.overflow() == 0 } else { displaced < WORDS };
                 if is_last {
                     return Ok(Likely::Absent);
                 }

@@ -113,7 +113,7 @@ impl LogFile {
 
     /// The slot that ends at `end`, if its seal was checked.
     #[inline(always)]
-    fn quick_slot_at(&self, end: u64) -> Option<FoundSlot<'_>> {
+    pub(crate) fn quick_slot_at(&self, end: u64) -> Option<FoundSlot<'_>> {
         let map = self.publication.covering(end)?;
         let slot = map.well_formed_slot(end)?;
         self.is_checked(end).then(|| FoundSlot::checked(map, slot))

@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{EntryHandle, Kind};
+use simd_r_drive_entry_handle::{EntryHandle, FormatError};
 
+use super::walk::Walk;
 use crate::events;
-use crate::log::{DeadSlot, ReadState, Superseded, Totals, chain_key, chain_of};
+use crate::log::{FoundSlot, ReadState, Totals, chain_of};
 use crate::store::DataStore;
 
 /// Live entries of a store as of the iterator's creation, newest first.
@@ -20,49 +21,16 @@ use crate::store::DataStore;
 #[derive(Debug)]
 pub struct EntryIterator {
     state: Arc<ReadState>,
-    tail: u64,
-    /// Where the next slot to look at ends.
-    position: u64,
+    walk: Walk,
     /// Whether each value is checked.
     is_verifying: bool,
-    /// There were no dead slots below the tail, so no slot needs a look-up.
-    is_all_live: bool,
-    ahead: Ahead,
-    superseded: Superseded,
-    #[cfg(test)]
-    lookups: usize,
     error: Option<io::Error>,
 }
 
-/// How far look-ups of upcoming slots have been prefetched.
-#[derive(Debug)]
-struct Ahead {
-    /// End of the next slot to prefetch for.
-    position: u64,
-    /// Number of slots prefetched for and not yet visited.
-    slots: usize,
-}
-
-/// Number of slots to prefetch for, so that cache misses of the index overlap.
-const AHEAD: usize = 32;
-
 impl EntryIterator {
     pub(crate) fn new(state: Arc<ReadState>, totals: Totals) -> Self {
-        let Totals { tail, dead_slots, .. } = totals;
-        let is_all_live = dead_slots == 0;
-        let ahead = Ahead { position: tail, slots: 0 };
-        Self {
-            is_verifying: state.verify_reads,
-            state,
-            tail,
-            position: tail,
-            is_all_live,
-            ahead,
-            superseded: Superseded::default(),
-            #[cfg(test)]
-            lookups: 0,
-            error: None,
-        }
+        let (walk, is_verifying) = (Walk::new(&state, totals), state.verify_reads);
+        Self { state, walk, is_verifying, error: None }
     }
 
     /// For a caller that checks the values itself.
@@ -76,79 +44,22 @@ impl EntryIterator {
     /// # Errors
     /// [`FormatError::Damaged`](crate::FormatError::Damaged) if a slot is not as it was written.
     /// Iteration cannot get past it: the next call repeats the error.
+    #[inline]
     pub fn next_entry(&mut self) -> io::Result<Option<EntryHandle>> {
-        while self.position > self.state.layout.header_len() {
-            let end = self.state.skip_damage(self.position);
-            if end != self.position {
-                self.position = end;
-                self.ahead = Ahead { position: end, slots: 0 };
-                continue;
-            }
-            self.look_ahead();
-            let slot = self.state.slot_at(end)?;
-            let fields = slot.fields();
-            let is_bare = fields.is_bare();
-            let (hash, _) = chain_of(is_bare, slot.key());
-            if fields.kind.is_keyed() && (1..=slot.start).contains(&fields.previous_end) {
-                self.superseded.insert(DeadSlot { end: fields.previous_end, hash, is_bare });
-            }
-            let is_value = fields.kind == Kind::Value;
-            if is_value && !self.superseded.contains(DeadSlot { end, hash, is_bare }) {
-                #[cfg(test)]
-                {
-                    self.lookups += usize::from(!self.is_all_live);
-                }
-                let is_live = self.is_all_live
-                    || self.state.index.is_current(
-                        hash,
-                        end,
-                        chain_key(&slot),
-                        self.tail,
-                        &*self.state.log,
-                    )?;
-                if is_live {
-                    if let Some(damage) = &self.state.damage {
-                        damage.confirm(end)?;
-                    }
-                    let handle = if self.is_verifying {
-                        self.state.handle(&slot, hash)?
-                    } else {
-                        slot.handle(hash)?
-                    };
-                    self.position = slot.start;
-                    return Ok(Some(handle));
-                }
-            }
-            self.position = slot.start;
+        // If reads are verified, no slot is found this way.
+        match self.walk.quick_next(&self.state) {
+            Some(slot) => Ok(Some(handle(&slot)?)),
+            None => self.next_slowly(),
         }
-        // If part of the log is lost, there may have been more entries.
-        if let Some(damage) = &self.state.damage {
-            damage.confirm(0)?;
-        }
-        Ok(None)
     }
 
-    /// Prefetches the index for some older slots. Damage is reported when iteration reaches it.
-    #[inline]
-    fn look_ahead(&mut self) {
-        if self.is_all_live {
-            return;
+    #[inline(never)]
+    fn next_slowly(&mut self) -> io::Result<Option<EntryHandle>> {
+        let Some(slot) = self.walk.next(&self.state)? else { return Ok(None) };
+        if self.is_verifying {
+            self.state.payload(&slot).inspect_err(|_| self.walk.repeat(&slot))?;
         }
-        let Ahead { mut position, mut slots } = self.ahead;
-        let state = &*self.state;
-        while slots < AHEAD
-            && position > state.layout.header_len()
-            && let Some(slot) = state.unchecked_slot(position)
-        {
-            let fields = slot.fields();
-            if fields.kind == Kind::Value {
-                let (hash, _) = chain_of(fields.is_bare(), slot.key());
-                state.index.prefetch(hash);
-            }
-            (position, slots) = (slot.start, slots + 1);
-        }
-        // The current slot does not count.
-        self.ahead = Ahead { position, slots: slots.saturating_sub(1) };
+        Ok(Some(handle(&slot)?))
     }
 
     /// The error that ended the iteration, if any.
@@ -165,9 +76,16 @@ impl EntryIterator {
     }
 }
 
+#[inline(always)]
+fn handle(slot: &FoundSlot<'_>) -> Result<EntryHandle, FormatError> {
+    let (hash, _) = chain_of(slot.fields().is_bare(), slot.key());
+    slot.handle(hash)
+}
+
 impl Iterator for EntryIterator {
     type Item = EntryHandle;
 
+    #[inline]
     fn next(&mut self) -> Option<EntryHandle> {
         if self.error.is_some() {
             return None;
@@ -229,7 +147,7 @@ mod tests {
         let values: Vec<_> = iterator.by_ref().map(|entry| entry.to_vec()).collect();
         assert_eq!(values, [499_u32.to_le_bytes(); 2]);
         // Some dead slots may have been forgotten.
-        assert!(iterator.lookups < 100, "{} look-ups for three keys", iterator.lookups);
+        assert!(iterator.walk.lookups < 100, "{} look-ups for three keys", iterator.walk.lookups);
         iterator.finish().unwrap();
     }
 }

@@ -8,6 +8,9 @@ use simd_r_drive_indexer::{ChainKey, Quick};
 use crate::error::{StoreError, about};
 use crate::log::{DamageMap, FoundSlot, ReadState};
 
+/// Keys that [`ReadState::get_many`] hashes at a time, on the stack.
+const GET_BATCH: usize = 128;
+
 impl ReadState {
     /// The slot of `key` in the usual case, for a caller that goes on in registers. Unclear if
     /// anything else than the look-up itself is to be done.
@@ -164,6 +167,46 @@ impl ReadState {
             Ok(())
         })?;
         Ok(entries)
+    }
+
+    /// The payloads of many keys.
+    pub(crate) fn get_many<'s>(
+        &'s self,
+        keys: &[&[u8]],
+        tail: u64,
+        values: &mut Vec<Option<&'s [u8]>>,
+    ) -> Result<()> {
+        values.clear();
+        values.reserve(keys.len());
+        if self.damage.is_none() && self.get_side_by_side(keys, tail, values).is_ok() {
+            return Ok(());
+        }
+        // An error of a batch does not say which key it concerns.
+        values.clear();
+        for key in keys {
+            values.push(self.get(key, tail)?);
+        }
+        Ok(())
+    }
+
+    fn get_side_by_side<'s>(
+        &'s self,
+        keys: &[&[u8]],
+        tail: u64,
+        values: &mut Vec<Option<&'s [u8]>>,
+    ) -> Result<()> {
+        let mut hashes = [0; GET_BATCH];
+        for keys in keys.chunks(GET_BATCH) {
+            for (hash, key) in hashes.iter_mut().zip(keys) {
+                *hash = compute_hash(key);
+            }
+            let hashes = &hashes[..keys.len()];
+            self.index.find_batch(hashes, Some(keys), tail, &*self.log, |_, slot| {
+                values.push(slot.map(|slot| self.payload(&slot)).transpose()?);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     #[cold]

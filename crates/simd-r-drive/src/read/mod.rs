@@ -12,6 +12,7 @@ mod par_iter;
 mod refresh;
 mod snapshot;
 mod view;
+mod walk;
 
 pub use self::entries::Entries;
 pub use self::entry_stream::EntryStream;
@@ -23,4 +24,4 @@ pub(crate) use self::lookup::{about_hash, about_key};
 pub(crate) use self::par_iter::par_entries;
 pub(crate) use self::refresh::Follower;
 pub use self::snapshot::Snapshot;
-pub use self::view::View;
+pub use self::view::{View, ViewEntries, ViewEntry};

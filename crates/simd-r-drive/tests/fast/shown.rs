@@ -55,6 +55,17 @@ impl Shown {
         for (key, value) in keys().iter().zip(&shown.by_key) {
             assert_eq!(view.get(key).unwrap(), value.as_deref(), "{key:?} in a view");
         }
+        let keys = keys();
+        let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let mut values = vec![Some(&b"of an earlier call"[..])];
+        view.get_many(&slices, &mut values).unwrap();
+        assert!(values.iter().copied().eq(shown.by_key.iter().map(Option::as_deref)));
+        let entries = view.entries().map(|entry| {
+            let entry = entry.unwrap();
+            (entry.key, entry.payload)
+        });
+        let expected = shown.entries.iter().map(|(key, value)| (key.as_deref().ok(), &value[..]));
+        assert!(entries.eq(expected), "entries of a view");
         assert_eq!(store.stats().live_keys, shown.len as u64);
         shown
     }

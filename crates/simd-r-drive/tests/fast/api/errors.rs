@@ -89,15 +89,16 @@ fn an_error_of_a_read_names_the_key_or_its_hash() {
         store.read_metadata(key).unwrap_err(),
         snapshot.read(key).unwrap_err(),
         store.view().get(key).unwrap_err(),
+        store.view().get_many(&keys, &mut Vec::new()).unwrap_err(),
         store.history(key).unwrap().next().unwrap().unwrap_err(),
         store.entries().find_map(Result::err).unwrap(),
     ];
-    for error in &by_key[..7] {
+    for error in &by_key[..8] {
         let FormatError::Damaged { subject, .. } = typed(error) else { panic!("{error}") };
         assert_eq!(subject.key(), Some(key), "{error}");
         assert!(error.to_string().starts_with("key \"damaged\": "), "{error}");
     }
-    let of_iteration = by_key[7].to_string();
+    let of_iteration = by_key[8].to_string();
     assert!(of_iteration.starts_with("key hash 0x0000000000000007: "), "{of_iteration}");
     let by_hash = [
         store.read_with_key_hash(hash).unwrap_err(),

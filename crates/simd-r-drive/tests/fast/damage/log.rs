@@ -60,12 +60,19 @@ fn a_damaged_trailer_hides_what_may_be_outdated() -> io::Result<()> {
         assert!(store.exists(key).is_err());
         assert!(store.batch_read(&[b"a", key]).is_err());
         assert!(store.view().get(key).is_err());
+        let view = store.view();
+        let mut values = Vec::new();
+        assert!(view.get_many(&[b"a", key, b"d"], &mut values).is_err());
+        assert_eq!(values, [Some(b"new".as_slice())], "those before it");
     }
     assert_eq!(store.batch_read(&[b"a", b"d"])?.iter().flatten().count(), 2);
     assert!(store.len().is_err());
     let mut entries = store.iter_entries();
     assert_eq!(entries.by_ref().count(), 2, "what is certain");
     assert!(entries.error().is_some(), "and then an error, not an end");
+    let view = store.view();
+    let lent: Vec<_> = view.entries().map(|entry| entry.is_ok()).collect();
+    assert_eq!(lent, [true, true, false], "the error is the last item");
 
     let salvage = read_only(&path, true)?;
     assert_eq!(salvage.read(b"b")?.unwrap(), b"only".as_slice());

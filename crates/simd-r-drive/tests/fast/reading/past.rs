@@ -37,6 +37,13 @@ fn a_snapshot_stays_as_it_was() -> io::Result<()> {
     assert!(!snapshot.is_empty()? && snapshot.file_size()? < store.file_size()?);
     assert_eq!((view.get(b"b")?, view.get(b"c")?), (Some(b"1".as_slice()), None));
     assert_eq!(view.get_with_key_hash(7)?, Some(b"bare".as_slice()));
+    let mut values = Vec::new();
+    view.get_many(&[b"c", b"b"], &mut values)?;
+    assert_eq!(values, [None, Some(b"1".as_slice())]);
+    let entries: Vec<_> = view.entries().collect::<io::Result<_>>()?;
+    let entries: Vec<_> = entries.iter().map(|entry| (entry.key, entry.payload)).collect();
+    let b: (Option<&[u8]>, &[u8]) = (Some(b"b"), b"1");
+    assert_eq!(entries, [(None, b"bare".as_slice()), b, (Some(b"a"), b"1")]);
 
     assert_eq!(store.len()?, 2);
     assert_eq!(store.view().get(b"a")?, Some(b"2".as_slice()));
