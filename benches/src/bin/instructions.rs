@@ -47,20 +47,22 @@ struct HotPath {
     run: fn(&Path, usize) -> io::Result<()>,
 }
 
-const PATHS: [HotPath; 8] = [
+const PATHS: [HotPath; 10] = [
     HotPath { name: "read", operations: [10_000, 60_000], run: read },
     HotPath { name: "view().get", operations: [10_000, 60_000], run: view_get },
     HotPath { name: "read, in memory", operations: [10_000, 60_000], run: read_in_memory },
     HotPath { name: "exists, absent", operations: [10_000, 60_000], run: absent },
     HotPath { name: "batch_read", operations: [10_240, 61_440], run: batch_read },
+    HotPath { name: "view().get_many", operations: [10_240, 61_440], run: get_many },
     HotPath { name: "iter_entries", operations: [1, 3], run: scan },
+    HotPath { name: "view().entries", operations: [1, 3], run: lend_all },
     HotPath { name: "batch_write", operations: [65_536, 131_072], run: batch_write },
     HotPath { name: "write", operations: [5_000, 25_000], run: write },
 ];
 
 /// How many entries one operation of `name` handles.
 fn entries_of(name: &str) -> u64 {
-    if name == "iter_entries" { ENTRIES } else { 1 }
+    if matches!(name, "iter_entries" | "view().entries") { ENTRIES } else { 1 }
 }
 
 fn main() -> ExitCode {
@@ -236,11 +238,38 @@ fn batch_read(path: &Path, operations: usize) -> io::Result<()> {
     Ok(())
 }
 
+fn get_many(path: &Path, operations: usize) -> io::Result<()> {
+    let store = open(path)?;
+    let entries: Vec<(Key, Value)> = random_below(ENTRIES).take(BATCH).map(entry).collect();
+    let keys: Vec<&[u8]> = entries.iter().map(|(key, _)| &key[..]).collect();
+    let view = store.view();
+    let mut found = Vec::new();
+    for _ in 0..operations / BATCH {
+        view.get_many(&keys, &mut found)?;
+        for (found, (_, value)) in found.iter().zip(&entries) {
+            assert_eq!(*found, Some(&value[..]));
+        }
+    }
+    Ok(())
+}
+
 fn scan(path: &Path, operations: usize) -> io::Result<()> {
     let store = open(path)?;
     for _ in 0..operations {
         let bytes: usize = store.iter_entries().map(|entry| black_box(entry).len()).sum();
         assert_eq!(bytes as u64, 8 * ENTRIES);
+    }
+    Ok(())
+}
+
+fn lend_all(path: &Path, operations: usize) -> io::Result<()> {
+    let store = open(path)?;
+    for _ in 0..operations {
+        let mut bytes = 0;
+        for entry in store.view().entries() {
+            bytes += black_box(entry?.payload).len() as u64;
+        }
+        assert_eq!(bytes, 8 * ENTRIES);
     }
     Ok(())
 }

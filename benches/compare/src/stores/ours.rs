@@ -26,8 +26,8 @@ impl Store for Ours {
             get: "`read`",
             reader: "`view()` once, then `View::get`",
             contains: "`exists`",
-            get_batch: "`batch_read`",
-            scan: "`iter_entries`",
+            get_batch: "`View::get_many`",
+            scan: "`View::entries`",
             settle: "`checkpoint`",
             compact: "`compact`",
         },
@@ -71,8 +71,10 @@ impl Store for Ours {
     }
 
     fn get_batch(&self, keys: &[&[u8]], mut look: impl FnMut(usize, Option<&[u8]>)) -> Result<()> {
-        for (place, entry) in self.0.batch_read(keys)?.iter().enumerate() {
-            look(place, entry.as_deref());
+        let (view, mut values) = (self.0.view(), Vec::new());
+        view.get_many(keys, &mut values)?;
+        for (place, value) in values.into_iter().enumerate() {
+            look(place, value);
         }
         Ok(())
     }
@@ -83,9 +85,8 @@ impl Store for Ours {
     }
 
     fn scan(&self, mut look: impl FnMut(&[u8])) -> Result<()> {
-        let mut entries = self.0.iter_entries();
-        while let Some(entry) = entries.next_entry()? {
-            look(&entry);
+        for entry in self.0.view().entries() {
+            look(entry?.payload);
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub(crate) enum Candidate {
 }
 
 /// What a bucket tells at once.
-enum Likely {
+pub(crate) enum Likely {
     /// The table does not hold the hash.
     Absent,
     /// The first candidate. There may be more.
@@ -107,21 +107,9 @@ impl FrozenIndex {
         }
     }
 
-    /// The first candidate for a mixed hash, so that it can be prefetched.
-    #[inline]
-    pub(crate) fn first(&self, mixed: u64) -> Result<Option<Candidate>, LineDamaged> {
-        match self.likely(mixed)? {
-            Likely::Absent => Ok(None),
-            Likely::First(candidate) => Ok(Some(candidate)),
-            Likely::Unclear => self.search(mixed, Checks::Once, |candidate| {
-                Ok::<_, LineDamaged>(ControlFlow::Break(candidate))
-            }),
-        }
-    }
-
     /// What the bucket of a mixed hash tells at once, which nearly always is enough.
     #[inline(always)]
-    fn likely(&self, mixed: u64) -> Result<Likely, LineDamaged> {
+    pub(crate) fn likely(&self, mixed: u64) -> Result<Likely, LineDamaged> {
         let home = self.geometry.bucket(mixed);
         let tag = self.geometry.tag_in_word(mixed);
         for distance in 0..2 {

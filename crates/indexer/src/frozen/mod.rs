@@ -63,7 +63,7 @@ use crate::indexer::KeyIndexer;
 pub use self::build::BuiltTable;
 pub(crate) use self::build::{Build, TableSize, record_lines_of};
 pub use self::build_error::BuildError;
-pub(crate) use self::find::{Candidate, Failure, Held};
+pub(crate) use self::find::{Candidate, Failure, Held, Likely};
 
 /// How many buckets an entry may be away from its own. A larger distance means damage or forgery.
 const MAX_DISPLACEMENT: u64 = 64;

@@ -2,7 +2,7 @@
 
 use super::{BATCH, LayeredIndex, Tier};
 use crate::current::Current;
-use crate::frozen::{Candidate, Checks, Failure, FrozenIndex, Held};
+use crate::frozen::{Candidate, Checks, Failure, FrozenIndex, Held, Likely};
 use crate::indexer::KeyIndexer;
 use crate::location::Location;
 use crate::quick::{Quick, quick_slot_of};
@@ -265,13 +265,13 @@ impl LayeredIndex {
     }
 
     /// The newest word in the tables whose tag matches a mixed hash.
-    #[inline]
+    #[inline(always)]
     fn first_candidate(&self, mixed: u64) -> First {
         for table in self.tables(mixed) {
-            match table.first(mixed) {
-                Ok(None) => {}
-                Ok(Some(candidate)) => return First::Frozen(candidate),
-                Err(_) => return First::Unknown,
+            match table.likely(mixed) {
+                Ok(Likely::Absent) => {}
+                Ok(Likely::First(candidate)) => return First::Frozen(candidate),
+                Ok(Likely::Unclear) | Err(_) => return First::Unknown,
             }
         }
         First::Absent
