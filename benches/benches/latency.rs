@@ -77,7 +77,7 @@ fn shown(duration: Duration) -> String {
 
 fn puts_beside_compaction(mib: u64) {
     let directory = tempfile::tempdir().unwrap();
-    let store = DataStore::open(&directory.path().join("bench.srd")).unwrap();
+    let store = DataStore::open(directory.path().join("bench.srd")).unwrap();
     fill(&store, mib);
     let kinds = ["alone", "beside compaction", "flood alone", "flood beside it"];
     let mut runs = [const { Vec::new() }; 4];

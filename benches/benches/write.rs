@@ -13,7 +13,7 @@ fn single_put(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(len as u64));
         let payload = vec![0x5a; len];
         let directory = tempfile::tempdir().unwrap();
-        let store = DataStore::open(&directory.path().join("bench.srd")).unwrap();
+        let store = DataStore::open(directory.path().join("bench.srd")).unwrap();
         let mut number = 0;
         group.bench_function(format!("write {len} B"), |bencher| {
             bencher.iter(|| {
@@ -40,7 +40,7 @@ fn batch_put(criterion: &mut Criterion) {
     for len in [8_usize, 256, 4096] {
         group.throughput(Throughput::Elements(BATCH));
         let directory = tempfile::tempdir().unwrap();
-        let store = DataStore::open(&directory.path().join("bench.srd")).unwrap();
+        let store = DataStore::open(directory.path().join("bench.srd")).unwrap();
         let mut next = 0;
         group.bench_function(format!("batch_write {len} B"), |bencher| {
             bencher.iter_batched(

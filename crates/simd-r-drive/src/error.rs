@@ -52,6 +52,19 @@ pub enum StoreError {
         /// How many live keys have it.
         keys: usize,
     },
+    /// The store aligns payloads to less than the options ask for.
+    #[error(
+        "the store {path} aligns values to {alignment} bytes, but {wanted} were asked for; the alignment is fixed \
+         when a store is created: ask for less, or copy the values into a new store"
+    )]
+    AlignmentTooSmall {
+        /// The store's path.
+        path: PathBuf,
+        /// The store's alignment in bytes.
+        alignment: u64,
+        /// The alignment that the options ask for, in bytes.
+        wanted: u64,
+    },
     /// The path kept changing while the store was being opened.
     #[error("the file {path} was replaced again and again while it was being opened; try again")]
     PathUnstable {
@@ -223,7 +236,7 @@ pub enum StoreError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// Options that exclude each other.
+    /// Options that exclude each other, or an argument that cannot be.
     #[error("{0}")]
     BadOptions(&'static str),
 }
@@ -240,6 +253,7 @@ impl StoreError {
             | Self::AmbiguousHash { .. }
             | Self::BackupOntoItself { .. }
             | Self::AlreadyMigrated { .. }
+            | Self::AlignmentTooSmall { .. }
             | Self::BadOptions(_) => io::ErrorKind::InvalidInput,
             Self::OldEntryDamaged { .. } | Self::OldLogBroken { .. } => io::ErrorKind::InvalidData,
             Self::BackupOfOtherStore { .. }

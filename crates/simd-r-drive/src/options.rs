@@ -75,8 +75,10 @@ impl OpenOptions {
         self
     }
 
-    /// Alignment of payloads in bytes, for a store that is created: a power of two from 64 to
-    /// 65,536. An existing store keeps its own. Default: 64.
+    /// Alignment of payloads in bytes: a power of two from 64 to 65,536. A store that is created
+    /// gets it for good. An existing store keeps its own, and is refused with
+    /// [`StoreError::AlignmentTooSmall`](crate::StoreError::AlignmentTooSmall) if that is smaller.
+    /// Default: 64, which every store has.
     ///
     /// Each entry occupies a multiple of the alignment in the file, for its value, its key and 32
     /// bytes. A value of 4,096 bytes thus takes 8,192 bytes in a store aligned to 4,096; aligned to

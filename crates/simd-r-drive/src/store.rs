@@ -59,7 +59,7 @@ impl DataStore {
     ///
     /// # Errors
     /// See [`OpenOptions::open`].
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().create(true).open(path)
     }
 
@@ -67,7 +67,7 @@ impl DataStore {
     ///
     /// # Errors
     /// `NotFound` if the file does not exist; otherwise as [`OpenOptions::open`].
-    pub fn open_existing(path: &Path) -> io::Result<Self> {
+    pub fn open_existing(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().open(path)
     }
 

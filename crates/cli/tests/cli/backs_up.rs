@@ -61,7 +61,7 @@ fn a_restore_is_to_put_the_backup_in_place() {
 #[test]
 fn a_store_is_backed_up_while_it_is_open_elsewhere() {
     let bench = filled_bench();
-    let store = DataStore::open(&bench.path("store.srd")).unwrap();
+    let store = DataStore::open(bench.path("store.srd")).unwrap();
     bench.run(["backup", "backup.srd"]).succeeds();
     drop(store);
     assert_eq!(value_in_backup(&bench, "b"), "second");

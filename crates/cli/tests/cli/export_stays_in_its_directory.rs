@@ -9,7 +9,7 @@ use crate::run::{Bench, tree};
 fn keys_that_lead_elsewhere_are_skipped_and_told() {
     let bench = Bench::new();
     let absolute = bench.path("absolute");
-    let store = DataStore::open(&bench.path("store.srd")).unwrap();
+    let store = DataStore::open(bench.path("store.srd")).unwrap();
     let keys: [&[u8]; 9] = [
         b"../x",
         b"..",

@@ -8,7 +8,7 @@ use crate::run::Bench;
 
 fn bench_with(keys: &[&[u8]]) -> Bench {
     let bench = Bench::new();
-    let store = DataStore::open(&bench.path("store.srd")).unwrap();
+    let store = DataStore::open(bench.path("store.srd")).unwrap();
     for key in keys {
         store.write(key, b"value").unwrap();
     }
@@ -39,7 +39,7 @@ fn long_lines_show_size_and_time() {
 fn strange_keys_stay_on_their_lines_and_lose_nothing() {
     let keys: [&[u8]; 4] = [b"a\nb", b"\\n", b"\x1b[31m", b"\xff\xfe"];
     let bench = bench_with(&keys);
-    let store = DataStore::open(&bench.path("store.srd")).unwrap();
+    let store = DataStore::open(bench.path("store.srd")).unwrap();
     store.write_with_key_hash(7, b"bare").unwrap();
     store.close().unwrap();
 
@@ -68,7 +68,7 @@ fn strange_keys_stay_on_their_lines_and_lose_nothing() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let bench = Bench::new();
-    let store = DataStore::open(&bench.path("store.srd")).unwrap();
+    let store = DataStore::open(bench.path("store.srd")).unwrap();
     let keys: Vec<String> = (0..20_000).map(|n| format!("some rather long key {n}")).collect();
     let entries: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (key.as_bytes(), &b""[..])).collect();
     store.batch_write(&entries).unwrap();

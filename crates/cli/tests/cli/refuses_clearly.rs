@@ -52,7 +52,7 @@ fn commands_that_read_change_no_byte() {
 fn a_store_that_is_open_elsewhere_is_read_but_not_written() {
     let bench = Bench::new();
     bench.run(["write", "key", "value"]).succeeds();
-    let store = DataStore::open(&bench.path("store.srd")).unwrap();
+    let store = DataStore::open(bench.path("store.srd")).unwrap();
     for arguments in READING {
         bench.run(arguments).succeeds();
     }

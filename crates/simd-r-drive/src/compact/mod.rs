@@ -20,6 +20,7 @@ use simd_r_drive_writer::{Location, PendingFile, PoisonCause, WriteError};
 use self::copy::Compaction;
 pub(crate) use self::copy::FLUSH_DISTANCE;
 pub use self::report::{CompactionProgress, CompactionReport};
+use crate::error::StoreError;
 use crate::events;
 use crate::events::QuietGuard;
 use crate::log::ReadState;
@@ -169,8 +170,12 @@ impl DataStore {
     /// whether it did.
     ///
     /// # Errors
-    /// As [`DataStore::compact`].
+    /// `InvalidInput` if `dead_share` is not from 0 to 1; otherwise as [`DataStore::compact`].
     pub fn compact_if(&self, dead_share: f64, min_bytes: u64) -> io::Result<bool> {
+        if !(0.0..=1.0).contains(&dead_share) {
+            let advice = "the dead share must be from 0 to 1: 0.3 is three tenths of the log";
+            return Err(StoreError::BadOptions(advice).into());
+        }
         let state = self.state();
         let dead_bytes = state.dead_bytes();
         let log_len = state.publication.tail() - state.layout.header_len();

@@ -18,6 +18,7 @@ use super::newer::NewerSlots;
 use super::report::RecoveryReport;
 use super::table::{OpenedIndex, open_through_tables};
 use super::tail::{LogBounds, find_tail};
+use crate::error::StoreError;
 use crate::events;
 use crate::log::{Counts, DamageMap, LogFile, LogPosition, ReadState, Totals, replay};
 use crate::options::OpenOptions;
@@ -72,6 +73,7 @@ impl Loading<'_> {
         if self.access == Access::ReadWrite {
             header.identity.check_writable()?;
         }
+        self.check_alignment(header.identity.alignment)?;
         // Read again: a writer may have continued between the first read and the checkpoints.
         let len = self.file.len()?;
         let (found, walked) = self.find_tail(&header, len)?;
@@ -100,6 +102,15 @@ impl Loading<'_> {
             });
         }
         Ok(Some(Opened { state, report, tail: found.tail, created: None, writable }))
+    }
+
+    /// Whether payloads are aligned as the options ask.
+    fn check_alignment(&self, alignment: Alignment) -> io::Result<()> {
+        let (alignment, wanted) = (alignment.bytes(), self.options.alignment);
+        if alignment >= wanted {
+            return Ok(());
+        }
+        Err(StoreError::AlignmentTooSmall { path: self.path.to_owned(), alignment, wanted }.into())
     }
 
     /// A damaged store is never written to. A repair writes a new one.

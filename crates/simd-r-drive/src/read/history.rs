@@ -127,6 +127,25 @@ pub struct Cursor {
     pub tail: u64,
 }
 
+impl Cursor {
+    /// The cursor as bytes, to be stored: the file's identification, then the tail, little-endian.
+    pub fn to_bytes(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&self.file_id);
+        bytes[16..].copy_from_slice(&self.tail.to_le_bytes());
+        bytes
+    }
+
+    /// The cursor that [`Cursor::to_bytes`] has made these bytes of. Other bytes give a cursor that
+    /// [`DataStore::entries_since`] refuses.
+    pub fn from_bytes(bytes: [u8; 24]) -> Self {
+        let (mut file_id, mut tail) = ([0; 16], [0; 8]);
+        file_id.copy_from_slice(&bytes[..16]);
+        tail.copy_from_slice(&bytes[16..]);
+        Self { file_id, tail: u64::from_le_bytes(tail) }
+    }
+}
+
 /// Changes in write order. Made by [`DataStore::entries_since`].
 #[derive(Debug)]
 pub struct Changes {

@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn versions_of_one_key_are_looked_up_once() {
         let directory = tempfile::tempdir().unwrap();
-        let store = DataStore::open(&directory.path().join("store.srd")).unwrap();
+        let store = DataStore::open(directory.path().join("store.srd")).unwrap();
         let overwrite = || {
             for version in 0..500_u32 {
                 for key in [b"a", b"b", b"c"] {

@@ -5,11 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use simd_r_drive_entry_handle::{Damage, FormatError, Kind, LogSlot, read_slot};
+use simd_r_drive_entry_handle::{
+    Damage, FormatError, Kind, LogSlot, Trailer, compute_hash, read_slot,
+};
 use simd_r_drive_indexer::ChainKey;
 
 use crate::log::{DeadSlot, Direction, ReadState, Superseded, Through, Totals, Window, chain_of};
 use crate::read::Snapshot;
+use crate::read::lookup::about_key;
 use crate::store::DataStore;
 
 /// Number of slots to prefetch for, so that cache misses of the index overlap.
@@ -27,6 +30,18 @@ pub struct KeyInfo {
     pub value_len: u64,
     /// When it was written, to 10 ms, by the clock of the writing machine.
     pub written_at: SystemTime,
+}
+
+impl KeyInfo {
+    fn new(key: Option<&[u8]>, key_hash: u64, trailer: &Trailer) -> Self {
+        let age = Duration::from_millis(trailer.written_at.saturating_mul(10));
+        Self {
+            key: key.map(<[u8]>::to_vec),
+            key_hash,
+            value_len: trailer.payload_len,
+            written_at: SystemTime::UNIX_EPOCH.checked_add(age).unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
 }
 
 /// Live entries of a store without their values, as of the iterator's creation, newest first. See
@@ -156,14 +171,7 @@ fn candidate(slot: &LogSlot<'_>, prefix: &[u8], superseded: &mut Superseded) -> 
     {
         return None;
     }
-    let age = Duration::from_millis(trailer.written_at.saturating_mul(10));
-    let info = KeyInfo {
-        key: key.map(<[u8]>::to_vec),
-        key_hash: hash,
-        value_len: trailer.payload_len,
-        written_at: SystemTime::UNIX_EPOCH.checked_add(age).unwrap_or(SystemTime::UNIX_EPOCH),
-    };
-    Some(Candidate { info, end: slot.end })
+    Some(Candidate { info: KeyInfo::new(key, hash, trailer), end: slot.end })
 }
 
 impl Iterator for Keys {
@@ -219,7 +227,41 @@ impl DataStore {
     }
 }
 
+impl DataStore {
+    /// Length and write time of the value of `key`; `None` if the key does not exist. The value is
+    /// not read.
+    ///
+    /// Costs a look-up, and a copy of the key.
+    ///
+    /// # Errors
+    /// As [`read`](crate::traits::DataStoreReader::read).
+    pub fn key_info(&self, key: &[u8]) -> io::Result<Option<KeyInfo>> {
+        let (state, tail) = self.shared.current.now();
+        state.key_info(key, tail)
+    }
+}
+
+impl ReadState {
+    fn key_info(&self, key: &[u8], tail: u64) -> io::Result<Option<KeyInfo>> {
+        let hash = compute_hash(key);
+        let found = self.find(hash, key, tail).map_err(|error| about_key(key, error))?;
+        Ok(found.map(|slot| {
+            let fields = slot.fields();
+            KeyInfo::new((!fields.is_bare()).then_some(slot.key()), hash, &fields)
+        }))
+    }
+}
+
 impl Snapshot {
+    /// See [`DataStore::key_info`].
+    ///
+    /// # Errors
+    /// As [`DataStore::key_info`].
+    pub fn key_info(&self, key: &[u8]) -> io::Result<Option<KeyInfo>> {
+        let (state, totals) = self.state();
+        state.key_info(key, totals.tail)
+    }
+
     /// The keys of all live entries of the snapshot, newest first. See [`DataStore::keys`].
     pub fn keys(&self) -> Keys {
         self.keys_with_prefix(b"")

@@ -135,6 +135,9 @@ impl DataStore {
     /// Waits at most `timeout` for a new commit and shows it. Returns whether there was one. Checks
     /// the file every 50 µs at first, and every 5 ms after a while.
     ///
+    /// For a store that follows a writer. A writable store is the only writer of its file, so it
+    /// waits for commits of other threads that share it.
+    ///
     /// # Errors
     /// As [`DataStore::refresh`].
     pub fn watch(&self, timeout: Duration) -> io::Result<bool> {

@@ -9,7 +9,7 @@ use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 
 fn store_of(values: &[i32]) -> io::Result<(tempfile::TempDir, DataStore)> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     store.write(b"numbers", bytemuck::cast_slice(values))?;
     Ok((directory, store))
 }

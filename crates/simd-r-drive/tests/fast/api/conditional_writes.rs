@@ -10,7 +10,7 @@ use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
 #[test]
 fn write_if_absent_writes_once() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     let wins = AtomicU64::new(0);
     thread::scope(|scope| {
         for number in 0..8_u8 {
@@ -31,7 +31,7 @@ fn write_if_absent_writes_once() -> io::Result<()> {
 #[test]
 fn no_increment_is_lost_with_compare_and_write() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -57,7 +57,7 @@ fn no_increment_is_lost_with_compare_and_write() -> io::Result<()> {
 #[test]
 fn an_equal_value_counts_as_a_change() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     store.write(b"key", b"value")?;
     let read = store.read(b"key")?;
     store.write(b"key", b"value")?;

@@ -537,7 +537,7 @@ fn a_store_of_a_program_of_0_17() -> Result<()> {
 fn a_third_party_backend() -> Result<()> {
     use simd_r_drive::traits::{AsyncDataStoreReader, AsyncDataStoreWriter};
     let directory = tempfile::tempdir()?;
-    let open = |name: &str| DataStore::open(&directory.path().join(name)).map(third_party::Wrap);
+    let open = |name: &str| DataStore::open(directory.path().join(name)).map(third_party::Wrap);
     let (store, other) = (open("a.bin")?, open("b.bin")?);
     pollster::block_on(async {
         AsyncDataStoreWriter::write(&store, b"a", b"1!").await?;

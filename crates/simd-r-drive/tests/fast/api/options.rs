@@ -49,6 +49,40 @@ fn an_alignment_that_cannot_be_is_refused_at_once() {
     }
 }
 
+/// A program that asks for pages and is given lines would read from the middle of a page.
+#[test]
+fn a_store_aligned_to_less_than_asked_is_refused() {
+    let (_directory, path) = new_path();
+    OpenOptions::new().create(true).alignment(256).open(&path).unwrap().close().unwrap();
+    let before = state_of(&path);
+    for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
+        let error = options.clone().alignment(4096).open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let StoreError::AlignmentTooSmall { path: named, alignment, wanted } = typed(&error) else {
+            panic!("{error}");
+        };
+        assert_eq!((named, *alignment, *wanted), (&path, 256, 4096));
+        for enough in [64, 128, 256] {
+            assert_eq!(
+                options.clone().alignment(enough).open(&path).unwrap().stats().alignment,
+                256
+            );
+        }
+    }
+    assert!(state_of(&path) == before);
+}
+
+#[test]
+fn open_takes_whatever_names_a_path() {
+    let (_directory, path) = new_path();
+    let name = path.to_str().unwrap().to_owned();
+    drop(DataStore::open(&path).unwrap());
+    drop(DataStore::open(path.as_path()).unwrap());
+    drop(DataStore::open(name.as_str()).unwrap());
+    drop(DataStore::open_existing(&name).unwrap());
+    drop(DataStore::open_existing(path).unwrap());
+}
+
 #[test]
 fn a_store_cannot_be_created_read_only() {
     let (directory, path) = new_path();

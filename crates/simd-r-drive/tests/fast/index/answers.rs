@@ -179,7 +179,7 @@ fn checkpoints_change_nothing_that_anybody_can_see() {
 fn walk(mut look: impl FnMut(usize, &DataStore)) {
     let (_directory, path) = new_path();
     let store = DataStore::open(&path).unwrap();
-    let other = DataStore::open(&path.with_extension("other")).unwrap();
+    let other = DataStore::open(path.with_extension("other")).unwrap();
     for (number, step) in STEPS.iter().enumerate() {
         step(&store, &other).unwrap();
         look(number, &store);
@@ -263,7 +263,7 @@ fn cursors_work_over_checkpoints() {
 fn backups_and_nested_stores_do_with_any_index() {
     let directory = tempfile::tempdir().unwrap();
     let backup = directory.path().join("backup.srd");
-    let outer = DataStore::open(&directory.path().join("outer.srd")).unwrap();
+    let outer = DataStore::open(directory.path().join("outer.srd")).unwrap();
     walk(|number, store| {
         if number % 3 != 2 {
             store.checkpoint().unwrap();

@@ -163,9 +163,9 @@ fn damage_is_refused_and_no_backup_appears() -> io::Result<()> {
 fn read_only_nested_and_empty_stores_are_backed_up() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name);
-    let empty = DataStore::open(&path("store.srd"))?;
+    let empty = DataStore::open(path("store.srd"))?;
     assert_eq!(empty.backup(&path("empty.srd"))?.copied_slots, 0);
-    assert_eq!(DataStore::open_existing(&path("empty.srd"))?.len()?, 0);
+    assert_eq!(DataStore::open_existing(path("empty.srd"))?.len()?, 0);
 
     let store = empty;
     store.write(b"key", b"value")?;

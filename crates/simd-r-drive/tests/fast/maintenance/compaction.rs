@@ -146,6 +146,10 @@ fn a_cancelled_compaction_changes_nothing() -> io::Result<()> {
     assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     assert_eq!(store.file_size()?, size);
     assert_eq!(std::fs::read_dir(directory.path())?.count(), 1, "no temporary file is left");
+    for share in [f64::NAN, -0.1, 1.1, 30.0, f64::INFINITY] {
+        let error = store.compact_if(share, 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{share}");
+    }
     assert!(!store.compact_if(0.99, 0)?);
     assert!(store.compact_if(0.5, 1000)?);
     assert!(store.file_size()? < size);
@@ -230,7 +234,7 @@ fn a_reader_that_was_there_before_keeps_the_old_file() -> io::Result<()> {
 #[test]
 fn the_callback_may_write() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     store.write(b"key", b"value")?;
     let mut calls = 0_u32;
     store.compact_with(|_| {

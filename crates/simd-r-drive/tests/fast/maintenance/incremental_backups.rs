@@ -15,7 +15,7 @@ const HEADER_LEN: usize = 16 << 10;
 
 fn open() -> io::Result<(TempDir, DataStore, PathBuf)> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     for number in 0..50_u8 {
         store.write(&[number], &[number; 100])?;
     }

@@ -24,8 +24,8 @@ type Way = (&'static str, fn(&Path) -> io::Result<DataStore>);
 
 /// The ways to open something.
 const WAYS: [Way; 5] = [
-    ("open", DataStore::open),
-    ("open_existing", DataStore::open_existing),
+    ("open", |path| DataStore::open(path)),
+    ("open_existing", |path| DataStore::open_existing(path)),
     ("read_only", |path| OpenOptions::new().read_only(true).open(path)),
     ("create with large pages", |path| {
         OpenOptions::new().create(true).alignment(65_536).open(path)

@@ -149,7 +149,7 @@ fn a_directory_may_be_renamed_while_its_store_is_open() {
     assert!(reader.refresh().unwrap());
     assert!(reader.exists(b"after").unwrap());
     drop(store);
-    assert!(DataStore::open_existing(&after.join("store.srd")).unwrap().exists(b"after").unwrap());
+    assert!(DataStore::open_existing(after.join("store.srd")).unwrap().exists(b"after").unwrap());
     assert!(!before.exists());
 }
 

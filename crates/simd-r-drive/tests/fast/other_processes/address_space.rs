@@ -137,7 +137,7 @@ fn a_thousand_stores_leave_most_of_four_gibibytes() {
         let directory = tempfile::tempdir().unwrap();
         // Copies of one: creating a thousand takes a minute, for its flushes.
         let path = |number: u32| directory.path().join(format!("{number}.srd"));
-        drop(DataStore::open(&path(0)).unwrap());
+        drop(DataStore::open(path(0)).unwrap());
         for number in 1..1000 {
             fs::copy(path(0), path(number)).unwrap();
         }
@@ -171,7 +171,7 @@ fn process_without_space_for_a_thread() {
 #[test]
 fn a_store_without_its_thread_does_not_open() {
     let directory = tempfile::tempdir().unwrap();
-    let store = DataStore::open(&directory.path().join("store.srd")).unwrap();
+    let store = DataStore::open(directory.path().join("store.srd")).unwrap();
     store.write(b"key", b"value").unwrap();
     drop(store);
     child::run(process_without_space_for_a_thread, directory.path(), "");

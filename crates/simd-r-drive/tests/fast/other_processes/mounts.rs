@@ -89,7 +89,7 @@ fn follows_on_an_overlay() {
         fs::create_dir(&path).unwrap();
         path
     });
-    DataStore::open(&lower.join("store.srd")).unwrap().write(b"old", b"value").unwrap();
+    DataStore::open(lower.join("store.srd")).unwrap().write(b"old", b"value").unwrap();
     // An overlay's upper layer may not lie on another overlay; memory will do.
     let layers = format!(
         "lowerdir={},upperdir={},workdir={}",

@@ -23,7 +23,7 @@ fn a_store_never_gets_what_goes_to_a_closed_stream() {
         assert!(store.recovery_report().was_clean, "{stream}: {:?}", store.recovery_report());
         assert!(store.verify().unwrap().is_sound(), "{stream}");
         assert_eq!(store.read(b"key").unwrap().unwrap(), b"value".as_slice());
-        let backup = DataStore::open_existing(&path.with_extension("backup")).unwrap();
+        let backup = DataStore::open_existing(path.with_extension("backup")).unwrap();
         assert_eq!(backup.len().unwrap(), 3, "{stream}");
     }
 }

@@ -28,6 +28,15 @@ fn listed(keys: Keys) -> Vec<(Option<Vec<u8>>, u64, u64, SystemTime)> {
 fn assert_lists_what_is_there(store: &DataStore, what: &str) {
     let entries: Vec<_> = store.entries().map(|entry| expected(&entry.unwrap())).collect();
     assert_eq!(listed(store.keys()), entries, "{what}");
+    for (key, hash, len, time) in &entries {
+        let Some(key) = key else { continue };
+        let info = store.key_info(key).unwrap().unwrap();
+        assert_eq!(info, store.snapshot().key_info(key).unwrap().unwrap(), "{what}");
+        let KeyInfo { key_hash, value_len, written_at, .. } = info;
+        assert_eq!((info.key.as_ref(), key_hash), (Some(key), *hash), "{what}");
+        assert_eq!((value_len, written_at), (*len, *time), "{what}");
+    }
+    assert_eq!(store.key_info(b"no such key").unwrap(), None, "{what}");
     for prefix in [&b"a"[..], b"ab", b"zz", &[0xb8]] {
         let with_prefix = |(key, ..): &&(Option<Vec<u8>>, _, _, _)| {
             key.as_ref().is_some_and(|key| key.starts_with(prefix))

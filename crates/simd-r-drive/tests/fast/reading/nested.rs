@@ -99,7 +99,7 @@ fn stores_nest_deeply_and_come_out_unchanged() -> io::Result<()> {
         outer_store(&path(depth), &bytes)?.close()?;
         bytes = fs::read(path(depth))?;
     }
-    let mut store = DataStore::open_existing(&path(19))?;
+    let mut store = DataStore::open_existing(path(19))?;
     for _ in 1..19 {
         store = DataStore::open_nested(inner_of(&store)?)?;
     }
@@ -157,7 +157,7 @@ fn an_inner_alignment_above_the_outer_one_is_refused() -> io::Result<()> {
 fn what_is_no_store_is_called_what_it_is() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let mut bytes = inner_store(&directory.path().join("inner.srd"))?;
-    let store = DataStore::open(&directory.path().join("outer.srd"))?;
+    let store = DataStore::open(directory.path().join("outer.srd"))?;
     let open = |payload: &[u8]| {
         store.write(b"inner", payload)?;
         DataStore::open_nested(inner_of(&store)?)

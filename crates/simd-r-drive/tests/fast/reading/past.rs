@@ -8,7 +8,7 @@ use simd_r_drive::{Cursor, DataStore, StoreError, compute_hash};
 
 fn open() -> io::Result<(tempfile::TempDir, DataStore)> {
     let directory = tempfile::tempdir()?;
-    let store = DataStore::open(&directory.path().join("store.srd"))?;
+    let store = DataStore::open(directory.path().join("store.srd"))?;
     Ok((directory, store))
 }
 
@@ -122,6 +122,8 @@ fn a_follower_sees_every_change_once_and_in_order() -> io::Result<()> {
         assert_eq!(found, follower, "round {round}");
     }
     assert_eq!(store.entries_since(cursor)?.count(), 0);
+    assert_eq!(cursor.map(|cursor| Cursor::from_bytes(cursor.to_bytes())), cursor);
+    assert!(store.entries_since(Some(Cursor::from_bytes([7; 24]))).is_err());
     let wrong = Cursor { tail: store.cursor().tail - 1, ..store.cursor() };
     assert!(store.entries_since(Some(wrong)).is_err(), "a tail that never was");
     store.compact()?;
