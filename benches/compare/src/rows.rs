@@ -147,6 +147,11 @@ pub const ROWS: &[Row] = &[
     row("get-1m", "get of 1 MiB, all bytes, first touch", GigabytesPerSecond, Higher, |calls| {
         calls.get
     }),
+    row("cold-get", "random get of 1,000 B, not in the cache", PerSecond, Higher, |calls| {
+        calls.get
+    }),
+    row("cold-batch", "… in batches of 1,024, keys", PerSecond, Higher, |calls| calls.get_batch),
+    row("cold-scan", "… scan, entries", PerSecond, Higher, |calls| calls.scan),
     row("open-8", "open after close, to the first get", Milliseconds, Lower, |calls| calls.get),
     row("open-memory", "… anonymous memory that it takes", Mebibytes, Lower, |calls| calls.get),
     row(

@@ -56,6 +56,9 @@ pub struct Scale {
     pub aged_time: Duration,
     /// Values of 1 MiB.
     pub large_values: u64,
+    /// Entries of 1,000 bytes that are read from the medium, and the time for random reads.
+    pub cold_entries: u64,
+    pub cold_time: Duration,
     /// Store sizes of the series, in entries.
     pub sizes: Vec<u64>,
     /// Value lengths of the series, and the bytes that are written of each, unless those are too many entries.
@@ -85,6 +88,8 @@ impl Scale {
                 aged: 1_000,
                 aged_time: Duration::from_millis(50),
                 large_values: 2,
+                cold_entries: 1_000,
+                cold_time: Duration::from_millis(2),
                 sizes: vec![1_000, 4_000],
                 lengths: vec![8, 1 << 10, 64 << 10, 1 << 20],
                 length_bytes: 1 << 20,
@@ -104,6 +109,8 @@ impl Scale {
                 aged: 1_000_000,
                 aged_time: Duration::from_secs(8),
                 large_values: 256,
+                cold_entries: 1_000_000,
+                cold_time: Duration::from_secs(2),
                 sizes: vec![10_000, 100_000, 1_000_000, 10_000_000],
                 lengths: [&lengths[..], &[4 << 20, 16 << 20]].concat(),
                 length_bytes: 64 << 20,
@@ -120,6 +127,7 @@ impl Scale {
                     read_time: Duration::from_secs(1),
                     write_time: Duration::from_secs(3),
                     aged_time: Duration::from_secs(120),
+                    cold_entries: 10_000_000,
                     sizes: [&full.sizes[..], &[100_000_000]].concat(),
                     length_bytes: 256 << 20,
                     load_time: Duration::from_secs(300),

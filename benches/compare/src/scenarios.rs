@@ -42,6 +42,11 @@ pub fn scenarios(scale: &Scale) -> Vec<Scenario> {
         short("durable", &[Step::Durable], &["durable"]),
         short("beside", &[Step::Beside], &["beside"]),
         short("large", &[Step::LargeWrite, Step::LargeRead], &["put-1m", "get-1m"]),
+        short(
+            "cold",
+            &[Step::ColdWrite, Step::ColdGet, Step::ColdBatch, Step::ColdScan],
+            &["cold"],
+        ),
         Scenario {
             name: "killed",
             steps: vec![

@@ -14,15 +14,30 @@ pub struct Workload {
     pub is_durable: bool,
     /// Length of the values, in bytes, or of the longest.
     pub value_len: usize,
+    pub residence: Residence,
+}
+
+/// Where the store is when it is read, and how it is read if that is the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Residence {
+    Memory,
+    /// On the medium: any keys, one by one or in batches.
+    Random,
+    /// On the medium: all entries.
+    Scanned,
 }
 
 impl Workload {
     pub fn relaxed(value_len: usize) -> Self {
-        Self { is_durable: false, value_len }
+        Self { is_durable: false, value_len, residence: Residence::Memory }
     }
 
     pub fn durable(value_len: usize) -> Self {
-        Self { is_durable: true, value_len }
+        Self { is_durable: true, ..Self::relaxed(value_len) }
+    }
+
+    pub fn cold(value_len: usize, residence: Residence) -> Self {
+        Self { residence, ..Self::relaxed(value_len) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod aged;
 mod beside;
+mod cold;
 mod killed;
 mod lengths;
 mod loads;
@@ -47,10 +48,14 @@ pub enum Step {
     Size,
     SizeOpen,
     Lengths,
+    ColdWrite,
+    ColdGet,
+    ColdBatch,
+    ColdScan,
 }
 
 impl Step {
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 19] = [
         (Self::Small, "small"),
         (Self::Open, "open"),
         (Self::Loads, "loads"),
@@ -66,6 +71,10 @@ impl Step {
         (Self::Size, "size"),
         (Self::SizeOpen, "size-open"),
         (Self::Lengths, "lengths"),
+        (Self::ColdWrite, "cold-write"),
+        (Self::ColdGet, "cold-get"),
+        (Self::ColdBatch, "cold-batch"),
+        (Self::ColdScan, "cold-scan"),
     ];
 
     pub fn name(self) -> &'static str {
@@ -109,6 +118,10 @@ impl Visit for Run<'_> {
             Step::Size => sizes::size::<S>(context, &mut findings),
             Step::SizeOpen => sizes::open::<S>(context, &mut findings),
             Step::Lengths => lengths::lengths::<S>(context, &mut findings),
+            Step::ColdWrite => cold::write::<S>(context, &mut findings),
+            Step::ColdGet => cold::get::<S>(context, &mut findings),
+            Step::ColdBatch => cold::batch::<S>(context, &mut findings),
+            Step::ColdScan => cold::scan::<S>(context, &mut findings),
         };
         if let Err(error) = outcome {
             findings.miss(self.step.name(), &*error);

@@ -9,7 +9,7 @@ use heed::{
     CommitOrAbort, CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, WithTls,
 };
 
-use crate::store::{Calls, Kind, Profile, Reader, Result, Store, Workload};
+use crate::store::{Calls, Kind, Profile, Reader, Residence, Result, Store, Workload};
 
 pub struct Lmdb {
     /// Databases borrow their environment. It lives as long as the process.
@@ -26,7 +26,7 @@ impl Store for Lmdb {
         package: "heed",
         kind: Kind::Rival,
         settings: "`heed`, `WRITE_MAP`, `MAP_ASYNC`, `NO_SYNC`, `NO_META_SYNC`, `NO_READ_AHEAD`, `NO_MEM_INIT`, map of \
-            64 GiB; durable: no flags but the last two, a flush in each commit",
+            64 GiB; durable: no flags but the last two, a flush in each commit; cold scan: without `NO_READ_AHEAD`",
         calls: Calls {
             put: "`put` in a transaction",
             put_batch: "`put`, one transaction",
@@ -46,7 +46,10 @@ impl Store for Lmdb {
     fn open(directory: &Path, workload: Workload) -> Result<Self> {
         let mut options = EnvOpenOptions::new();
         options.map_size(MAP_LEN).max_readers(64);
-        let mut flags = EnvFlags::NO_READ_AHEAD | EnvFlags::NO_MEM_INIT;
+        let mut flags = EnvFlags::NO_MEM_INIT;
+        if workload.residence != Residence::Scanned {
+            flags |= EnvFlags::NO_READ_AHEAD;
+        }
         if !workload.is_durable {
             flags |= EnvFlags::WRITE_MAP
                 | EnvFlags::MAP_ASYNC

@@ -8,7 +8,7 @@ use libmdbx::{
     WriteFlags, WriteMap,
 };
 
-use crate::store::{Calls, Kind, Profile, Reader, Result, Store, Workload, unsupported};
+use crate::store::{Calls, Kind, Profile, Reader, Residence, Result, Store, Workload, unsupported};
 
 pub struct Mdbx {
     /// Tables borrow their database. It lives as long as the process.
@@ -26,7 +26,7 @@ impl Store for Mdbx {
         name: "MDBX",
         package: "libmdbx",
         kind: Kind::Rival,
-        settings: "`WriteMap`, `UtterlyNoSync`, no read-ahead, `no_meminit`, `liforeclaim`, growth by 64 MiB; durable: \
+        settings: "`WriteMap`, `UtterlyNoSync`, no read-ahead (but for a cold scan), `no_meminit`, `liforeclaim`, growth by 64 MiB; durable: \
             `Durable`",
         calls: Calls {
             put: "`put` in a transaction",
@@ -56,7 +56,7 @@ impl Store for Mdbx {
                     growth_step: Some(GROWTH_STEP),
                     ..Default::default()
                 }),
-                no_rdahead: true,
+                no_rdahead: workload.residence != Residence::Scanned,
                 no_meminit: true,
                 liforeclaim: true,
                 ..Default::default()
