@@ -35,6 +35,7 @@
     )
 )]
 
+mod access;
 mod alignment;
 mod bytes;
 mod checked_set;
@@ -56,6 +57,7 @@ mod subject;
 mod trailer;
 mod typed_view;
 
+pub use access::Access;
 pub use alignment::{Alignment, debug_assert_aligned, debug_assert_aligned_offset};
 pub use checked_set::CheckedSet;
 pub use constants::FORMAT_MAJOR;

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use memmap2::{Mmap, MmapMut, MmapOptions, MmapRaw};
 
+use crate::access::Access;
 use crate::alignment::Alignment;
 use crate::constants::METADATA_SIZE;
 use crate::error::{Damage, FormatError};
@@ -323,6 +324,89 @@ impl Map {
         }))
     }
 
+    /// Tells the system how the map is going to be read. Does nothing on Windows. A map of a nested
+    /// store tells it for the pages that are its own.
+    pub fn advise(&self, access: Access) {
+        #[cfg(unix)]
+        {
+            use rustix::mm::Advice;
+            let advice = match access {
+                Access::Normal => Advice::Normal,
+                Access::Random => Advice::Random,
+                Access::Sequential => Advice::Sequential,
+            };
+            let within_page = rustix::param::page_size().wrapping_sub(1);
+            let before_page = self.base.addr().get().wrapping_neg() & within_page;
+            let first = self.base.as_ptr().wrapping_add(before_page);
+            // `reserved` was a `usize` when it was mapped.
+            let len = (self.reserved as usize).saturating_sub(before_page);
+            // It is only advice, so a system may refuse it.
+            // SAFETY: the advice changes no page, and the range lies in the mapping.
+            let _ = unsafe { rustix::mm::madvise(first.cast(), len, advice) };
+        }
+        #[cfg(not(unix))]
+        let _ = access;
+    }
+
+    /// Asks the system to read those readable bytes of `range` that are not in memory, and does not
+    /// wait for them. Returns whether there were any. Always `false` on systems other than Linux,
+    /// and for a file that the process may not write.
+    ///
+    /// Costs a system call for each 128 KiB in memory, and another one if they are not.
+    pub fn fetch(&self, range: Range<u64>) -> bool {
+        let range = range.start.max(self.first)..range.end.min(self.readable());
+        if range.is_empty() {
+            return false;
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        // SAFETY: all of it is readable, so it lies in the mapping.
+        return unsafe { self.fetch_readable(range) };
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        false
+    }
+
+    /// # Safety
+    /// The range must be readable.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    unsafe fn fetch_readable(&self, range: Range<u64>) -> bool {
+        let page_len = rustix::param::page_size();
+        // `readable` never exceeds `reserved`, which was a `usize` when it was mapped.
+        let first = self.base.addr().get().wrapping_add(range.start as usize);
+        let end = self.base.addr().get().wrapping_add(range.end as usize);
+        let mut at = first & !page_len.wrapping_sub(1);
+        let mut is_missing = false;
+        while at < end {
+            let len = end.wrapping_sub(at).min(FETCH_LEN);
+            let start = self.base.as_ptr().with_addr(at).cast::<std::ffi::c_void>();
+            let mut is_resident = [1_u8; FETCH_LEN / SMALLEST_PAGE as usize];
+            // SAFETY: the range begins at a page and lies in the mapping. The array has a byte for
+            // each of its pages, which are at least as long as the smallest.
+            let failed = unsafe { libc::mincore(start, len, is_resident.as_mut_ptr()) } != 0;
+            let pages = len.div_ceil(page_len);
+            if !failed && is_resident.iter().take(pages).any(|page| page & 1 == 0) {
+                is_missing = true;
+                // It is only advice, so a system may refuse it.
+                // SAFETY: the advice changes no page, and the range lies in the mapping.
+                let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::WillNeed) };
+            }
+            at = at.wrapping_add(FETCH_LEN);
+        }
+        is_missing
+    }
+
+    /// [`fetch`](Self::fetch) for the blocks of 64 bytes at some offsets, which it sorts.
+    pub fn fetch_blocks(&self, offsets: &mut [u64]) -> bool {
+        offsets.sort_unstable();
+        let (mut is_missing, mut last_page) = (false, None);
+        for offset in &*offsets {
+            let page = offset / SMALLEST_PAGE;
+            if last_page.replace(page) != Some(page) {
+                is_missing |= self.fetch(*offset..offset.saturating_add(BLOCK_LEN as u64));
+            }
+        }
+        is_missing
+    }
+
     /// Always true: on this system, maps and reads show the same bytes.
     ///
     /// # Errors
@@ -398,8 +482,11 @@ fn map_file(file: &File, len: usize, alignment: Alignment) -> io::Result<(Backin
 }
 
 /// Smallest page size of any system, in bytes.
-#[cfg(unix)]
 const SMALLEST_PAGE: u64 = 4096;
+
+/// Bytes that [`Map::fetch`] asks for in a call. Linux reads no more than its read-ahead in one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const FETCH_LEN: usize = 128 << 10;
 
 /// Reserves address space for `len` bytes and the alignment, and maps the file at the first aligned
 /// address in it.

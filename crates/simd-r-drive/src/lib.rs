@@ -53,9 +53,9 @@ pub use simd_r_drive_entry_handle::constants::{
     METADATA_SIZE, NULL_BYTE, PAYLOAD_ALIGN_LOG2, PAYLOAD_ALIGNMENT,
 };
 pub use simd_r_drive_entry_handle::{
-    Damage, EntryHandle, EntryMetadata, Foreign, FormatError, IdentityBuildHasher, IdentityHasher,
-    Subject, TypedViewError, Xxh3BuildHasher, Xxh3Hasher, compute_checksum, compute_hash,
-    compute_hash_batch,
+    Access, Damage, EntryHandle, EntryMetadata, Foreign, FormatError, IdentityBuildHasher,
+    IdentityHasher, Subject, TypedViewError, Xxh3BuildHasher, Xxh3Hasher, compute_checksum,
+    compute_hash, compute_hash_batch,
 };
 pub use simd_r_drive_indexer::KeyIndexer;
 pub use simd_r_drive_writer::{PoisonCause, WriteError};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use simd_r_drive_entry_handle::Access;
 use simd_r_drive_entry_handle::constants::PAYLOAD_ALIGNMENT;
 use simd_r_drive_writer::{FileSystem, OsFileSystem};
 
@@ -32,6 +33,7 @@ pub struct OpenOptions {
     pub(crate) durability: Durability,
     pub(crate) salvage: bool,
     pub(crate) allow_network_file_system: bool,
+    pub(crate) access: Access,
     pub(crate) file_system: Arc<dyn FileSystem>,
 }
 
@@ -48,6 +50,7 @@ impl OpenOptions {
             durability: Durability::default(),
             salvage: false,
             allow_network_file_system: false,
+            access: Access::default(),
             file_system: Arc::new(OsFileSystem),
         }
     }
@@ -133,6 +136,23 @@ impl OpenOptions {
     #[must_use]
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
         self.allow_network_file_system = allow;
+        self
+    }
+
+    /// How the store is going to be read. Matters for pages that are not in memory. Costs a system
+    /// call for each memory map. Default: [`Access::Normal`], which costs none.
+    ///
+    /// ```
+    /// use simd_r_drive::{Access, OpenOptions};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("larger-than-memory.srd");
+    /// let store = OpenOptions::new().create(true).access(Access::Random).open(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
         self
     }
 

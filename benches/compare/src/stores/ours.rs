@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use simd_r_drive::traits::{DataStoreReader, DataStoreWriter};
-use simd_r_drive::{DataStore, Durability, OpenOptions, View};
+use simd_r_drive::{Access, DataStore, Durability, OpenOptions, View};
 
-use crate::store::{Calls, Kind, Profile, Reader, Result, Store, Workload};
+use crate::store::{Calls, Kind, Profile, Reader, Residence, Result, Store, Workload};
 
 pub struct Ours(DataStore);
 
@@ -37,7 +37,11 @@ impl Store for Ours {
 
     fn open(directory: &Path, workload: Workload) -> Result<Self> {
         let durability = if workload.is_durable { Durability::Sync } else { Durability::Process };
-        let options = OpenOptions::new().create(true).durability(durability);
+        let access = match workload.residence {
+            Residence::Memory | Residence::Scanned => Access::Normal,
+            Residence::Random => Access::Random,
+        };
+        let options = OpenOptions::new().create(true).durability(durability).access(access);
         Ok(Self(options.open(path(directory))?))
     }
 

@@ -231,8 +231,21 @@ impl FrozenIndex {
     /// Prefetches the bucket of a mixed hash.
     #[inline]
     pub(crate) fn prefetch(&self, mixed: u64) {
+        self.map.prefetch_block(self.line_offset(mixed));
+    }
+
+    /// Asks the system for the lines of the buckets of mixed hashes. Returns whether any were not
+    /// in memory.
+    pub(crate) fn fetch(&self, mixed: impl Iterator<Item = u64>) -> bool {
+        let mut offsets: Vec<u64> = mixed.map(|mixed| self.line_offset(mixed)).collect();
+        self.map.fetch_blocks(&mut offsets)
+    }
+
+    /// Where the line of the bucket of a mixed hash starts in the file.
+    #[inline]
+    fn line_offset(&self, mixed: u64) -> u64 {
         let number = header::FIRST_BUCKET + self.geometry.bucket(mixed);
-        self.map.prefetch_block(self.start + number * LINE_LEN);
+        self.start + number * LINE_LEN
     }
 }
 

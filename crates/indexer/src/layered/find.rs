@@ -264,6 +264,36 @@ impl LayeredIndex {
         Ok(())
     }
 
+    /// Asks the system to read what look-ups of these hashes will read first in the tables and is
+    /// not in memory. Does not wait for it. Returns whether there was anything.
+    ///
+    /// # Costs
+    ///
+    /// A system call for each hash and table, and another one for what is not in memory.
+    pub fn fetch(&self, hashes: &[u64]) -> bool {
+        let mixed = || hashes.iter().map(|hash| self.mixer.mix(*hash));
+        let mut is_missing = false;
+        for table in &self.frozen {
+            is_missing |= table.fetch(mixed().filter(|mixed| table.may_hold(*mixed)));
+        }
+        is_missing
+    }
+
+    /// Where the slots end that look-ups of these hashes will most likely read.
+    pub fn likely_ends(&self, hashes: &[u64]) -> Vec<u64> {
+        let of_hash = |hash: &u64| {
+            let mixed = self.mixer.mix(*hash);
+            if let Some((_, location)) = self.locate(*hash, mixed) {
+                return location.prefetch_end();
+            }
+            match self.first_candidate(mixed) {
+                First::Frozen(Candidate::Slot(end)) => Some(end),
+                _ => None,
+            }
+        };
+        hashes.iter().filter_map(of_hash).collect()
+    }
+
     /// The newest word in the tables whose tag matches a mixed hash.
     #[inline(always)]
     fn first_candidate(&self, mixed: u64) -> First {

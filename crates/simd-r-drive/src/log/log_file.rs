@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use simd_r_drive_entry_handle::constants::BLOCK_SIZE;
 use simd_r_drive_entry_handle::{
-    CheckedSet, EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload,
+    Access, CheckedSet, EntryHandle, FormatError, Identity, Layout, Map, MappedSlot, verify_payload,
 };
 use simd_r_drive_indexer::{FrozenIndex, KeyIndexer, RebuildSource, SlotSource};
 use simd_r_drive_writer::StoreFile;
 
 use crate::events::{self, Deferral};
-use crate::log::{Counts, DamageMap, FoundSlot, Publication, Totals, maps, rebuild};
+use crate::log::{ColdReads, Counts, DamageMap, FoundSlot, Publication, Totals, maps, rebuild};
+use crate::options::OpenOptions;
 
 /// Bytes of log for whose slots it is remembered, at least, that their seals were checked (1 GiB).
 const MIN_REMEMBERED: u64 = 1 << 30;
@@ -38,6 +39,8 @@ pub(crate) struct LogFile {
     checked: OnceLock<CheckedSet>,
     /// Whether every read checks its entry in full.
     pub(crate) verify_reads: bool,
+    access: Access,
+    pub(crate) cold_reads: ColdReads,
 }
 
 impl LogFile {
@@ -46,8 +49,9 @@ impl LogFile {
         file: Arc<dyn StoreFile>,
         identity: &Identity,
         publication: Publication<Arc<Map>>,
-        verify_reads: bool,
+        options: &OpenOptions,
     ) -> Self {
+        let verify_reads = options.verify_reads;
         Self {
             file,
             identity: identity.clone(),
@@ -60,6 +64,8 @@ impl LogFile {
             unchecked_until: AtomicU64::new(if verify_reads { u64::MAX } else { 0 }),
             checked: OnceLock::new(),
             verify_reads,
+            access: options.access,
+            cold_reads: ColdReads::default(),
         }
     }
 
@@ -96,7 +102,7 @@ impl LogFile {
         if !self.publication.needs_map(end) {
             return Ok(());
         }
-        let map = maps::map(&*self.file, self.layout.alignment(), end)?;
+        let map = maps::map(&*self.file, self.layout.alignment(), end, self.access)?;
         if self.publication.add_map(map) { Ok(()) } else { Err(maps::too_many()) }
     }
 

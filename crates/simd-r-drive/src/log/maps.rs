@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use simd_r_drive_entry_handle::{Alignment, Map};
+use simd_r_drive_entry_handle::{Access, Alignment, Map};
 use simd_r_drive_writer::StoreFile;
 
 use crate::log::publication::Window;
@@ -31,12 +31,21 @@ const MIN_ROOM: u64 = 1 << 20;
 ///
 /// # Errors
 /// Any I/O error of the file.
-pub(crate) fn map(file: &dyn StoreFile, alignment: Alignment, end: u64) -> io::Result<Arc<Map>> {
+pub(crate) fn map(
+    file: &dyn StoreFile,
+    alignment: Alignment,
+    end: u64,
+    access: Access,
+) -> io::Result<Arc<Map>> {
     let map = file.map(alignment, need(end), wish(end, address_space_limit())).or_else(|_| {
         // Some files cannot be mapped beyond their end: a value in another store, and on some
         // systems any file that is open for reading only.
         file.map(alignment, end, end)
     })?;
+    // A nested store shares the map of the outer one, which may have been told something else.
+    if access != Access::Normal {
+        map.advise(access);
+    }
     Ok(Arc::new(map))
 }
 

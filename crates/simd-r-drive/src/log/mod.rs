@@ -1,5 +1,6 @@
 //! One file of a store: its bytes, maps and slots, and the read state.
 
+mod cold_reads;
 mod counts;
 mod current;
 mod damage;
@@ -16,6 +17,7 @@ mod superseded;
 mod sync;
 mod window_reader;
 
+pub(crate) use self::cold_reads::{BatchClock, ColdReads};
 pub(crate) use self::counts::{Counts, Delta, Totals};
 pub(crate) use self::current::Current;
 pub(crate) use self::damage::DamageMap;

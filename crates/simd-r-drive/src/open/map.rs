@@ -19,9 +19,9 @@ pub(super) fn map_log(
     options: &OpenOptions,
 ) -> io::Result<LogFile> {
     let layout = identity.layout();
-    let map = maps::map(&*file, layout.alignment(), found.tail.end)?;
+    let map = maps::map(&*file, layout.alignment(), found.tail.end, options.access)?;
     let publication = Publication::new(map, found.tail.end);
-    Ok(LogFile::new(file, identity, publication, options.verify_reads))
+    Ok(LogFile::new(file, identity, publication, options))
 }
 
 /// Whether the map of a file shows the same bytes up to `tail` as reads do.

@@ -6,7 +6,7 @@ use simd_r_drive_entry_handle::{EntryHandle, Subject, compute_hash, compute_hash
 use simd_r_drive_indexer::{ChainKey, Quick};
 
 use crate::error::{StoreError, about};
-use crate::log::{DamageMap, FoundSlot, ReadState};
+use crate::log::{BatchClock, DamageMap, FoundSlot, ReadState};
 
 /// Keys that [`ReadState::get_many`] hashes at a time, on the stack.
 const GET_BATCH: usize = 128;
@@ -161,7 +161,7 @@ impl ReadState {
         tail: u64,
     ) -> Result<Vec<Option<EntryHandle>>> {
         let mut entries = Vec::with_capacity(hashes.len());
-        self.index.find_batch(hashes, keys, tail, &*self.log, |number, slot| {
+        self.find_many(hashes, keys, tail, |number, slot| {
             let hash = hashes.get(number).copied().unwrap_or_default();
             entries.push(slot.map(|slot| self.handle(&slot, hash)).transpose()?);
             Ok(())
@@ -201,10 +201,35 @@ impl ReadState {
                 *hash = compute_hash(key);
             }
             let hashes = &hashes[..keys.len()];
-            self.index.find_batch(hashes, Some(keys), tail, &*self.log, |_, slot| {
+            self.find_many(hashes, Some(keys), tail, |_, slot| {
                 values.push(slot.map(|slot| self.payload(&slot)).transpose()?);
                 Ok(())
             })?;
+        }
+        Ok(())
+    }
+
+    /// Looks up all hashes. If the store is not in memory, asks for the pages first.
+    #[inline]
+    fn find_many<'s>(
+        &'s self,
+        hashes: &[u64],
+        keys: Option<&[&[u8]]>,
+        tail: u64,
+        mut found: impl FnMut(usize, Option<FoundSlot<'s>>) -> Result<()>,
+    ) -> Result<()> {
+        let mut clock = BatchClock::is_worth_it(hashes.len()).then(BatchClock::start);
+        for (number, chunk) in hashes.chunks(GET_BATCH).enumerate() {
+            let first = number * GET_BATCH;
+            let keys = keys.map(|keys| &keys[first..][..chunk.len()]);
+            if self.cold_reads.are_cold() {
+                self.fetch(chunk);
+            }
+            self.index
+                .find_batch(chunk, keys, tail, &*self.log, |at, slot| found(first + at, slot))?;
+            if let Some(clock) = &mut clock {
+                clock.note(chunk.len(), &self.cold_reads);
+            }
         }
         Ok(())
     }

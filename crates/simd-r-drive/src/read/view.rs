@@ -42,7 +42,8 @@ impl View {
     }
 
     /// The values of many keys, in place, in the order of `keys`: faster than one by one, because
-    /// cache misses of different keys overlap. `values` is cleared first; once it is large enough,
+    /// cache misses of different keys overlap, and so do reads of the medium, in a store that is
+    /// larger than the memory. `values` is cleared first; once it is large enough,
     /// nothing is allocated.
     ///
     /// ```

@@ -1,5 +1,6 @@
 //! What readers see.
 
+mod access;
 mod handles;
 mod listing;
 mod listing_cost;
