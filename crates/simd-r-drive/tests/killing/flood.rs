@@ -211,8 +211,8 @@ fn readers_in_processes_see_whole_commits_in_order() {
             version
         });
         let readers: Vec<_> = (0..2)
-            .map(|_| scope.spawn(|| drop(child::run(reader_process, &path, "8"))))
-            .chain([scope.spawn(|| read_from_outside(&path, 8))])
+            .map(|_| scope.spawn(|| drop(child::run(reader_process, &path, "40"))))
+            .chain([scope.spawn(|| read_from_outside(&path, 40))])
             .collect();
         let results: Vec<_> =
             readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
